@@ -1,0 +1,15 @@
+"""A stand-in for the OpenAI API on loopback: Responses, Chat Completions and models.
+
+It follows a few rules instead of thinking (`answers.py`), remembers what the conversation tells it, and says
+in its first answer that it is the offline model. On command it is slow, fails, stops or talks rubbish
+(`commands.py`), which is how the tests see what a person sees on a bad day.
+
+    python -m local.offline_model --port 8100          base URL: http://127.0.0.1:8100/v1
+
+`GET /log` tells what was asked, `DELETE /log` forgets it.
+"""
+
+from local.offline_model.app import create_app
+from local.offline_model.server import serve
+
+__all__ = ["create_app", "serve"]

@@ -1,0 +1,277 @@
+"""What the model answers: the first rule that has something to say does."""
+
+import json
+import re
+from collections.abc import Callable
+
+from local.offline_model.commands import Commands, without_commands
+from local.offline_model.prompt import Entry, Json, Prompt, Reply, ToolCall
+
+NOTICE = (
+    "*I am the offline model: I follow a few simple rules and nothing leaves this machine. "
+    "Set `OPENAI_API_KEY` and start again to talk to the real one.*"
+)
+REFUSAL = "I'm sorry, but I can't help with that."
+FILLER = (
+    "The quick brown fox jumps over the lazy dog while seven wizards boil black quartz under a pale moon."
+)
+
+
+def answer(prompt: Prompt, commands: Commands) -> Reply:
+    if commands.rubbish == "empty":
+        return Reply()
+    if commands.refusal:
+        return Reply(refusal=REFUSAL)
+    if calls := _tool_calls(prompt, commands):
+        return Reply(tool_calls=calls)
+    text = _filler(commands.words) if commands.words is not None else _text(prompt)
+    if commands.incomplete or commands.error:
+        text = text[: len(text) // 2]
+    return Reply(text, incomplete=commands.incomplete, error=commands.error)
+
+
+def _text(prompt: Prompt) -> str:
+    if task := _task(prompt):
+        return task(prompt)
+    said = prompt.texts("user")
+    message = without_commands(said[-1]).strip() if said else ""
+    if echo := _ECHO.match(message):
+        return echo[1]
+    text = next(text for rule in _RULES if (text := rule(message, prompt)))
+    return text if prompt.texts("assistant") else f"{text}\n\n{NOTICE}"
+
+
+# Follow-ups
+
+
+_TITLE_TASK = re.compile(
+    r"\b(write|give|make|create|suggest|generate|produce|find|choose)\b.*\btitle\b|^title\b", re.I
+)
+_SUMMARY_TASK = re.compile(
+    r"\b(write|give|make|create|generate|produce|update)\b.*\bsummary\b|\bsummari[sz]e\b", re.I
+)
+
+
+def is_follow_up(prompt: Prompt) -> bool:
+    return _task(prompt) is not None
+
+
+def _task(prompt: Prompt) -> Callable[[Prompt], str] | None:
+    """A title or a summary is wanted when the first sentence of the instructions says so."""
+    first_sentence = re.split(r"(?<=\.)\s|\n", prompt.instructions.strip(), maxsplit=1)[0]
+    if _TITLE_TASK.search(first_sentence):
+        return _title
+    if _SUMMARY_TASK.search(first_sentence):
+        return _summary
+    return None
+
+
+def _title(prompt: Prompt) -> str:
+    words = re.findall(r"[\w'’+-]+", _users_words(prompt)[0])[:6] if _users_words(prompt) else []
+    title = " ".join(words)[:60].strip()
+    return title[:1].upper() + title[1:] or "A conversation"
+
+
+def _summary(prompt: Prompt) -> str:
+    quotes = " ".join(f"“{_shortened(text, 160)}”" for text in _users_words(prompt))
+    return f"The user said: {quotes[:2000]}"
+
+
+def _users_words(prompt: Prompt) -> list[str]:
+    """What the user said, given as messages or as one transcript with speakers' names."""
+    said = [without_commands(text).strip() for text in prompt.texts("user")]
+    spoken = [line for text in said for line in re.findall(r"^user:\s*(.+)$", text, re.I | re.M)]
+    return [text for text in spoken or said if text]
+
+
+# Tools
+
+
+_USE_TOOL = re.compile(r"\buse the tool (?P<name>[\w.-]+)(?: with (?=\{))?", re.I)
+
+
+def _tool_calls(prompt: Prompt, commands: Commands) -> list[ToolCall]:
+    if commands.loop and prompt.tools:
+        name = commands.tool or next(iter(prompt.tools))
+        return [ToolCall(name, _arguments(prompt.tools.get(name, {})))]
+    last = prompt.last
+    if last is None or last.kind != "user":
+        return []
+    if commands.tool or commands.arguments is not None:
+        name = commands.tool or next(iter(prompt.tools), "no_tool")
+        return [ToolCall(name, _arguments(prompt.tools.get(name, {}), commands.arguments or 0))]
+    return _tools_named_in(last, prompt)
+
+
+def _tools_named_in(message: Entry, prompt: Prompt) -> list[ToolCall]:
+    found = [match for match in _USE_TOOL.finditer(message.text) if match["name"] in prompt.tools]
+    return [
+        ToolCall(
+            match["name"], _json_at(message.text, match.end()) or _arguments(prompt.tools[match["name"]])
+        )
+        for match in found
+    ]
+
+
+def _json_at(text: str, start: int) -> str:
+    try:
+        _, end = json.JSONDecoder().raw_decode(text, start)
+    except json.JSONDecodeError:
+        return ""
+    return text[start:end]
+
+
+def _arguments(schema: Json, size: int = 0) -> str:
+    """Arguments that satisfy a simple schema, padded to about `size` characters."""
+    properties: dict[str, Json] = schema.get("properties", {})
+    arguments = {name: _sample(properties.get(name, {}), size) for name in schema.get("required", [])}
+    text = json.dumps(arguments)
+    return text[:-1] + " " * (size - len(text)) + "}"
+
+
+def _sample(schema: Json, size: int) -> object:
+    if "enum" in schema:
+        return schema["enum"][0]
+    kinds = schema.get("type", "string")
+    kind = kinds[0] if isinstance(kinds, list) else kinds
+    samples = {"integer": 1, "number": 1.5, "boolean": True, "array": [], "object": {}, "null": None}
+    return samples.get(kind, "x" * max(size, 1))
+
+
+# Rules, in the order in which they are asked
+
+
+_ECHO = re.compile(r"(?:please\s+)?(?:say exactly|repeat)\s*:\s*(.+)", re.I | re.S)
+_QUESTION = re.compile(r"\bwhat(?:'s|’s| is) my ([\w ]{1,40}?)\s*\?", re.I)
+_FACT = re.compile(r"\bmy ([\w ]{1,40}?) is ([^.,;!?\n”]+?)(?= and |[.,;!?\n”]|$)", re.I)
+_SUM = re.compile(r"(-?\d+(?:\.\d+)?)\s*([-+*/×÷])\s*(-?\d+(?:\.\d+)?)")
+_GREETING = re.compile(r"(?:hi|hello|hey|good (?:morning|afternoon|evening))\b", re.I)
+
+
+def _tool_output(_: str, prompt: Prompt) -> str:
+    if prompt.last is None or prompt.last.kind != "output":
+        return ""
+    calls_of_this_step: list[Entry] = []
+    for entry in reversed(prompt.entries):
+        if entry.kind != "output":
+            break
+        calls_of_this_step.insert(0, entry)
+    return "\n\n".join(
+        f"The tool {prompt.tool_name(entry.call_id)} says: {entry.text}" for entry in calls_of_this_step
+    )
+
+
+def _unknown_tool(message: str, prompt: Prompt) -> str:
+    if not (match := _USE_TOOL.search(message)):
+        return ""
+    known = ", ".join(prompt.tools) or "none"
+    return f"I have no tool called {match['name']}. The tools I have: {known}."
+
+
+def _question(message: str, prompt: Prompt) -> str:
+    if not (match := _QUESTION.search(message)):
+        return ""
+    asked = match[1].lower()
+    for text in reversed([prompt.instructions, *prompt.texts("user")]):
+        for thing, value in reversed(_FACT.findall(text)):
+            if thing.lower() == asked:
+                return f"Your {asked} is {value.strip()}."
+    return f"You have not told me your {asked} yet."
+
+
+def _count(message: str, prompt: Prompt) -> str:
+    if not re.search(r"\bhow many messages\b", message, re.I):
+        return ""
+    count = len(prompt.texts("user"))
+    return f"You have sent me {count} message{'' if count == 1 else 's'}."
+
+
+def _earlier(message: str, prompt: Prompt) -> str:
+    match = re.search(
+        r"\bwhat (?:did i (?:just )?(?:say|write|ask)|was my)\b.*?\b(first|last|before)\b", message, re.I
+    )
+    if not match:
+        return ""
+    before = prompt.texts("user")[:-1]
+    if not before:
+        return "This is the first message I have from you."
+    first = match[1].lower() == "first"
+    said = without_commands(before[0] if first else before[-1])
+    return f"{'First' if first else 'Before this'} you said: “{_shortened(said, 200)}”"
+
+
+def _arithmetic(message: str, _: Prompt) -> str:
+    if not (match := _SUM.search(message)):
+        return ""
+    left, right = float(match[1]), float(match[3])
+    if match[2] in "/÷" and right == 0:
+        return "Nothing can be divided by zero."
+    results = {"+": left + right, "-": left - right, "*": left * right, "×": left * right}
+    result = results[match[2]] if match[2] in results else left / right
+    return f"{match[0]} = {result:.10g}"
+
+
+def _long_answer(message: str, _: Prompt) -> str:
+    match = re.search(r"\blong (?:answer|text|story|reply)\b(?: about ([^.?!\n]{1,60}))?", message, re.I)
+    if not match:
+        return ""
+    subject = (match[1] or "nothing in particular").strip()
+    sections = (
+        f"## {number}. {heading}\n\nOn {subject}, part {number} of 6. {FILLER} {FILLER}\n\n"
+        f"- a first point about **{subject}**\n- a second one, with `some code` in it\n\n> {FILLER}"
+        for number, heading in enumerate(("Beginning", "Reasons", "Examples", "Doubts", "Numbers", "End"), 1)
+    )
+    table = "| part | length |\n| --- | --- |\n| first | long |\n| last | longer |"
+    return "\n\n".join(
+        [f"# A long answer about {subject}", *sections, "```python\nprint('done')\n```", table]
+    )
+
+
+def _fact(message: str, _: Prompt) -> str:
+    if not (match := _FACT.search(message)):
+        return ""
+    thing, value = match[1].lower(), match[2].strip()
+    return (
+        f"Nice to meet you, {value}." if thing == "name" else f"I will remember that your {thing} is {value}."
+    )
+
+
+def _greeting(message: str, prompt: Prompt) -> str:
+    if not _GREETING.match(message):
+        return ""
+    name = next(
+        (value for text in prompt.texts("user") for thing, value in _FACT.findall(text) if thing == "name"),
+        "",
+    )
+    return f"Hello{', ' if name else ''}{name}! What would you like to talk about?"
+
+
+def _anything(message: str, _: Prompt) -> str:
+    return (
+        f"You wrote: “{_shortened(message, 80)}” I know too little to say much about that, but I do remember "
+        "what you tell me, and I can count, calculate, repeat and write a long answer."
+    )
+
+
+_RULES = (
+    _tool_output,
+    _unknown_tool,
+    _question,
+    _count,
+    _earlier,
+    _arithmetic,
+    _long_answer,
+    _fact,
+    _greeting,
+    _anything,
+)
+
+
+def _filler(words: int) -> str:
+    sentence = FILLER.split()
+    return " ".join(sentence[index % len(sentence)] for index in range(words))
+
+
+def _shortened(text: str, length: int) -> str:
+    line = " ".join(text.split())
+    return line if len(line) <= length else line[: length - 1].rstrip() + "…"

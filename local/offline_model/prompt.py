@@ -1,0 +1,81 @@
+"""What the model is asked and what it replies, apart from the protocol that carries it."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+Json = dict[str, Any]
+
+
+class BadRequestError(Exception):
+    """The request is one that the real API refuses; the text is its message."""
+
+    def __init__(self, message: str, code: str | None = None) -> None:
+        super().__init__(message)
+        self.code = code
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One step of the conversation: a message, the call of a tool or what the tool answered."""
+
+    kind: Literal["user", "assistant", "call", "output"]
+    text: str
+    call_id: str = ""
+    name: str = ""
+
+
+@dataclass(frozen=True)
+class Prompt:
+    instructions: str
+    entries: Sequence[Entry]
+    tools: Mapping[str, Json]
+    """The JSON schema of each tool's arguments, by name."""
+
+    def texts(self, kind: str) -> list[str]:
+        return [entry.text for entry in self.entries if entry.kind == kind]
+
+    @property
+    def last(self) -> Entry | None:
+        return self.entries[-1] if self.entries else None
+
+    def tool_name(self, call_id: str) -> str:
+        return next(
+            (entry.name for entry in self.entries if entry.kind == "call" and entry.call_id == call_id), ""
+        )
+
+    def check_pairs(self) -> None:
+        """The real API refuses a call without its output, and an output without its call."""
+        calls = {entry.call_id for entry in self.entries if entry.kind == "call"}
+        outputs = {entry.call_id for entry in self.entries if entry.kind == "output"}
+        for call_id in outputs - calls:
+            raise BadRequestError(f"No tool call found for function call output with call_id {call_id}.")
+        for call_id in calls - outputs:
+            raise BadRequestError(f"No tool output found for function call {call_id}.")
+
+
+@dataclass(frozen=True)
+class ToolCall:
+    name: str
+    arguments: str
+
+
+@dataclass(frozen=True)
+class Reply:
+    text: str = ""
+    refusal: str = ""
+    tool_calls: Sequence[ToolCall] = ()
+    incomplete: Literal["content_filter", "max_output_tokens"] | None = None
+    error: str | None = None
+    """The reply breaks off in the middle with this code."""
+
+
+def text_of(content: object) -> str:
+    """The text of a message's content, which is a string or a list of parts."""
+    if isinstance(content, str):
+        return content
+    if isinstance(content, list):
+        parts = (part.get("text") or part.get("refusal") or "" for part in content if isinstance(part, dict))
+        return "".join(part for part in parts if isinstance(part, str))
+    return "" if content is None else json.dumps(content)
