@@ -34,6 +34,15 @@ ADD_TOOL = {
 }
 
 
+HTTP = httpx.Client(verify=False)  # loading certificates takes longer than most of these tests
+
+
+@pytest.fixture(scope="module", autouse=True)
+def closed_client() -> Iterator[None]:
+    with HTTP:
+        yield
+
+
 @pytest.fixture(scope="module")
 def url() -> Iterator[str]:
     with serve() as url:
@@ -42,11 +51,11 @@ def url() -> Iterator[str]:
 
 @pytest.fixture(autouse=True)
 def empty_log(url: str) -> None:
-    httpx.delete(f"{url}/log")
+    HTTP.delete(f"{url}/log")
 
 
 def log(url: str) -> list[dict]:
-    return httpx.get(f"{url}/log").json()["requests"]
+    return HTTP.get(f"{url}/log").json()["requests"]
 
 
 def talk(*texts: str) -> str:
@@ -160,7 +169,7 @@ def test_commands_in_a_message_do_not_reach_the_title(url: str) -> None:
 
 
 def post(url: str, body: dict, path: str = "responses", **headers: str) -> httpx.Response:
-    return httpx.post(f"{url}/v1/{path}", json=body, headers={"authorization": "Bearer key"} | headers)
+    return HTTP.post(f"{url}/v1/{path}", json=body, headers={"authorization": "Bearer key"} | headers)
 
 
 def sse(response: httpx.Response) -> list:
@@ -225,7 +234,7 @@ def test_chat_completions_tell_usage_in_a_stream_only_when_asked(url: str) -> No
 
 
 def test_models_are_listed(url: str) -> None:
-    assert [model["id"] for model in httpx.get(f"{url}/v1/models").json()["data"]] == ["offline"]
+    assert [model["id"] for model in HTTP.get(f"{url}/v1/models").json()["data"]] == ["offline"]
 
 
 def test_a_prefix_seen_before_counts_as_cached(url: str) -> None:
@@ -254,10 +263,10 @@ def test_input_that_the_real_api_refuses_is_refused(url: str, items: list[dict])
 
 def test_a_body_that_is_no_json_and_a_missing_key_are_refused(url: str) -> None:
     assert (
-        httpx.post(f"{url}/v1/responses", content=b"{", headers={"authorization": "Bearer k"}).status_code
+        HTTP.post(f"{url}/v1/responses", content=b"{", headers={"authorization": "Bearer k"}).status_code
         == 400
     )
-    assert httpx.post(f"{url}/v1/responses", json={"model": "offline", "input": "Hello"}).status_code == 401
+    assert HTTP.post(f"{url}/v1/responses", json={"model": "offline", "input": "Hello"}).status_code == 401
 
 
 # With the Agents SDK
@@ -301,8 +310,9 @@ class Chat:
 
 def with_client(url: str, work: Callable[[openai.AsyncOpenAI], Awaitable[None]], **options: object) -> None:
     async def run() -> None:
-        settings = {"base_url": f"{url}/v1", "api_key": "key", "max_retries": 0} | options
-        async with openai.AsyncOpenAI(**settings) as client:
+        http_client = openai.DefaultAsyncHttpxClient(verify=False)
+        settings = {"base_url": f"{url}/v1", "api_key": "key", "max_retries": 0, "http_client": http_client}
+        async with openai.AsyncOpenAI(**settings, **options) as client:
             await work(client)
 
     asyncio.run(run())
@@ -413,7 +423,7 @@ def test_the_log_tells_what_was_asked_and_how_it_ended(url: str) -> None:
     with pytest.raises(httpx.RemoteProtocolError):
         post(url, body | {"model": "offline:cut=3", "stream": True})
     with pytest.raises(httpx.ReadTimeout):
-        httpx.post(
+        HTTP.post(
             f"{url}/v1/responses",
             json=body | {"model": "offline:hang"},
             headers={"authorization": "Bearer key"},
