@@ -1,0 +1,13 @@
+"""The light Lambda: everything but turns, quick to start because it never imports the Agents SDK."""
+
+from typing import Any
+
+from mangum import Mangum
+
+from parley.main import create_light_app
+
+mangum = Mangum(create_light_app(), lifespan="off", text_mime_types=["application/problem+json"])
+
+
+def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
+    return mangum(event, context)

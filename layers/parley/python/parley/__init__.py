@@ -1,0 +1,1 @@
+"""Parley: a serverless, multi-user chat backend. `parley.main.create_app` is the way in."""

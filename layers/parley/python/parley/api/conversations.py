@@ -1,0 +1,102 @@
+"""`/api/{user_id}/conversations`: list, read, change and delete conversations."""
+
+import uuid
+from typing import Annotated
+
+from fastapi import APIRouter, Query
+from pydantic import BaseModel, ConfigDict, Field
+
+from parley.api.dependencies import AppDatabase, ConversationId, OwnerId
+from parley.api.problems import describe
+from parley.api.text import Text
+from parley.api.times import Time
+from parley.database import Database
+from parley.errors import DatabaseUnavailable, Forbidden, NotFound, Unauthorized, Unprocessable
+from parley.repositories import conversations
+from parley.repositories.conversations import ConversationState
+
+router = APIRouter(prefix="/api/{user_id}/conversations", tags=["conversations"])
+
+_LIST_ERRORS = describe(Unauthorized, Forbidden, Unprocessable, DatabaseUnavailable)
+_ONE_ERRORS = describe(Unauthorized, Forbidden, NotFound, Unprocessable, DatabaseUnavailable)
+
+
+class ConversationOut(BaseModel):
+    """`running`: an answer is being written right now."""
+
+    id: uuid.UUID
+    title: str
+    created_at: Time
+    updated_at: Time
+    archived: bool
+    pinned: bool
+    message_count: int
+    running: bool
+
+    @classmethod
+    def of(cls, state: ConversationState) -> "ConversationOut":
+        return cls(**state.conversation.model_dump(include=set(cls.model_fields)), running=state.running)
+
+
+class ConversationPage(BaseModel):
+    data: list[ConversationOut]
+    has_more: bool
+    next_cursor: str | None
+
+
+class ConversationChanges(BaseModel):
+    """What is absent stays as it is."""
+
+    model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [{"title": "Holiday plans"}]})
+
+    title: Annotated[Text, Field(min_length=1, max_length=200)] = ""
+    archived: bool = False
+    pinned: bool = False
+
+
+@router.get("", responses=_LIST_ERRORS, summary="The conversations, newest activity first")
+def list_conversations(
+    user_id: OwnerId,
+    database: AppDatabase,
+    limit: Annotated[int, Query(ge=1, le=100)] = 20,
+    cursor: Annotated[str | None, Query(max_length=200)] = None,
+    archived: bool = False,
+) -> ConversationPage:
+    page = conversations.list_conversations(database, user_id, limit=limit, cursor=cursor, archived=archived)
+    return ConversationPage(
+        data=[ConversationOut.of(state) for state in page.data],
+        has_more=page.next_cursor is not None,
+        next_cursor=page.next_cursor,
+    )
+
+
+@router.get("/{conversation_id}", responses=_ONE_ERRORS, summary="One conversation")
+def get_conversation(
+    user_id: OwnerId, conversation_id: ConversationId, database: AppDatabase
+) -> ConversationOut:
+    return _read(database, user_id, conversation_id)
+
+
+@router.patch("/{conversation_id}", responses=_ONE_ERRORS, summary="Rename, archive or pin it")
+def update_conversation(
+    user_id: OwnerId, conversation_id: ConversationId, changes: ConversationChanges, database: AppDatabase
+) -> ConversationOut:
+    values = changes.model_dump(exclude_unset=True)
+    if values:
+        conversations.update_conversation(database, user_id, conversation_id, values)
+    return _read(database, user_id, conversation_id)
+
+
+@router.delete(
+    "/{conversation_id}", status_code=204, responses=_ONE_ERRORS, summary="Delete it with all its messages"
+)
+def delete_conversation(user_id: OwnerId, conversation_id: ConversationId, database: AppDatabase) -> None:
+    if not conversations.delete_conversation(database, user_id, conversation_id):
+        raise conversations.missing_conversation(database, user_id, conversation_id)
+
+
+def _read(database: Database, user_id: str, conversation_id: uuid.UUID) -> ConversationOut:
+    state = conversations.get_conversation(database, user_id, conversation_id)
+    if state is None:
+        raise conversations.missing_conversation(database, user_id, conversation_id)
+    return ConversationOut.of(state)

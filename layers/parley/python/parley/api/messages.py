@@ -1,0 +1,108 @@
+"""`/api/{user_id}/conversations/{id}/messages`: what was said."""
+
+import uuid
+from typing import Annotated, Any, Literal
+
+from fastapi import APIRouter, Query
+from pydantic import BaseModel
+
+from parley.api.dependencies import AppDatabase, ConversationId, OwnerId
+from parley.api.problems import describe
+from parley.api.times import Time
+from parley.errors import DatabaseUnavailable, Forbidden, NotFound, Unauthorized, Unprocessable
+from parley.repositories import conversations, messages
+from parley.repositories.messages import MessageState
+from parley.services.history import tool_calls
+
+router = APIRouter(prefix="/api/{user_id}/conversations/{conversation_id}/messages", tags=["messages"])
+
+
+class ToolCall(BaseModel):
+    """`arguments` is the JSON that the model wrote, as it wrote it."""
+
+    name: str
+    arguments: str
+    output: Any = None
+    status: Literal["in_progress", "completed"]
+
+
+class TurnUsage(BaseModel):
+    input_tokens: int
+    output_tokens: int
+    model: str
+
+
+class Feedback(BaseModel):
+    rating: Literal["up", "down"]
+    comment: str | None = None
+
+
+class MessageOut(BaseModel):
+    """A message; of an assistant's, the record of its turn. `error` is a problem document."""
+
+    id: uuid.UUID
+    conversation_id: uuid.UUID
+    seq: int
+    role: Literal["user", "assistant"]
+    status: Literal["in_progress", "completed", "failed", "cancelled", "interrupted"]
+    content: str
+    tool_calls: list[ToolCall]
+    usage: TurnUsage | None
+    feedback: Feedback | None
+    error: dict[str, Any] | None
+    version: int
+    version_count: int
+    created_at: Time
+    completed_at: Time | None
+
+    @classmethod
+    def of(cls, state: MessageState) -> "MessageOut":
+        message = state.message
+        usage = None
+        if message.model is not None and message.output_tokens is not None:
+            usage = TurnUsage(
+                input_tokens=message.input_tokens or 0,
+                output_tokens=message.output_tokens,
+                model=message.model,
+            )
+        return cls.model_validate(
+            {
+                **message.model_dump(include=set(cls.model_fields)),
+                "status": state.status,
+                "tool_calls": tool_calls(message.run_items),
+                "usage": usage,
+                "feedback": None,
+                "version_count": state.version_count,
+            }
+        )
+
+
+class MessagePage(BaseModel):
+    """Chronological. `next_cursor` is the `before` of the page before this one."""
+
+    data: list[MessageOut]
+    has_more: bool
+    next_cursor: str | None
+
+
+@router.get(
+    "",
+    responses=describe(Unauthorized, Forbidden, NotFound, Unprocessable, DatabaseUnavailable),
+    summary="What was said, the newest page first",
+)
+def list_messages(
+    user_id: OwnerId,
+    conversation_id: ConversationId,
+    database: AppDatabase,
+    limit: Annotated[int, Query(ge=1, le=100)] = 50,
+    before: Annotated[str | None, Query(max_length=200)] = None,
+) -> MessagePage:
+    page = messages.list_messages(database, user_id, conversation_id, limit=limit, before=before)
+    # Every conversation has messages, so an empty first page is asked about once more.
+    if not page.data and conversations.get_conversation(database, user_id, conversation_id) is None:
+        raise conversations.missing_conversation(database, user_id, conversation_id)
+    return MessagePage(
+        data=[MessageOut.of(state) for state in page.data],
+        has_more=page.next_cursor is not None,
+        next_cursor=page.next_cursor,
+    )

@@ -1,0 +1,81 @@
+"""What surrounds every request: its id, the limit of its body, its log line, the last resort for errors."""
+
+import logging
+import time
+
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from parley.api.problems import problem_response
+from parley.errors import InternalError, PayloadTooLarge
+from parley.ids import new_id
+from parley.logs import describe_error, request_id
+
+logger = logging.getLogger(__name__)
+
+MAX_BODY_BYTES = 256 * 1024
+
+
+class RequestScope:
+    """ASGI middleware. The request's id is the gateway's where there is one."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            return await self._app(scope, receive, send)
+        event = scope.get("aws.event", {})
+        identifier = event.get("requestContext", {}).get("requestId") or str(new_id())
+        scope.setdefault("state", {})["request_id"] = identifier
+        token = request_id.set(identifier)
+        started = time.monotonic()
+        status = 0
+
+        async def send_marked(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                headers = MutableHeaders(scope=message)
+                headers["X-Request-Id"] = identifier
+                headers["X-Content-Type-Options"] = "nosniff"
+                headers.setdefault("Cache-Control", "no-store")
+            await send(message)
+
+        try:
+            if _announced_bytes(scope) > MAX_BODY_BYTES:
+                await problem_response(PayloadTooLarge(), identifier)(scope, receive, send_marked)
+            else:
+                await self._app(scope, _limited(receive), send_marked)
+        except Exception as error:
+            # Not logger.exception: an error's text may hold a user's.
+            logger.error("request_crashed", extra=describe_error(error))
+            if status:
+                raise
+            await problem_response(InternalError(), identifier)(scope, receive, send_marked)
+        finally:
+            duration_ms = round((time.monotonic() - started) * 1000, 1)
+            route = getattr(scope.get("route"), "path", None)
+            extra = {"method": scope["method"], "route": route, "status": status, "duration_ms": duration_ms}
+            logger.info("request", extra=extra)
+            request_id.reset(token)
+
+
+def _announced_bytes(scope: Scope) -> int:
+    announced = Headers(scope=scope).get("content-length", "0")
+    return int(announced) if announced.isdecimal() else 0
+
+
+def _limited(receive: Receive) -> Receive:
+    """`receive`, raising PayloadTooLarge before more than the limit is in memory."""
+    received = 0
+
+    async def receive_limited() -> Message:
+        nonlocal received
+        message = await receive()
+        received += len(message.get("body", b""))
+        if received > MAX_BODY_BYTES:
+            raise PayloadTooLarge
+        return message
+
+    return receive_limited

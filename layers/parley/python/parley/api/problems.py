@@ -1,0 +1,112 @@
+"""Errors as RFC 9457 problem documents. The one place that renders them."""
+
+import json
+from typing import Any
+
+from fastapi import FastAPI, Request, Response
+from fastapi.exceptions import RequestValidationError
+from pydantic import BaseModel, ConfigDict
+from starlette.exceptions import HTTPException
+from typing_extensions import TypedDict
+
+from parley.errors import BadRequest, MethodNotAllowed, NotFound, ProblemError, Unprocessable
+
+MEDIA_TYPE = "application/problem+json"
+
+
+class FieldError(TypedDict):
+    pointer: str
+    detail: str
+
+
+class Problem(BaseModel):
+    """RFC 9457. `type` is stable; `detail` is safe to show; `errors` comes with validation problems."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    request_id: str
+    errors: list[FieldError] = []
+
+
+def problem_response(error: ProblemError, request_id: str) -> Response:
+    body = json.dumps(problem_document(error, request_id)).encode()
+    return Response(body, error.status, error.headers, MEDIA_TYPE)
+
+
+def problem_document(error: ProblemError, request_id: str) -> dict[str, Any]:
+    return {**error.document(), "request_id": request_id}
+
+
+def install(app: FastAPI) -> None:
+    """Every error of the app, the framework's own included, leaves as a problem document."""
+
+    @app.exception_handler(ProblemError)
+    async def _(request: Request, error: ProblemError) -> Response:
+        return problem_response(error, request.state.request_id)
+
+    @app.exception_handler(RequestValidationError)
+    async def _(request: Request, error: RequestValidationError) -> Response:
+        return problem_response(_validation_problem(error), request.state.request_id)
+
+    @app.exception_handler(HTTPException)
+    async def _(request: Request, error: HTTPException) -> Response:
+        return problem_response(_framework_problem(error), request.state.request_id)
+
+    generate = app.openapi
+
+    def openapi() -> dict[str, Any]:
+        document = generate()
+        document["components"]["schemas"]["Problem"] = Problem.model_json_schema()
+        return document
+
+    app.openapi = openapi  # type: ignore[method-assign]
+
+
+def _validation_problem(error: RequestValidationError) -> ProblemError:
+    """Never repeats the input: it may hold what cannot be encoded, or what should not be shown."""
+    problems = error.errors()
+    if any(problem["type"] == "json_invalid" for problem in problems):
+        return BadRequest()
+    return Unprocessable(
+        [
+            {"pointer": "/" + "/".join(str(part) for part in problem["loc"]), "detail": problem["msg"]}
+            for problem in problems
+        ]
+    )
+
+
+def _framework_problem(error: HTTPException) -> ProblemError:
+    """Of routing errors (404, 405) and unreadable bodies (400), which FastAPI raises itself."""
+    if isinstance(error.__cause__, ProblemError):
+        return error.__cause__  # raised while the body was read
+    if error.status_code == NotFound.status:
+        return NotFound("There is no such address.")
+    if error.status_code == MethodNotAllowed.status:
+        return MethodNotAllowed(headers=error.headers)
+    return BadRequest("The request cannot be read.")
+
+
+def describe(*errors: type[ProblemError]) -> dict[int | str, dict[str, Any]]:
+    """The `responses` of a route for OpenAPI, with an example of each error."""
+    responses: dict[int | str, dict[str, Any]] = {}
+    for error in errors:
+        example = {
+            "type": error.type,
+            "title": error.title,
+            "status": error.status,
+            "detail": error.detail,
+            "request_id": "0199d1a2-7c1e-7cc3-9a55-5f0a3f9f8a10",
+        }
+        response = responses.setdefault(
+            error.status,
+            {
+                "description": error.title,
+                "content": {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}, "examples": {}}},
+            },
+        )
+        response["content"][MEDIA_TYPE]["examples"][error.__name__] = {"value": example}
+    return responses

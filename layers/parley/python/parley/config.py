@@ -1,0 +1,116 @@
+"""Every setting of the app, read once from the environment; nothing else reads it."""
+
+import json
+import os
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    SecretStr,
+    ValidationError,
+)
+
+
+class ConfigError(Exception):
+    """The environment does not describe a running app; the text names each variable at fault."""
+
+
+def _split(value: str | tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(value.replace(",", " ").split()) if isinstance(value, str) else value
+
+
+def _no_trailing_slash(value: str) -> str:
+    return value.rstrip("/")
+
+
+Url = Annotated[str, Field(pattern=r"^https?://"), AfterValidator(_no_trailing_slash)]
+# An issuer is compared with the token's `iss` to the letter.
+Issuer = Annotated[str, Field(pattern=r"^https?://")]
+
+
+class _Environment(BaseModel):
+    """The field `turn_deadline_s` is the environment variable `TURN_DEADLINE_S`, and so on."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    @classmethod
+    def load(cls) -> Self:
+        """Read the environment, and beneath it the JSON secret that `SECRET_ARN` names.
+
+        Raises ConfigError.
+        """
+        arn = os.environ.get("SECRET_ARN")
+        secret = _read_secret(arn) if arn else {}
+        values = {
+            field: value
+            for field in cls.model_fields
+            if (value := os.environ.get(field.upper()) or secret.get(field.upper()))
+        }
+        try:
+            return cls.model_validate(values)
+        except ValidationError as error:
+            raise ConfigError(_explain(error)) from None
+
+
+class MigrationSettings(_Environment):
+    """What `python -m parley.migrate` needs."""
+
+    database_url: SecretStr
+    migrations_database_url: SecretStr
+
+
+class Settings(_Environment):
+    """What the app needs."""
+
+    database_url: SecretStr
+    jwt_issuer: Issuer
+    jwt_audience: Annotated[str, Field(min_length=1)] = "parley"
+    jwt_jwks_url: Url | None = None
+    openai_api_key: SecretStr | None = None
+    openai_base_url: Url | None = None
+    openai_model: Annotated[str, Field(min_length=1)] = "gpt-5-mini"
+    openai_api: Literal["responses", "chat_completions"] = "responses"
+    turn_deadline_s: Annotated[float, Field(gt=0, le=900)] = 25
+    history_tokens: Annotated[int, Field(ge=100)] = 8_000
+    quota_turns_per_day: Annotated[int, Field(ge=0)] | None = None
+    quota_tokens_per_day: Annotated[int, Field(ge=0)] | None = None
+    cors_origins: Annotated[tuple[str, ...], BeforeValidator(_split)] = ()
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+    # Set by the Lambda runtime: one environment serves one request at a time.
+    aws_lambda_function_name: str | None = None
+
+    @property
+    def on_lambda(self) -> bool:
+        return self.aws_lambda_function_name is not None
+
+
+def _read_secret(arn: str) -> dict[str, Any]:
+    # Imported here: boto3 costs 0.4 s, and only a deployment with a secret needs it.
+    from aws_lambda_powertools.utilities.parameters import get_secret  # noqa: PLC0415
+    from aws_lambda_powertools.utilities.parameters.exceptions import (  # noqa: PLC0415
+        GetParameterError,
+    )
+
+    try:
+        secret = json.loads(get_secret(arn, max_age=300))
+    except GetParameterError:
+        raise ConfigError("SECRET_ARN: the secret cannot be read") from None
+    except ValueError:
+        raise ConfigError("SECRET_ARN: the secret is not JSON") from None
+    if not isinstance(secret, dict):
+        raise ConfigError("SECRET_ARN: the secret is not a JSON object")
+    return secret
+
+
+def _explain(error: ValidationError) -> str:
+    """One line a variable; never its value, which may be a secret."""
+    lines = []
+    for problem in error.errors(include_input=False, include_url=False, include_context=False):
+        variable = str(problem["loc"][0]).upper()
+        text = "is not set" if problem["type"] == "missing" else problem["msg"]
+        lines.append(f"{variable}: {text}")
+    return "\n".join(lines)

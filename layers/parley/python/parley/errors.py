@@ -1,0 +1,179 @@
+"""The error tree. Each error carries what a client may see; one handler renders it (api/problems.py).
+
+ProblemError
+├── BadRequest 400
+├── Unauthorized 401
+├── Forbidden 403
+├── NotFound 404
+├── MethodNotAllowed 405
+├── TurnInProgress 409
+├── PayloadTooLarge 413
+├── Unprocessable 422
+│   ├── KeyReused
+│   └── ContentRefused
+├── QuotaExceeded 429
+├── InternalError 500
+├── UpstreamFailed 502
+├── Unavailable 503
+│   ├── ModelBusy
+│   └── DatabaseUnavailable
+└── DeadlineExceeded 504
+"""
+
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+
+class ProblemError(Exception):
+    """Base of all: an RFC 9457 problem. `detail` is shown to the client, so it must be safe to show."""
+
+    status: ClassVar[int] = 500
+    type: ClassVar[str] = "/problems/internal-error"
+    title: ClassVar[str] = "Something went wrong on our side"
+    detail: str = "The error has been recorded. Please try again."
+
+    def __init__(self, detail: str | None = None, *, headers: Mapping[str, str] | None = None) -> None:
+        self.detail = detail or type(self).detail
+        self.headers = dict(headers or {})
+        super().__init__(self.detail)
+
+    def document(self) -> dict[str, Any]:
+        """The problem document but for `request_id`, which only the HTTP layer knows."""
+        return {"type": self.type, "title": self.title, "status": self.status, "detail": self.detail}
+
+
+class InternalError(ProblemError):
+    pass
+
+
+class BadRequest(ProblemError):
+    status = 400
+    type = "/problems/bad-request"
+    title = "The request cannot be read"
+    detail = "The body is not valid JSON."
+
+
+class Unauthorized(ProblemError):
+    """RFC 6750: no error code when no token was sent."""
+
+    status = 401
+    type = "/problems/unauthorized"
+    title = "You are not signed in"
+    detail = "Send a valid token as `Authorization: Bearer <JWT>`."
+
+    def __init__(self, reason: str | None = None) -> None:
+        challenge = "Bearer"
+        if reason:
+            challenge = f'Bearer error="invalid_token", error_description="{reason}"'
+        super().__init__(headers={"WWW-Authenticate": challenge})
+
+
+class Forbidden(ProblemError):
+    status = 403
+    type = "/problems/forbidden"
+    title = "This is not yours"
+    detail = "You do not have access to this."
+
+
+class NotFound(ProblemError):
+    status = 404
+    type = "/problems/not-found"
+    title = "Not found"
+    detail = "There is nothing here, or it has been deleted."
+
+
+class MethodNotAllowed(ProblemError):
+    status = 405
+    type = "/problems/method-not-allowed"
+    title = "Method not allowed"
+    detail = "This address does not take this method."
+
+
+class TurnInProgress(ProblemError):
+    status = 409
+    type = "/problems/turn-in-progress"
+    title = "An answer is still being written"
+    detail = "Wait for the answer to finish, or cancel it, then try again."
+
+    def __init__(self, retry_after_s: int) -> None:
+        super().__init__(headers={"Retry-After": str(retry_after_s)})
+
+
+class PayloadTooLarge(ProblemError):
+    status = 413
+    type = "/problems/payload-too-large"
+    title = "The request is too large"
+    detail = "A request body may have 256 KiB at most."
+
+
+class Unprocessable(ProblemError):
+    status = 422
+    type = "/problems/validation"
+    title = "The request is not valid"
+    detail = "Some of what was sent is not valid."
+
+    def __init__(self, errors: list[dict[str, str]]) -> None:
+        super().__init__()
+        self.errors = errors
+
+    def document(self) -> dict[str, Any]:
+        return {**super().document(), "errors": self.errors}
+
+
+class KeyReused(ProblemError):
+    status = 422
+    type = "/problems/idempotency-key-reused"
+    title = "This Idempotency-Key was used for another request"
+    detail = "Use a new key for a new request; the first request's result is unchanged."
+
+
+class ContentRefused(ProblemError):
+    status = 422
+    type = "/problems/content-refused"
+    title = "The model refused this"
+    detail = "The model declined to answer. Try to put it differently."
+
+
+class QuotaExceeded(ProblemError):
+    status = 429
+    type = "/problems/quota-exceeded"
+    title = "Your quota for today is used up"
+    detail = "You can go on tomorrow."
+
+    def __init__(self, retry_after_s: int) -> None:
+        super().__init__(headers={"Retry-After": str(retry_after_s)})
+
+
+class UpstreamFailed(ProblemError):
+    status = 502
+    type = "/problems/model-failed"
+    title = "The model did not answer"
+    detail = "Your message is kept. Please try again."
+
+
+class Unavailable(ProblemError):
+    status = 503
+    type = "/problems/unavailable"
+    title = "Not available right now"
+    detail = "Please try again in a moment."
+
+    def __init__(self, detail: str | None = None, *, retry_after_s: int = 2) -> None:
+        super().__init__(detail, headers={"Retry-After": str(retry_after_s)})
+
+
+class ModelBusy(Unavailable):
+    type = "/problems/model-busy"
+    title = "The model is busy"
+    detail = "Your message is kept. Please try again in a moment."
+
+
+class DatabaseUnavailable(Unavailable):
+    type = "/problems/database-unavailable"
+    title = "The database cannot be reached"
+
+
+class DeadlineExceeded(ProblemError):
+    status = 504
+    type = "/problems/deadline-exceeded"
+    title = "The answer took too long"
+    detail = "What was written so far is kept. Please try again, or ask for less at once."

@@ -1,0 +1,79 @@
+"""The app: what the dev server, the tests and every Lambda door call."""
+
+import importlib.util
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from fastapi import APIRouter, FastAPI
+from starlette.middleware.cors import CORSMiddleware
+
+from parley.api import account, conversations, health, messages, problems
+from parley.api.middleware import RequestScope
+from parley.config import ConfigError, Settings
+from parley.database import Database
+from parley.logs import configure_logging
+from parley.security import TokenVerifier
+
+if TYPE_CHECKING:
+    from agents import Agent
+
+# Of the local server, whose requests share one process; a Lambda environment serves one at a time.
+LOCAL_POOL_SIZE = 10
+AGENT_FILE = Path(__file__).parents[4] / "functions" / "chat" / "agent.py"
+
+
+def create_app(settings: Settings | None = None, agent: "Agent[Any] | None" = None) -> FastAPI:
+    """The whole API, with `agent` or the one in functions/chat/agent.py. Raises ConfigError."""
+    # Imported here: the Agents SDK takes seconds, and the light door never needs it.
+    from parley.api import chat  # noqa: PLC0415
+    from parley.services.agent_service import AgentService  # noqa: PLC0415
+    from parley.services.turn_service import TurnService  # noqa: PLC0415
+
+    settings = settings or Settings.load()
+    app = create_light_app(settings, chat.router)
+    service = AgentService(agent or _load_agent(), settings)
+    app.state.turns = TurnService(app.state.database, service, settings)
+    return app
+
+
+def create_light_app(settings: Settings | None = None, *routers: APIRouter) -> FastAPI:
+    """What needs no agent, and `routers` beside it. Never imports the Agents SDK. Raises ConfigError."""
+    settings = settings or Settings.load()
+    configure_logging(settings.log_level)
+    app = FastAPI(
+        title="Parley",
+        version="1",
+        summary="Chat with an agent; every conversation is kept, and yours alone.",
+        openapi_url="/api/openapi.json",
+        docs_url="/api/docs",
+        redoc_url=None,
+        separate_input_output_schemas=False,
+    )
+    problems.install(app)
+    app.add_middleware(RequestScope)
+    if settings.cors_origins:
+        app.add_middleware(
+            CORSMiddleware,
+            allow_origins=settings.cors_origins,
+            allow_methods=["GET", "POST", "PUT", "PATCH", "DELETE"],
+            allow_headers=["Authorization", "Content-Type", "Idempotency-Key"],
+            expose_headers=["Idempotency-Replayed", "Retry-After", "X-Request-Id"],
+            max_age=600,
+        )
+    for router in (health.router, account.router, conversations.router, messages.router, *routers):
+        app.include_router(router)
+    jwks_url = settings.jwt_jwks_url
+    app.state.verifier = TokenVerifier(settings.jwt_issuer, settings.jwt_audience, jwks_url)
+    pool_size = 1 if settings.on_lambda else LOCAL_POOL_SIZE
+    app.state.database = Database(settings.database_url.get_secret_value(), pool_size=pool_size)
+    return app
+
+
+def _load_agent() -> "Agent[Any]":
+    spec = importlib.util.spec_from_file_location("agent", AGENT_FILE)
+    if spec is None or spec.loader is None or not AGENT_FILE.exists():
+        raise ConfigError(f"{AGENT_FILE}: there is no agent")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    agent: Agent[Any] = module.agent
+    return agent

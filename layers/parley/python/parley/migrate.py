@@ -1,0 +1,132 @@
+"""`python -m parley.migrate`: bring the database to this version's schema, and make the app's role.
+
+Connects with MIGRATIONS_DATABASE_URL (the owner, direct: not through a pooler). DATABASE_URL names the
+application role, which is made, with its password, when it is missing. Safe to run again, and twice at once.
+"""
+
+import argparse
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from alembic import command
+from alembic.config import Config
+from sqlalchemy import create_engine, text
+from sqlalchemy.engine import Connection
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.pool import NullPool
+
+from parley.config import ConfigError, MigrationSettings
+from parley.database import Address, sqlstate
+
+PACKAGE = Path(__file__).parent
+# A function is one file, replaced whole after the migrations: its only text is always this version's.
+FUNCTIONS = PACKAGE / "repositories" / "sql"
+LOCK = 7_286_133_410  # any number, but the same in every version
+
+# On the role, because a pooler refuses them as start-up parameters.
+ROLE_SETTINGS = {
+    "statement_timeout": "10s",
+    "lock_timeout": "3s",
+    "idle_in_transaction_session_timeout": "15s",
+}
+
+
+class MigrationError(Exception):
+    """The database cannot be brought to a safe state; the text says why and what to do."""
+
+
+def upgrade(owner_url: str, app_url: str) -> None:
+    """Run the migrations and give the role of `app_url` what it needs, nothing more."""
+    app = Address(app_url)
+    with _transaction(owner_url) as connection:
+        _make_role(connection, app)
+        command.upgrade(_alembic(connection), "head")
+        for file in sorted(FUNCTIONS.glob("*.sql")):
+            connection.exec_driver_sql(file.read_text().replace("%", "%%"))
+        _grant(connection, app)
+
+
+def downgrade(owner_url: str, revision: str) -> None:
+    """Run the migrations down to `revision` (`base`: down to nothing)."""
+    with _transaction(owner_url) as connection:
+        command.downgrade(_alembic(connection), revision)
+
+
+@contextmanager
+def _transaction(owner_url: str) -> Iterator[Connection]:
+    address = Address(owner_url)
+    engine = create_engine("postgresql+pg8000://", creator=address.connect, poolclass=NullPool)
+    with engine.begin() as connection:
+        connection.execute(text("select pg_advisory_xact_lock(:lock)"), {"lock": LOCK})
+        yield connection
+
+
+def _alembic(connection: Connection) -> Config:
+    config = Config()
+    config.set_main_option("script_location", str(PACKAGE / "models" / "migrations"))
+    config.attributes["connection"] = connection
+    return config
+
+
+def _make_role(connection: Connection, app: Address) -> None:
+    role = connection.execute(
+        text("select rolsuper or rolbypassrls, rolname = current_user from pg_roles where rolname = :name"),
+        {"name": app.user},
+    ).one_or_none()
+    if role is None:
+        _execute_formatted(connection, "create role %I login password %L", app.user, app.password)
+    elif any(role):
+        raise MigrationError(
+            f"The role {app.user} of DATABASE_URL owns the tables or bypasses row-level security. "
+            "Name a role of its own there; one that does not exist yet is made."
+        )
+    for name, value in ROLE_SETTINGS.items():
+        _execute_formatted(connection, f"alter role %I set {name} = %L", app.user, value)
+
+
+def _grant(connection: Connection, app: Address) -> None:
+    for privilege in (
+        "usage on schema public",
+        "select, insert, update, delete on conversation, message, usage",
+        "execute on all functions in schema public",
+    ):
+        _execute_formatted(connection, f"grant {privilege} to %I", app.user)
+    connection.exec_driver_sql("revoke execute on all functions in schema public from public")
+
+
+def _execute_formatted(connection: Connection, template: str, *values: str) -> None:
+    """Run a statement that takes no parameters, its names and literals quoted by the server."""
+    names = {f"v{i}": value for i, value in enumerate(values)}
+    call = f"select format(:template, {', '.join(f'cast(:{name} as text)' for name in names)})"
+    statement = connection.execute(text(call), {"template": template, **names}).scalar_one()
+    connection.exec_driver_sql(statement.replace("%", "%%"))
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(
+        prog="python -m parley.migrate",
+        description="Migrate the database of MIGRATIONS_DATABASE_URL and make the role of DATABASE_URL.",
+    )
+    parser.add_argument("--downgrade", metavar="REVISION", help="go down to this revision (base: to nothing)")
+    arguments = parser.parse_args()
+    try:
+        settings = MigrationSettings.load()
+        owner_url = settings.migrations_database_url.get_secret_value()
+        if arguments.downgrade:
+            downgrade(owner_url, arguments.downgrade)
+        else:
+            upgrade(owner_url, settings.database_url.get_secret_value())
+    except (ConfigError, MigrationError) as error:
+        print(error, file=sys.stderr)
+        return 1
+    except DBAPIError as error:
+        state = sqlstate(error.orig) or "the server cannot be reached"
+        print(f"MIGRATIONS_DATABASE_URL: the migration failed ({state}): {error.orig}", file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

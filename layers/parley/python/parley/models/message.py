@@ -1,0 +1,74 @@
+"""The table of messages. An assistant's message is also the record of its turn."""
+
+import uuid
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import CheckConstraint, Column, DateTime, ForeignKey, Index, UniqueConstraint, text
+from sqlalchemy.dialects.postgresql import JSONB, UUID
+from sqlmodel import Field, SQLModel
+
+
+class Message(SQLModel, table=True):
+    """`seq` orders the messages of a conversation as they were stored, whatever the clocks say.
+
+    A user's message is `completed` from the start. An assistant's starts as `in_progress` with a lease
+    (`run_id` is its fencing id) and ends as completed, failed, cancelled or interrupted. A row that still
+    says `in_progress` after its lease has run out is interrupted: see `repositories.messages.status`.
+    """
+
+    __tablename__ = "message"
+    __table_args__ = (
+        CheckConstraint("role in ('user', 'assistant')", name="message_role_check"),
+        CheckConstraint(
+            "status in ('in_progress', 'completed', 'failed', 'cancelled', 'interrupted')",
+            name="message_status_check",
+        ),
+        CheckConstraint(
+            "status <> 'in_progress' or (run_id is not null and lease_expires_at is not null)",
+            name="message_lease_check",
+        ),
+        UniqueConstraint("conversation_id", "seq", name="message_seq_key"),
+        UniqueConstraint("user_id", "idempotency_key", name="message_idempotency_key"),
+        Index(
+            "message_one_running",
+            "conversation_id",
+            unique=True,
+            postgresql_where=text("status = 'in_progress'"),
+        ),
+        Index("message_versions", "version_of", "version", unique=True),
+    )
+
+    id: uuid.UUID = Field(primary_key=True)
+    conversation_id: uuid.UUID = Field(
+        sa_column=Column(UUID, ForeignKey("conversation.id", ondelete="CASCADE"), nullable=False)
+    )
+    user_id: str
+    seq: int
+    role: str
+    status: str
+    content: str = Field(default="", sa_column_kwargs={"server_default": text("''")})
+    # The Responses API's input items of a turn that did more than answer; None where `content` says it all.
+    run_items: list[dict[str, Any]] | None = Field(default=None, sa_column=Column(JSONB(none_as_null=True)))
+    # A problem document, without request_id, of a turn that did not complete.
+    error: dict[str, Any] | None = Field(default=None, sa_column=Column(JSONB(none_as_null=True)))
+    # Estimated, for the history window; `input_tokens` and `output_tokens` are what the model charged.
+    tokens: int
+    model: str | None = None
+    input_tokens: int | None = None
+    output_tokens: int | None = None
+    # Of an assistant's message: the user's message that it answers.
+    reply_to: uuid.UUID | None = None
+    # The first of the versions of this message, and which of them this is; one is not superseded.
+    version_of: uuid.UUID
+    version: int = Field(default=1, sa_column_kwargs={"server_default": text("1")})
+    superseded: bool = Field(default=False, sa_column_kwargs={"server_default": text("false")})
+    idempotency_key: str | None = Field(default=None, max_length=255)
+    request_hash: str | None = None
+    run_id: uuid.UUID | None = None
+    lease_expires_at: datetime | None = Field(default=None, sa_column=Column(DateTime(timezone=True)))
+    cancel_requested: bool = Field(default=False, sa_column_kwargs={"server_default": text("false")})
+    created_at: datetime = Field(
+        sa_column=Column(DateTime(timezone=True), nullable=False, server_default=text("now()"))
+    )
+    completed_at: datetime | None = Field(default=None, sa_column=Column(DateTime(timezone=True)))

@@ -1,0 +1,23 @@
+"""The table of what each user spent."""
+
+from datetime import date
+
+from sqlalchemy import BigInteger, Column, text
+from sqlmodel import Field, SQLModel
+
+
+class Usage(SQLModel, table=True):
+    """One row a user, day (UTC) and model. A turn counts when it begins, tokens when it ends."""
+
+    __tablename__ = "usage"
+
+    user_id: str = Field(primary_key=True)
+    day: date = Field(primary_key=True)
+    model: str = Field(primary_key=True)
+    turns: int = Field(default=0, sa_column_kwargs={"server_default": text("0")})
+    input_tokens: int = Field(
+        default=0, sa_column=Column(BigInteger, nullable=False, server_default=text("0"))
+    )
+    output_tokens: int = Field(
+        default=0, sa_column=Column(BigInteger, nullable=False, server_default=text("0"))
+    )

@@ -1,0 +1,86 @@
+"""SQL of messages."""
+
+import uuid
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Select, case, func, select
+from sqlalchemy.orm import aliased
+from sqlmodel import col
+
+from parley.database import Database
+from parley.models import Message
+from parley.repositories.page import Page, decode_cursor, encode_cursor
+
+# Of stored text a page: JSON may double it, and the platform cuts replies at 6 MB.
+MAX_PAGE_BYTES = 2_400_000
+
+# A turn whose lease has run out is interrupted, though nobody has written that down yet.
+_STATUS = case(
+    (
+        (col(Message.status) == "in_progress") & (col(Message.lease_expires_at) <= func.clock_timestamp()),
+        "interrupted",
+    ),
+    else_=col(Message.status),
+)
+_VERSION = aliased(Message)
+_VERSION_COUNT = (
+    select(func.count())
+    .where(col(_VERSION.version_of) == col(Message.version_of))
+    .correlate(Message)
+    .scalar_subquery()
+)
+
+
+@dataclass(frozen=True, slots=True)
+class MessageState:
+    """A message with its status as of now, which may differ from the column's."""
+
+    message: Message
+    status: str
+    version_count: int
+
+
+def get_message(database: Database, user_id: str, message_id: uuid.UUID) -> MessageState | None:
+    rows = database.rows(user_id, _of_user(user_id).where(col(Message.id) == message_id))
+    return MessageState(*rows[0][:3]) if rows else None
+
+
+def list_messages(
+    database: Database, user_id: str, conversation_id: uuid.UUID, *, limit: int, before: str | None
+) -> Page[MessageState]:
+    """A page in chronological order; the newest messages, or those before the cursor."""
+    size = func.octet_length(col(Message.content)) + func.coalesce(func.pg_column_size(Message.run_items), 0)
+    numbered = (
+        select(
+            col(Message.id).label("id"),
+            func.sum(size).over(order_by=col(Message.seq).desc()).label("so_far"),
+            size.label("size"),
+        )
+        .where(
+            col(Message.conversation_id) == conversation_id,
+            col(Message.user_id) == user_id,
+            col(Message.superseded).is_(False),
+        )
+        .order_by(col(Message.seq).desc())
+        .limit(limit + 1)
+    )
+    if before is not None:
+        (seq,) = decode_cursor("before", before, int)
+        numbered = numbered.where(col(Message.seq) < seq)
+    window = numbered.subquery()
+    fits = window.c.so_far - window.c.size < MAX_PAGE_BYTES
+    statement = (
+        _of_user(user_id)
+        .add_columns(fits)
+        .join(window, window.c.id == col(Message.id))
+        .order_by(col(Message.seq).desc())
+    )
+    rows = database.rows(user_id, statement)
+    page = [MessageState(*row[:3]) for row in rows[:limit] if row[3]]
+    more = len(page) < len(rows)
+    return Page(page[::-1], encode_cursor(page[-1].message.seq) if more else None)
+
+
+def _of_user(user_id: str) -> Select[*tuple[Any, ...]]:
+    return select(Message, _STATUS, _VERSION_COUNT).where(col(Message.user_id) == user_id)

@@ -1,0 +1,231 @@
+"""A bearer token becomes a User: PyJWT, RS256 only, the issuer's keys cached.
+
+PyJWT by itself accepts keys and encodings that the standards forbid (RFC 8725, Wycheproof's vectors), so
+keys are vetted when they are loaded and a token's form before it is decoded.
+"""
+
+import base64
+import binascii
+import json
+import re
+import threading
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import jwt
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
+from jwt.algorithms import RSAAlgorithm
+
+from parley.errors import Unauthorized, Unavailable
+
+MAX_TOKEN_BYTES = 8_192
+MAX_DOCUMENT_BYTES = 65_536
+MIN_KEY_BITS = 2_048
+REFETCH_INTERVAL_S = 30
+FETCH_TIMEOUT_S = 3
+# Keys stay listed for a day or more when they are rotated, so an hour-old copy is never wrong.
+MAX_AGE_S = 3_600
+LEEWAY_S = 60
+
+_SEGMENT = re.compile(r"[A-Za-z0-9_-]+")
+
+
+@dataclass(frozen=True, slots=True)
+class User:
+    """The verified caller. `id` is the token's `sub`, the only source of identity."""
+
+    id: str
+    email: str | None = None
+    name: str | None = None
+
+
+class KeysUnavailable(Unavailable):
+    type = "/problems/keys-unavailable"
+    title = "Sign-in cannot be checked right now"
+
+
+class TokenVerifier:
+    """Verifies tokens of one issuer. Thread-safe; `verify` blocks only while keys are fetched."""
+
+    def __init__(
+        self,
+        issuer: str,
+        audience: str,
+        jwks_url: str | None = None,
+        *,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._issuer = issuer
+        self._audience = audience
+        self._jwks_url = jwks_url
+        self._clock = clock
+        self._keys: dict[str, RSAPublicKey] = {}
+        self._fetched_at = self._tried_at = float("-inf")
+        self._reachable = False
+        self._lock = threading.Lock()
+
+    def needs_fetch(self, token: str) -> bool:
+        """True when `verify` would go to the network, which an event loop must not wait for."""
+        header = _header(token)
+        return header is not None and self._wants_fetch(header["kid"])
+
+    def verify(self, token: str) -> User:
+        """Return the token's user, or raise Unauthorized (401) or KeysUnavailable (503)."""
+        header = _header(token)
+        if header is None:
+            raise Unauthorized("The token is malformed")
+        key = self._key(header["kid"])
+        try:
+            claims = jwt.decode(
+                token,
+                key,
+                algorithms=["RS256"],
+                audience=self._audience,
+                issuer=self._issuer,
+                leeway=LEEWAY_S,
+                options={"require": ["exp", "iss", "aud", "sub"]},
+            )
+        except jwt.ExpiredSignatureError:
+            raise Unauthorized("The token has expired") from None
+        except (jwt.InvalidTokenError, ValueError, TypeError, OverflowError):
+            raise Unauthorized("The token is not valid") from None
+        subject = claims["sub"]
+        if not 0 < len(subject) <= 255 or not subject.isprintable():
+            raise Unauthorized("The token is not valid")
+        return User(subject, _text(claims.get("email")), _text(claims.get("name")))
+
+    def ready(self) -> bool:
+        """True when a key is at hand, fetching if need be."""
+        if not self._keys:
+            self._refresh(None)
+        return bool(self._keys)
+
+    def _key(self, kid: str) -> RSAPublicKey:
+        if self._wants_fetch(kid):
+            self._refresh(kid)
+        if key := self._keys.get(kid):
+            return key
+        if not self._reachable:
+            raise KeysUnavailable
+        raise Unauthorized("The token is not valid")
+
+    def _wants_fetch(self, kid: str) -> bool:
+        now = self._clock()
+        stale = kid not in self._keys or now - self._fetched_at > MAX_AGE_S
+        return stale and now - self._tried_at >= REFETCH_INTERVAL_S
+
+    def _refresh(self, kid: str | None) -> None:
+        """Fetch the keys, unless another thread just did. Old keys serve on when the fetch fails."""
+        with self._lock:
+            if kid is None or self._wants_fetch(kid):
+                try:
+                    self._keys = _load_keys(_fetch(self._jwks_url or self._discover()))
+                    self._fetched_at = self._clock()
+                    self._reachable = True
+                except (OSError, ValueError, KeyError, TypeError):
+                    self._reachable = False
+                self._tried_at = self._clock()
+
+    def _discover(self) -> str:
+        document = _fetch(f"{self._issuer}/.well-known/openid-configuration")
+        if document["issuer"] != self._issuer:
+            raise ValueError("the discovery document names another issuer")
+        return str(document["jwks_uri"])
+
+
+def _text(claim: Any) -> str | None:
+    return claim if isinstance(claim, str) else None
+
+
+def _header(token: str) -> dict[str, Any] | None:
+    """The token's header when its form is flawless, else None."""
+    if len(token) > MAX_TOKEN_BYTES:
+        return None
+    segments = token.split(".")
+    if len(segments) != 3 or not all(map(_canonical, segments)):
+        return None
+    try:
+        header = json.loads(_decode(segments[0]))
+    except (ValueError, RecursionError):
+        return None
+    # `crit` would ask for extensions that are not understood here; `b64: false` is one of them.
+    if not isinstance(header, dict) or header.get("alg") != "RS256" or "crit" in header:
+        return None
+    kid = header.get("kid")
+    return header if isinstance(kid, str) and 0 < len(kid) <= 255 else None
+
+
+def _decode(segment: str) -> bytes:
+    return base64.urlsafe_b64decode(segment + "=" * (-len(segment) % 4))
+
+
+def _canonical(segment: str) -> bool:
+    """True for base64url without padding, stray characters or stray trailing bits."""
+    if not _SEGMENT.fullmatch(segment):
+        return False
+    try:
+        return base64.urlsafe_b64encode(_decode(segment)).rstrip(b"=").decode() == segment
+    except binascii.Error:
+        return False
+
+
+class _NoRedirect(urllib.request.HTTPRedirectHandler):
+    def redirect_request(self, *_: Any) -> None:
+        return None
+
+
+def _fetch(url: str) -> dict[str, Any]:
+    opener = urllib.request.build_opener(_NoRedirect)
+    with opener.open(url, timeout=FETCH_TIMEOUT_S) as reply:
+        body = reply.read(MAX_DOCUMENT_BYTES + 1)
+    if len(body) > MAX_DOCUMENT_BYTES:
+        raise ValueError("the document is too large")
+    document = json.loads(body)
+    if not isinstance(document, dict):
+        raise TypeError("the document is not an object")
+    return document
+
+
+def _load_keys(document: dict[str, Any]) -> dict[str, RSAPublicKey]:
+    """The usable keys of a JWKS by `kid`; weak, malformed and ambiguous ones are left out.
+
+    Raises ValueError when none is usable.
+    """
+    listed = [entry for entry in document["keys"] if isinstance(entry, dict)]
+    kids = [entry.get("kid") for entry in listed]
+    keys = {
+        entry["kid"]: key
+        for entry in listed
+        if kids.count(entry.get("kid")) == 1 and (key := load_key(entry)) is not None
+    }
+    if not keys:
+        raise ValueError("the issuer lists no usable key")
+    return keys
+
+
+def load_key(entry: dict[str, Any]) -> RSAPublicKey | None:
+    """One JWK as a key that may verify RS256, or None."""
+    operations = entry.get("key_ops", ["verify"])
+    if (
+        entry.get("kty") != "RSA"
+        or not isinstance(entry.get("kid"), str)
+        or entry.get("alg", "RS256") != "RS256"
+        or entry.get("use", "sig") != "sig"
+        or not isinstance(operations, list)
+        or "verify" not in operations
+        or len(set(map(str, operations))) != len(operations)
+        or not all(isinstance(entry.get(part), str) and _canonical(entry[part]) for part in ("n", "e"))
+        or entry.keys() & {"d", "p", "q", "dp", "dq", "qi", "oth", "k"}
+    ):
+        return None
+    try:
+        key = RSAAlgorithm.from_jwk(entry)
+    except (jwt.InvalidKeyError, ValueError, TypeError):
+        return None
+    if not isinstance(key, RSAPublicKey) or key.key_size < MIN_KEY_BITS:
+        return None
+    return key if key.public_numbers().e >= 65_537 else None

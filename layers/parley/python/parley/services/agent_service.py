@@ -1,0 +1,150 @@
+"""The Agents SDK's Runner behind one method. Knows the model, and nothing of users or the database."""
+
+import uuid
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field, replace
+from typing import Any, cast
+
+import agents
+import openai
+from agents import Agent, ItemHelpers, ModelSettings, OpenAIProvider, RunConfig, Runner
+from agents.items import ToolCallItem, ToolCallOutputItem, TResponseInputItem
+from agents.result import RunResultStreaming
+from openai.types.responses import ResponseFunctionToolCall
+
+from parley.config import ConfigError, Settings
+from parley.errors import ContentRefused, DeadlineExceeded, ModelBusy, ProblemError, UpstreamFailed
+from parley.services.history import InputItem
+
+MAX_TURNS = 10
+# Models that think: without the encrypted reasoning in the replayed items they would lose it, since nothing
+# is stored on the model's side.
+REASONING_MODELS = ("o1", "o3", "o4", "gpt-5")
+
+
+@dataclass(frozen=True, slots=True)
+class TextDelta:
+    delta: str
+
+
+@dataclass(frozen=True, slots=True)
+class ToolProgress:
+    """A tool call began (`in_progress`) or returned (`completed`)."""
+
+    call_id: str
+    name: str
+    arguments: str
+    output: str | None
+    status: str
+
+
+@dataclass(slots=True)
+class Run:
+    """What a run has produced so far; whole once its stream has ended, and of use when it broke off."""
+
+    text: str = ""
+    run_items: list[InputItem] | None = None
+    input_tokens: int = 0
+    output_tokens: int = 0
+    calls: dict[str, ToolProgress] = field(default_factory=dict)
+
+
+class AgentService:
+    """Runs `agent` against the model that the settings name."""
+
+    def __init__(self, agent: Agent[Any], settings: Settings) -> None:
+        if settings.openai_api_key is None:
+            raise ConfigError("OPENAI_API_KEY: is not set")
+        self.model = settings.openai_model
+        self._agent = agent
+        client = openai.AsyncOpenAI(
+            api_key=settings.openai_api_key.get_secret_value(),
+            base_url=settings.openai_base_url,
+            timeout=settings.turn_deadline_s,
+            max_retries=1,
+        )
+        responses = settings.openai_api == "responses"
+        reasons = responses and self.model.startswith(REASONING_MODELS)
+        self._config = RunConfig(
+            model=self.model,
+            model_provider=OpenAIProvider(openai_client=client, use_responses=responses),
+            model_settings=ModelSettings(
+                store=False if responses else None,
+                include_usage=None if responses else True,
+                response_include=["reasoning.encrypted_content"] if reasons else None,
+            ),
+            # The trace exporter posts to OpenAI's own address, whatever the base URL.
+            tracing_disabled=True,
+        )
+
+    async def stream(
+        self, items: list[InputItem], conversation_id: uuid.UUID, run: Run
+    ) -> AsyncIterator[TextDelta | ToolProgress]:
+        """Answer `items`, filling `run` as it goes. Raises ProblemError."""
+        # The SDK derives the key of the model's prompt cache from the group.
+        config = replace(self._config, group_id=str(conversation_id))
+        wire = cast("list[TResponseInputItem]", items)
+        result = Runner.run_streamed(self._agent, wire, max_turns=MAX_TURNS, run_config=config)
+        try:
+            async for event in result.stream_events():
+                if (progress := _progress(event, run)) is not None:
+                    yield progress
+        except (openai.OpenAIError, agents.AgentsException) as error:
+            raise _problem(error) from error
+        finally:
+            result.cancel()
+            _collect(result, run)
+
+
+def _progress(event: agents.StreamEvent, run: Run) -> TextDelta | ToolProgress | None:
+    """What a client wants to see of an event, noted in `run` as well."""
+    if event.type == "raw_response_event":
+        if event.data.type == "response.output_text.delta":
+            run.text += event.data.delta
+            return TextDelta(event.data.delta)
+        if event.data.type == "response.output_item.added" and event.data.item.type == "message" and run.text:
+            # The agent speaks again after a tool call: a paragraph of its own.
+            run.text += "\n\n"
+            return TextDelta("\n\n")
+    elif event.type == "run_item_stream_event":
+        item = event.item
+        if isinstance(item, ToolCallItem) and isinstance(item.raw_item, ResponseFunctionToolCall):
+            call = item.raw_item
+            progress = ToolProgress(call.call_id, call.name, call.arguments, None, "in_progress")
+            run.calls[call.call_id] = progress
+            return progress
+        if isinstance(item, ToolCallOutputItem) and item.call_id in run.calls:
+            progress = replace(run.calls[item.call_id], output=str(item.output), status="completed")
+            run.calls[item.call_id] = progress
+            return progress
+    return None
+
+
+def _collect(result: RunResultStreaming, run: Run) -> None:
+    """Note what the finished or broken-off run leaves behind."""
+    items = [cast("InputItem", item.to_input_item()) for item in result.new_items]
+    # A plain answer is told in full by its text; anything more is kept, and replayed, item by item.
+    run.run_items = items if any(item.get("type") != "message" for item in items) else None
+    run.text = run.text or ItemHelpers.text_message_outputs(result.new_items)
+    usage = result.context_wrapper.usage
+    run.input_tokens, run.output_tokens = usage.input_tokens, usage.output_tokens
+
+
+def _problem(error: openai.OpenAIError | agents.AgentsException) -> ProblemError:
+    match error:
+        case openai.RateLimitError():
+            return ModelBusy(retry_after_s=_retry_after(error.response.headers.get("retry-after")))
+        case openai.APITimeoutError() | agents.ModelTimeoutError():
+            return DeadlineExceeded()
+        case openai.BadRequestError(code="content_filter") | agents.ModelRefusalError():
+            return ContentRefused()
+        case openai.APIStatusError(status_code=503):
+            return ModelBusy()
+        case agents.MaxTurnsExceeded():
+            return UpstreamFailed("The agent used its tools too often without coming to an answer.")
+        case _:
+            return UpstreamFailed()
+
+
+def _retry_after(header: str | None) -> int:
+    return min(int(header), 60) if header and header.isdecimal() else 5

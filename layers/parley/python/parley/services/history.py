@@ -1,0 +1,40 @@
+"""Between stored messages and the model's input items."""
+
+from typing import Any
+
+InputItem = dict[str, Any]
+
+
+def input_items(history: list[dict[str, Any]], question: str) -> list[InputItem]:
+    """The stored window and the new question in the Responses API's wire form, oldest first.
+
+    Run items are replayed as they were produced, so a tool call and its output are never parted.
+    """
+    items: list[InputItem] = []
+    for message in history:
+        items += message["run_items"] or [{"role": message["role"], "content": message["content"]}]
+    return [*items, {"role": "user", "content": question}]
+
+
+def estimate_tokens(content: str, run_items: list[InputItem] | None = None) -> int:
+    """An upper guess, cheap and independent of the model: three bytes a token and some for the message."""
+    size = len(content.encode())
+    if run_items:
+        size = sum(len(str(item).encode()) for item in run_items)
+    return size // 3 + 4
+
+
+def tool_calls(run_items: list[InputItem] | None) -> list[dict[str, Any]]:
+    """The tool calls among run items as clients see them: name, arguments, output, status."""
+    items = run_items or []
+    outputs = {item["call_id"]: item["output"] for item in items if item["type"] == "function_call_output"}
+    return [
+        {
+            "name": item["name"],
+            "arguments": item["arguments"],
+            "output": outputs.get(item["call_id"]),
+            "status": "completed" if item["call_id"] in outputs else "in_progress",
+        }
+        for item in items
+        if item["type"] == "function_call"
+    ]
