@@ -9,7 +9,6 @@ import fcntl
 import importlib.util
 import os
 import pwd
-import secrets
 import shutil
 import signal
 import socket
@@ -22,6 +21,7 @@ from types import TracebackType
 from typing import Self
 
 from local.leash import Leashed
+from local.secret import kept_secret
 from local.unprivileged import as_user
 
 VERSION = "18"
@@ -198,15 +198,6 @@ class Postgres:
 
     def _password(self, role: str) -> str:
         return kept_secret(self._data / f"{role}.password")
-
-
-def kept_secret(path: Path) -> str:
-    """A random secret, the same one every time, in a file for its owner only."""
-    with contextlib.suppress(FileExistsError):
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(descriptor, "w") as file:
-            file.write(secrets.token_urlsafe(32))
-    return path.read_text()
 
 
 def free_port() -> int:

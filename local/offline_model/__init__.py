@@ -9,7 +9,12 @@ in its first answer that it is the offline model. On command it is slow, fails, 
 `GET /log` tells what was asked, `DELETE /log` forgets it.
 """
 
-from local.offline_model.app import create_app
-from local.offline_model.server import serve
+import contextlib
 
-__all__ = ["create_app", "serve"]
+from local.offline_model.app import create_app
+from local.serving import serve_in_thread
+
+
+def serve(*, word_delay_ms: float = 0) -> contextlib.AbstractContextManager[str]:
+    """Runs the offline model in a thread of this process, on a free port; gives its address."""
+    return serve_in_thread(lambda _: create_app(word_delay_ms=word_delay_ms))

@@ -3,7 +3,7 @@ import argparse
 import uvicorn
 
 from local.offline_model.app import create_app
-from local.offline_model.server import SETTINGS
+from local.serving import QUIET
 
 
 def main() -> None:
@@ -13,9 +13,7 @@ def main() -> None:
     parser.add_argument("--port", type=int, default=8100)
     parser.add_argument("--word-delay-ms", type=float, default=25, help="pause after each word (default: 25)")
     options = parser.parse_args()
-    uvicorn.run(
-        create_app(word_delay_ms=options.word_delay_ms), host="127.0.0.1", port=options.port, **SETTINGS
-    )
+    uvicorn.run(create_app(word_delay_ms=options.word_delay_ms), host="127.0.0.1", port=options.port, **QUIET)
 
 
 if __name__ == "__main__":

@@ -1,0 +1,135 @@
+"""Issues real RS256 tokens where there is no front end to sign people in: for `make api` and for tests.
+
+python -m local.issuer serve            discovery and keys over HTTP
+python -m local.issuer token alice      a token for the user alice
+"""
+
+import argparse
+import hashlib
+import time
+from pathlib import Path
+from typing import Any
+
+import jwt
+import uvicorn
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import rsa
+from jwt.algorithms import RSAAlgorithm
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from local.secret import kept_secret
+from local.serving import QUIET
+
+AUDIENCE = "parley"
+DEFAULT_PORT = 8001
+DEFAULT_KEY = Path(".parley/issuer.pem")
+TTL_S = 15 * 60
+
+
+class Issuer:
+    def __init__(self, url: str, key_file: Path) -> None:
+        self.url = url
+        pem = kept_secret(key_file, make_key).encode()
+        key = serialization.load_pem_private_key(pem, password=None)
+        if not isinstance(key, rsa.RSAPrivateKey):
+            raise TypeError(f"{key_file} holds no RSA key")
+        self._key = key
+        public = RSAAlgorithm.to_jwk(key.public_key(), as_dict=True)
+        kid = hashlib.sha256(public["n"].encode()).hexdigest()[:16]
+        self.jwk = {
+            "kty": "RSA",
+            "use": "sig",
+            "alg": "RS256",
+            "kid": kid,
+            "n": public["n"],
+            "e": public["e"],
+        }
+
+    def mint(
+        self,
+        user_id: str,
+        *,
+        email: str | None = None,
+        name: str | None = None,
+        ttl: float = TTL_S,
+        **claims: Any,
+    ) -> str:
+        now = int(time.time())
+        usual = {
+            "iss": self.url,
+            "aud": AUDIENCE,
+            "sub": user_id,
+            "iat": now,
+            "exp": now + int(ttl),
+            "email": email or f"{user_id}@example.com",
+            "name": name or user_id.capitalize(),
+        }
+        return jwt.encode(usual | claims, self._key, algorithm="RS256", headers={"kid": self.jwk["kid"]})
+
+    def app(self) -> Starlette:
+        return Starlette(
+            routes=[
+                Route("/.well-known/openid-configuration", self._discovery),
+                Route("/jwks", self._jwks),
+            ]
+        )
+
+    async def _discovery(self, _: Request) -> Response:
+        return JSONResponse(
+            {
+                "issuer": self.url,
+                "jwks_uri": f"{self.url}/jwks",
+                "authorization_endpoint": f"{self.url}/authorize",
+                "token_endpoint": f"{self.url}/token",
+                "response_types_supported": ["token"],
+                "subject_types_supported": ["public"],
+                "id_token_signing_alg_values_supported": ["RS256"],
+            },
+            headers={"cache-control": "public, max-age=300"},
+        )
+
+    async def _jwks(self, _: Request) -> Response:
+        return JSONResponse({"keys": [self.jwk]}, headers={"cache-control": "public, max-age=300"})
+
+
+def make_key() -> str:
+    key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+    return key.private_bytes(
+        serialization.Encoding.PEM,
+        serialization.PrivateFormat.PKCS8,
+        serialization.NoEncryption(),
+    ).decode()
+
+
+def issuer_url(port: int) -> str:
+    return f"http://127.0.0.1:{port}"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m local.issuer", description="The local issuer of tokens.")
+    parser.add_argument(
+        "--port", type=int, default=DEFAULT_PORT, help="the port it serves on, part of its name"
+    )
+    parser.add_argument(
+        "--key", type=Path, default=DEFAULT_KEY, help="file of the private key, made if missing"
+    )
+    commands = parser.add_subparsers(dest="command", required=True)
+    commands.add_parser("serve", help="serve discovery and keys")
+    token = commands.add_parser("token", help="print a token")
+    token.add_argument("user_id")
+    token.add_argument("--email")
+    token.add_argument("--name")
+    token.add_argument("--ttl", type=int, default=TTL_S, help="seconds until it expires (default: 900)")
+    options = parser.parse_args()
+    issuer = Issuer(issuer_url(options.port), options.key)
+    if options.command == "serve":
+        uvicorn.run(issuer.app(), host="127.0.0.1", port=options.port, **QUIET)
+    else:
+        print(issuer.mint(options.user_id, email=options.email, name=options.name, ttl=options.ttl))
+
+
+if __name__ == "__main__":
+    main()
