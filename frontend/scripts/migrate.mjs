@@ -1,0 +1,148 @@
+// Prepares the `auth` schema: the role the front end runs under, Better Auth's tables, the signing key.
+import { betterAuth, BetterAuthError } from "better-auth";
+import { getMigrations } from "better-auth/db/migration";
+import { resolveSigningKey } from "better-auth/plugins/jwt";
+import pg from "pg";
+import { authOptions, jwtOptions } from "../src/lib/auth-options.mjs";
+
+/** Two deployments at once would make two keys: whoever comes second waits. */
+const MIGRATION_LOCK = 7_271_955;
+
+/** A failure whose message is written for whoever runs the migration. */
+class MigrationError extends Error {}
+
+/** @param {string} name */
+function required(name) {
+  const value = process.env[name];
+  if (!value) throw new MigrationError(`${name} is not set`);
+  return value;
+}
+
+/** @param {string} name */
+function databaseUrl(name) {
+  const value = required(name);
+  if (!URL.canParse(value)) throw new MigrationError(`${name} is not a postgresql:// address`);
+  return new URL(value);
+}
+
+/** @param {pg.Pool} pool */
+async function connect(pool) {
+  try {
+    return await pool.connect();
+  } catch (error) {
+    const { message, code } = /** @type {NodeJS.ErrnoException} */ (error);
+    throw new MigrationError(`AUTH_MIGRATIONS_DATABASE_URL: no connection: ${message || code}`);
+  }
+}
+
+/**
+ * @param {pg.PoolClient} owner
+ * @param {{ name: string, password: string }} role
+ */
+async function prepareRole(owner, role) {
+  const name = owner.escapeIdentifier(role.name);
+  const { rows } = await owner.query(
+    "SELECT current_user AS owner, EXISTS (SELECT FROM pg_roles WHERE rolname = $1) AS known",
+    [role.name],
+  );
+  if (rows[0].owner === role.name) {
+    throw new MigrationError(
+      `AUTH_DATABASE_URL must name another role than the owner ${role.name}`,
+    );
+  }
+  if (!rows[0].known) {
+    if (!role.password) {
+      throw new MigrationError(`AUTH_DATABASE_URL has no password for the new role ${role.name}`);
+    }
+    await owner.query(`CREATE ROLE ${name} LOGIN PASSWORD ${owner.escapeLiteral(role.password)}`);
+  }
+  await owner.query("CREATE SCHEMA IF NOT EXISTS auth");
+  // On the role, because a pooler may refuse `options` in the address.
+  await owner.query(`ALTER ROLE ${name} SET search_path = auth`);
+}
+
+/**
+ * @param {pg.PoolClient} owner
+ * @param {string} roleName
+ */
+async function grantAccess(owner, roleName) {
+  const role = owner.escapeIdentifier(roleName);
+  await owner.query(`GRANT USAGE ON SCHEMA auth TO ${role}`);
+  await owner.query(`GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA auth TO ${role}`);
+}
+
+/** @param {ReturnType<typeof authOptions>} options */
+async function migrateTables(options) {
+  const { unsafeChanges, toBeCreated, toBeAdded, runMigrations } = await getMigrations(options, {
+    throwOnUnsafe: false,
+  });
+  if (unsafeChanges.length > 0) {
+    throw new MigrationError(
+      `Better Auth's tables need a change by hand: ${unsafeChanges.join("; ")}`,
+    );
+  }
+  await runMigrations();
+  return [...toBeCreated, ...toBeAdded].map(({ table }) => table);
+}
+
+/**
+ * The key is made here because the plugin makes it at the first request, and races with itself.
+ * @param {ReturnType<typeof authOptions>} options
+ * @param {{ issuer: string, audience: string }} token
+ */
+async function ensureSigningKey(options, token) {
+  const context = await betterAuth(options).$context;
+  try {
+    // @ts-expect-error The plugin asks for a request's context, and uses nothing but this of it.
+    await resolveSigningKey({ context }, jwtOptions(token));
+  } catch (error) {
+    if (!(error instanceof BetterAuthError)) throw error;
+    throw new MigrationError(
+      "the stored signing key cannot be decrypted with this BETTER_AUTH_SECRET: " +
+        "restore the secret it was made with, or empty the table auth.jwks to make a new key",
+      { cause: error },
+    );
+  }
+}
+
+async function migrate() {
+  const url = required("BETTER_AUTH_URL").replace(/\/+$/, "");
+  const audience = process.env.JWT_AUDIENCE || "parley";
+  const secret = required("BETTER_AUTH_SECRET");
+  const application = databaseUrl("AUTH_DATABASE_URL");
+  const role = {
+    name: decodeURIComponent(application.username),
+    password: decodeURIComponent(application.password),
+  };
+  if (!role.name) throw new MigrationError("AUTH_DATABASE_URL names no user");
+
+  const pool = new pg.Pool({
+    connectionString: databaseUrl("AUTH_MIGRATIONS_DATABASE_URL").href,
+    options: "-c search_path=auth",
+  });
+  try {
+    const owner = await connect(pool);
+    try {
+      await owner.query("SELECT pg_advisory_lock($1)", [MIGRATION_LOCK]);
+      await prepareRole(owner, role);
+      const options = authOptions({ url, secret, audience, database: pool });
+      const changed = await migrateTables(options);
+      await grantAccess(owner, role.name);
+      await ensureSigningKey(options, { issuer: url, audience });
+      return changed;
+    } finally {
+      // Closing the connection, rather than returning it to the pool, gives the lock back.
+      owner.release(true);
+    }
+  } finally {
+    await pool.end();
+  }
+}
+
+try {
+  const changed = await migrate();
+  console.log(`auth: ${changed.length ? `migrated ${changed.join(", ")}` : "up to date"}`);
+} catch (error) {
+  console.error(`auth: migration failed: ${error instanceof Error ? error.message : error}`);
+  process.exitCode = 1;
+}

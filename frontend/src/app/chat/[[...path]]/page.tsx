@@ -1,0 +1,25 @@
+import type { Metadata } from "next";
+import { notFound, redirect } from "next/navigation";
+import { ChatInterface } from "@/components/ChatInterface";
+import { getUser } from "@/lib/auth";
+import { config } from "@/lib/config";
+
+export const metadata: Metadata = { title: "Chat" };
+
+/**
+ * /chat and /chat/{conversationId}. One route, so that a new conversation keeps its components
+ * when it receives its address.
+ */
+export default async function ChatPage({ params }: PageProps<"/chat/[[...path]]">) {
+  const { path = [] } = await params;
+  if (path.length > 1) notFound();
+  const user = await getUser();
+  if (!user) redirect("/sign-in");
+  return (
+    <ChatInterface
+      apiUrl={config.apiUrl}
+      user={{ id: user.id, name: user.name, email: user.email }}
+      initialConversationId={path[0] ?? null}
+    />
+  );
+}

@@ -1,0 +1,8 @@
+import type { Metadata } from "next";
+import { StatusPage } from "@/components/StatusPage";
+
+export const metadata: Metadata = { title: "Not found" };
+
+export default function NotFound() {
+  return <StatusPage title="There is nothing here" text="This address leads to no page." />;
+}

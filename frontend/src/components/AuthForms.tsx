@@ -1,0 +1,130 @@
+"use client";
+
+import Link from "next/link";
+import { useRouter } from "next/navigation";
+import {
+  useState,
+  useSyncExternalStore,
+  type FormEvent,
+  type InputHTMLAttributes,
+  type ReactNode,
+} from "react";
+import { signIn, signUp } from "@/lib/auth-client";
+import styles from "./AuthForms.module.css";
+
+interface AuthError {
+  status: number;
+  message?: string;
+}
+
+function explain({ status, message }: AuthError): string {
+  if (status === 429) return "Too many attempts. Please wait a moment, then try again.";
+  if (status === 0 || status >= 500) return "The server cannot be reached. Please try again.";
+  return message || "That did not work. Please check what you entered.";
+}
+
+/** Before hydration a submit would be the browser's own, and would do nothing. */
+function useHydrated() {
+  return useSyncExternalStore(
+    () => () => undefined,
+    () => true,
+    () => false,
+  );
+}
+
+function Field({ label, ...input }: { label: string } & InputHTMLAttributes<HTMLInputElement>) {
+  return (
+    <label className={styles.field}>
+      <span>{label}</span>
+      <input {...input} required />
+    </label>
+  );
+}
+
+function EmailField() {
+  return <Field label="E-mail" name="email" type="email" autoComplete="email" />;
+}
+
+interface AuthFormProps {
+  title: string;
+  action: string;
+  submit: (values: Record<string, string>) => Promise<{ error: AuthError | null }>;
+  alternative: { text: string; link: string; href: string };
+  children: ReactNode;
+}
+
+function AuthForm({ title, action, submit, alternative, children }: AuthFormProps) {
+  const [error, setError] = useState<string | null>(null);
+  const [isBusy, setIsBusy] = useState(false);
+  const isHydrated = useHydrated();
+  const router = useRouter();
+
+  async function onSubmit(event: FormEvent<HTMLFormElement>) {
+    event.preventDefault();
+    setIsBusy(true);
+    setError(null);
+    const values = Object.fromEntries(new FormData(event.currentTarget)) as Record<string, string>;
+    const { error: failure } = await submit(values).catch(() => ({ error: { status: 0 } }));
+    if (!failure) return router.replace("/chat");
+    setError(explain(failure));
+    setIsBusy(false);
+  }
+
+  return (
+    <>
+      <h1 className={styles.title}>{title}</h1>
+      {/* `post` keeps the password out of the address, whatever happens. */}
+      <form className={styles.form} method="post" onSubmit={onSubmit}>
+        {children}
+        {error && (
+          <p className="alert" role="alert">
+            {error}
+          </p>
+        )}
+        <button className="button" type="submit" disabled={!isHydrated || isBusy}>
+          {action}
+        </button>
+      </form>
+      <p className={styles.alternative}>
+        {alternative.text} <Link href={alternative.href}>{alternative.link}</Link>
+      </p>
+    </>
+  );
+}
+
+export function SignInForm() {
+  return (
+    <AuthForm
+      title="Welcome back"
+      action="Sign in"
+      submit={({ email = "", password = "" }) => signIn.email({ email, password })}
+      alternative={{ text: "New here?", link: "Create an account", href: "/sign-up" }}
+    >
+      <EmailField />
+      <Field label="Password" name="password" type="password" autoComplete="current-password" />
+    </AuthForm>
+  );
+}
+
+export function SignUpForm() {
+  return (
+    <AuthForm
+      title="Create an account"
+      action="Create account"
+      submit={({ name = "", email = "", password = "" }) => signUp.email({ name, email, password })}
+      alternative={{ text: "Have an account?", link: "Sign in", href: "/sign-in" }}
+    >
+      <Field label="Name" name="name" autoComplete="name" maxLength={100} />
+      <EmailField />
+      <Field
+        label="Password"
+        name="password"
+        type="password"
+        autoComplete="new-password"
+        minLength={8}
+        maxLength={128}
+        placeholder="At least 8 characters"
+      />
+    </AuthForm>
+  );
+}

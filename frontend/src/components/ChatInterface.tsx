@@ -1,0 +1,90 @@
+"use client";
+
+import { useCallback, useEffect, useState } from "react";
+import { useActiveConversation } from "@/hooks/useActiveConversation";
+import { useConversations } from "@/hooks/useConversations";
+import { issueAccessToken, signOut } from "@/lib/auth-client";
+import { AccessToken } from "@/services/access_token";
+import { ChatApi } from "@/services/chat_api";
+import styles from "./ChatInterface.module.css";
+import { ConversationPanel } from "./ConversationPanel";
+import { Sidebar } from "./Sidebar";
+
+export interface User {
+  id: string;
+  name: string;
+  email: string;
+}
+
+interface ChatInterfaceProps {
+  apiUrl: string;
+  user: User;
+  initialConversationId: string | null;
+}
+
+async function leave() {
+  await signOut();
+  // A full load, so that nothing of the conversations stays in memory.
+  window.location.replace("/sign-in");
+}
+
+export function ChatInterface({ apiUrl, user, initialConversationId }: ChatInterfaceProps) {
+  const [api] = useState(
+    () => new ChatApi(apiUrl, user.id, new AccessToken(user.id, issueAccessToken)),
+  );
+  const conversations = useConversations(api);
+  const { active, open, adopt } = useActiveConversation(initialConversationId);
+  const [isDrawerOpen, setDrawerOpen] = useState(false);
+  const { refresh } = conversations;
+
+  const onChange = useCallback(
+    (id: string) => {
+      adopt(id);
+      void refresh(id);
+    },
+    [adopt, refresh],
+  );
+
+  const closeDrawer = useCallback(() => setDrawerOpen(false), []);
+
+  const onOpen = useCallback(
+    (id: string | null) => {
+      open(id);
+      setDrawerOpen(false);
+    },
+    [open],
+  );
+
+  const title = conversations.conversations.find(({ id }) => id === active.id)?.title ?? null;
+  useEffect(() => {
+    document.title = `${title ?? "Chat"} · Parley`;
+  }, [title]);
+
+  return (
+    <div className={styles.layout}>
+      <a className="skip-link" href="#composer">
+        Skip to the message field
+      </a>
+      <Sidebar
+        user={user}
+        conversations={conversations}
+        activeId={active.id}
+        isDrawerOpen={isDrawerOpen}
+        onClose={closeDrawer}
+        onOpen={onOpen}
+        onSignOut={leave}
+      />
+      <ConversationPanel
+        key={active.key}
+        api={api}
+        user={user}
+        conversationId={active.id}
+        title={title}
+        isBehindDrawer={isDrawerOpen}
+        onChange={onChange}
+        onLeave={() => open(null)}
+        onMenu={() => setDrawerOpen(true)}
+      />
+    </div>
+  );
+}

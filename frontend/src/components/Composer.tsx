@@ -1,0 +1,91 @@
+import { useEffect, type KeyboardEvent, type RefObject } from "react";
+import styles from "./Composer.module.css";
+import { SendIcon, StopIcon } from "./icons";
+
+const MAX_LENGTH = 32_000;
+
+interface ComposerProps {
+  ref: RefObject<HTMLTextAreaElement | null>;
+  draft: string;
+  onDraft: (text: string) => void;
+  isBusy: boolean;
+  canStop: boolean;
+  onSend: (text: string) => void;
+  onStop: () => void;
+}
+
+export function Composer({ ref, draft, onDraft, isBusy, canStop, onSend, onStop }: ComposerProps) {
+  const isTooLong = draft.length > MAX_LENGTH;
+  const canSend = !isBusy && !isTooLong && draft.trim() !== "";
+
+  useEffect(() => {
+    // On a touch screen focus would raise the keyboard over the conversation.
+    if (window.matchMedia("(hover: hover)").matches) ref.current?.focus();
+  }, [ref]);
+
+  function send() {
+    if (!canSend) return;
+    onSend(draft);
+    onDraft("");
+  }
+
+  function onKeyDown(event: KeyboardEvent) {
+    // With an input method Enter accepts a candidate; 229 is what Safari reports then.
+    if (event.nativeEvent.isComposing || event.keyCode === 229) return;
+    if (event.key !== "Enter" || event.shiftKey) return;
+    event.preventDefault();
+    send();
+  }
+
+  return (
+    <form
+      className={styles.composer}
+      onSubmit={(event) => {
+        event.preventDefault();
+        send();
+      }}
+    >
+      <div className={styles.box}>
+        <textarea
+          ref={ref}
+          id="composer"
+          rows={1}
+          value={draft}
+          placeholder="Write a message"
+          aria-label="Message"
+          aria-describedby="composer-hint"
+          aria-invalid={isTooLong}
+          onChange={(event) => onDraft(event.target.value)}
+          onKeyDown={onKeyDown}
+        />
+        {isBusy ? (
+          <button
+            type="button"
+            className={styles.action}
+            aria-label="Stop the answer"
+            title="Stop the answer"
+            disabled={!canStop}
+            onClick={onStop}
+          >
+            <StopIcon />
+          </button>
+        ) : (
+          <button
+            type="submit"
+            className={styles.action}
+            aria-label="Send"
+            title="Send"
+            disabled={!canSend}
+          >
+            <SendIcon />
+          </button>
+        )}
+      </div>
+      <p id="composer-hint" className={styles.hint}>
+        {isTooLong
+          ? `Too long: ${draft.length.toLocaleString("en")} of ${MAX_LENGTH.toLocaleString("en")} characters.`
+          : "Enter sends, Shift+Enter starts a new line."}
+      </p>
+    </form>
+  );
+}

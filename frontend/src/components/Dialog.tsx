@@ -1,0 +1,70 @@
+import { useEffect, useId, useRef, useState, type FormEvent, type ReactNode } from "react";
+import { ApiError } from "@/services/errors";
+import styles from "./Dialog.module.css";
+
+interface DialogProps {
+  title: string;
+  action: string;
+  isDangerous?: boolean;
+  onSubmit: () => Promise<unknown>;
+  onClose: () => void;
+  children: ReactNode;
+}
+
+/** The browser's own modal dialog: it holds the focus, closes on Escape, and gives the focus back. */
+export function Dialog({ title, action, isDangerous, onSubmit, onClose, children }: DialogProps) {
+  const dialog = useRef<HTMLDialogElement>(null);
+  const titleId = useId();
+  const [isBusy, setIsBusy] = useState(false);
+  const [error, setError] = useState<string | null>(null);
+
+  useEffect(() => {
+    const element = dialog.current!;
+    element.showModal();
+    return () => element.close();
+  }, []);
+
+  async function submit(event: FormEvent) {
+    event.preventDefault();
+    setIsBusy(true);
+    setError(null);
+    try {
+      await onSubmit();
+      dialog.current?.close();
+    } catch (failure) {
+      if (!(failure instanceof ApiError)) throw failure;
+      setError(failure.message);
+      setIsBusy(false);
+    }
+  }
+
+  return (
+    <dialog ref={dialog} className={styles.dialog} aria-labelledby={titleId} onClose={onClose}>
+      <form onSubmit={submit}>
+        <h2 id={titleId}>{title}</h2>
+        {children}
+        {error && (
+          <p className="alert" role="alert">
+            {error}
+          </p>
+        )}
+        <div className={styles.actions}>
+          <button
+            type="button"
+            className="button secondary"
+            onClick={() => dialog.current?.close()}
+          >
+            Cancel
+          </button>
+          <button
+            type="submit"
+            className={`button ${isDangerous ? "danger" : ""}`}
+            disabled={isBusy}
+          >
+            {action}
+          </button>
+        </div>
+      </form>
+    </dialog>
+  );
+}

@@ -1,0 +1,116 @@
+import { useEffect, useRef, useState } from "react";
+import type { Conversations } from "@/hooks/useConversations";
+import type { Conversation } from "@/services/types";
+import { Brand } from "./Brand";
+import type { User } from "./ChatInterface";
+import { DeleteDialog, RenameDialog } from "./ConversationDialogs";
+import { ConversationList } from "./ConversationList";
+import { CloseIcon, PlusIcon, SignOutIcon } from "./icons";
+import styles from "./Sidebar.module.css";
+
+interface SidebarProps {
+  user: User;
+  conversations: Conversations;
+  activeId: string | null;
+  isDrawerOpen: boolean;
+  onClose: () => void;
+  onOpen: (id: string | null) => void;
+  onSignOut: () => void;
+}
+
+/** On a phone the sidebar is a drawer: focus moves in when it opens, and Escape closes it. */
+function useDrawer(isOpen: boolean, onClose: () => void) {
+  const closeButton = useRef<HTMLButtonElement>(null);
+
+  useEffect(() => {
+    if (!isOpen) return;
+    const opener = document.activeElement;
+    closeButton.current?.focus();
+    const onKeyDown = (event: KeyboardEvent) => {
+      // An open dialog is above the drawer, and Escape is its own.
+      if (event.key === "Escape" && !document.querySelector("dialog[open]")) onClose();
+    };
+    document.addEventListener("keydown", onKeyDown);
+    return () => {
+      document.removeEventListener("keydown", onKeyDown);
+      // The page behind is `inert` until React has committed.
+      requestAnimationFrame(() => opener instanceof HTMLElement && opener.focus());
+    };
+  }, [isOpen, onClose]);
+
+  return closeButton;
+}
+
+export function Sidebar(props: SidebarProps) {
+  const { user, conversations, activeId, isDrawerOpen, onClose, onOpen, onSignOut } = props;
+  const [renaming, setRenaming] = useState<Conversation | null>(null);
+  const [deleting, setDeleting] = useState<Conversation | null>(null);
+  const closeButton = useDrawer(isDrawerOpen, onClose);
+
+  async function remove(id: string) {
+    await conversations.remove(id);
+    if (id === activeId) onOpen(null);
+  }
+
+  return (
+    <>
+      {isDrawerOpen && <div className={styles.backdrop} onClick={onClose} />}
+      <nav
+        className={`${styles.sidebar} ${isDrawerOpen ? styles.open : ""}`}
+        aria-label="Conversations"
+      >
+        <header className={styles.header}>
+          <Brand />
+          <button
+            ref={closeButton}
+            type="button"
+            className={`icon-button ${styles.close}`}
+            aria-label="Close the list of conversations"
+            onClick={onClose}
+          >
+            <CloseIcon />
+          </button>
+        </header>
+        <button type="button" className={styles.new} onClick={() => onOpen(null)}>
+          <PlusIcon /> New conversation
+        </button>
+        <ConversationList
+          conversations={conversations}
+          activeId={activeId}
+          onOpen={onOpen}
+          onRename={setRenaming}
+          onDelete={setDeleting}
+        />
+        <footer className={styles.account}>
+          <div className={styles.person}>
+            <strong>{user.name}</strong>
+            <span>{user.email}</span>
+          </div>
+          <button
+            type="button"
+            className="icon-button"
+            aria-label="Sign out"
+            title="Sign out"
+            onClick={onSignOut}
+          >
+            <SignOutIcon />
+          </button>
+        </footer>
+      </nav>
+      {renaming && (
+        <RenameDialog
+          conversation={renaming}
+          onRename={(title) => conversations.rename(renaming.id, title)}
+          onClose={() => setRenaming(null)}
+        />
+      )}
+      {deleting && (
+        <DeleteDialog
+          conversation={deleting}
+          onDelete={() => remove(deleting.id)}
+          onClose={() => setDeleting(null)}
+        />
+      )}
+    </>
+  );
+}

@@ -1,0 +1,24 @@
+import { useEffect, useState, useSyncExternalStore } from "react";
+import type { ChatApi } from "@/services/chat_api";
+import { ChatStore } from "./chatStore";
+
+/**
+ * The chat of one conversation, or of one that begins with the first message (`null`).
+ * `onChange` tells its id when it is there, and again after each turn. The arguments of the
+ * first render count: give the component another `key` for another conversation.
+ */
+export function useChat(
+  api: ChatApi,
+  conversationId: string | null,
+  onChange: (conversationId: string) => void,
+) {
+  const [store] = useState(() => new ChatStore(api, conversationId, onChange));
+  const state = useSyncExternalStore(store.subscribe, store.getState, store.getState);
+
+  useEffect(() => {
+    store.open();
+    return () => store.close();
+  }, [store]);
+
+  return { state, store };
+}

@@ -1,0 +1,37 @@
+// Plain JavaScript, because two runtimes import it: Next (src/lib/auth.ts) and Node (scripts/migrate.mjs).
+import { jwt } from "better-auth/plugins/jwt";
+
+/**
+ * API Gateway's JWT authorizer accepts RSA only, and the plugin's default is EdDSA.
+ * @param {{ issuer: string, audience: string }} settings
+ * @returns {import("better-auth/plugins/jwt").JwtOptions}
+ */
+export function jwtOptions({ issuer, audience }) {
+  return {
+    disableSettingJwtHeader: true,
+    jwks: { keyPairConfig: { alg: "RS256", modulusLength: 2048 } },
+    jwt: {
+      issuer,
+      audience,
+      expirationTime: "15m",
+      // Without this the token would carry the whole user row.
+      definePayload: ({ user }) => ({ email: user.email, name: user.name }),
+    },
+  };
+}
+
+/**
+ * @param {{ url: string, secret: string, audience: string, database: import("pg").Pool }} settings
+ */
+export function authOptions({ url, secret, audience, database }) {
+  return /** @satisfies {import("better-auth").BetterAuthOptions} */ ({
+    baseURL: url,
+    secret,
+    database,
+    emailAndPassword: { enabled: true },
+    plugins: [jwt(jwtOptions({ issuer: url, audience }))],
+    // Memory is not shared between instances of a serverless front end.
+    rateLimit: { storage: "database" },
+    telemetry: { enabled: false },
+  });
+}

@@ -1,0 +1,29 @@
+import "server-only";
+import { betterAuth } from "better-auth";
+import { headers } from "next/headers";
+import { Pool } from "pg";
+import { authOptions } from "./auth-options.mjs";
+import { config } from "./config";
+
+function createAuth() {
+  return betterAuth(
+    authOptions({
+      url: config.authUrl,
+      secret: config.authSecret,
+      audience: config.jwtAudience,
+      database: new Pool({ connectionString: config.authDatabaseUrl, max: 5 }),
+    }),
+  );
+}
+
+let auth: ReturnType<typeof createAuth> | undefined;
+
+/** Made at the first request: `next build` runs without a database and without secrets. */
+export function getAuth() {
+  return (auth ??= createAuth());
+}
+
+export async function getUser() {
+  const session = await getAuth().api.getSession({ headers: await headers() });
+  return session?.user ?? null;
+}

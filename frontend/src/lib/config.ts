@@ -1,0 +1,38 @@
+import "server-only";
+
+/** Settings are read at run time, not at build time: one artefact serves every stage. */
+function required(name: string): string {
+  const value = process.env[name];
+  if (!value) throw new Error(`${name} is not set`);
+  return value;
+}
+
+/** An address without trailing slash: `iss` is compared to the letter. */
+function address(name: string): string {
+  const value = required(name);
+  if (!URL.canParse(value)) throw new Error(`${name} is not an address: ${value}`);
+  return value.replace(/\/+$/, "");
+}
+
+export const config = {
+  /** Public address of this front end, and the issuer of its tokens. */
+  get authUrl() {
+    return address("BETTER_AUTH_URL");
+  },
+  get authSecret() {
+    return required("BETTER_AUTH_SECRET");
+  },
+  get authDatabaseUrl() {
+    return required("AUTH_DATABASE_URL");
+  },
+  get jwtAudience() {
+    return process.env.JWT_AUDIENCE || "parley";
+  },
+  /** Address of the API as the browser sees it. */
+  get apiUrl() {
+    return address("PARLEY_API_URL");
+  },
+  get isDevelopment() {
+    return process.env.NODE_ENV === "development";
+  },
+};
