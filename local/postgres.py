@@ -11,7 +11,6 @@ import os
 import pwd
 import shutil
 import signal
-import socket
 import subprocess
 import tempfile
 import time
@@ -21,6 +20,8 @@ from types import TracebackType
 from typing import Self
 
 from local.leash import Leashed
+from local.ports import free_port
+from local.progress import Problem
 from local.secret import kept_secret
 from local.unprivileged import as_user
 
@@ -31,7 +32,7 @@ LOCK_TIMEOUT_S = 15.0
 NOT_DURABLE = ("fsync=off", "synchronous_commit=off", "full_page_writes=off")
 
 
-class PostgresError(Exception):
+class PostgresError(Problem):
     """The server cannot be run on this data; the text says why."""
 
 
@@ -55,11 +56,15 @@ class Postgres:
 
     @property
     def owner_url(self) -> str:
-        return self._url(OWNER)
+        return self.url(OWNER)
 
     @property
     def app_url(self) -> str:
-        return self._url(APP)
+        return self.url(APP)
+
+    def url(self, role: str, database: str = DATABASE) -> str:
+        """The address for a role with a password of its own, kept beside the data."""
+        return f"postgresql://{role}:{self._password(role)}@127.0.0.1:{self.port}/{database}"
 
     def restart(self) -> None:
         self.stop()
@@ -176,7 +181,7 @@ class Postgres:
             f"where not exists (select from pg_database where datname = '{DATABASE}') \\gexec\n"
         )
         result = subprocess.run(
-            [_binaries() / "psql", "-X", "-q", "-v", "ON_ERROR_STOP=1", self._url(OWNER, "postgres")],
+            [_binaries() / "psql", "-X", "-q", "-v", "ON_ERROR_STOP=1", self.url(OWNER, "postgres")],
             input=statement,
             capture_output=True,
             text=True,
@@ -193,18 +198,8 @@ class Postgres:
             raise PostgresError(f"{cluster} belongs to root, and PostgreSQL does not run as root")
         return as_user(owner, command, reaching=[cluster, _binaries() / "postgres"])
 
-    def _url(self, role: str, database: str = DATABASE) -> str:
-        return f"postgresql://{role}:{self._password(role)}@127.0.0.1:{self.port}/{database}"
-
     def _password(self, role: str) -> str:
         return kept_secret(self._data / f"{role}.password")
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 def _binaries() -> Path:

@@ -1,0 +1,92 @@
+PYTHON ?= python3
+VENV ?= .venv
+PORT ?= 8000
+WEB_PORT ?= 3000
+ISSUER_PORT ?= 8001
+
+RUN = $(VENV)/bin/python
+SETUP = @$(PYTHON) -m local.setup --venv $(VENV)
+# Says nothing unless the command fails.
+QUIETLY = @quietly() { output=$$("$$@" 2>&1) || { echo "$$output"; echo "failed: $$*"; exit 1; }; }; quietly
+# A test that does not run, or that keeps the others from running.
+NOT_RUN = \b(it|test|describe)\.(skip|only|todo|fixme|failing)\b|\bx(it|test|describe)\(|\bf(it|describe)\(
+
+.PHONY: help
+help: ## Show this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@echo "  PYTHON=python3.13 picks the interpreter; PORT, WEB_PORT and ISSUER_PORT the ports."
+
+.PHONY: dev
+dev: ## Run everything; RESET=1 starts afresh
+	$(SETUP) --npm frontend
+	@exec $(RUN) -m local.dev --port $(PORT) --web-port $(WEB_PORT) $(if $(RESET),--reset)
+
+.PHONY: api
+api: ## Run the API alone, for tokens of `make token`; needs no Node.js
+	$(SETUP)
+	@exec $(RUN) -m local.dev --api --port $(PORT) --issuer-port $(ISSUER_PORT) $(if $(RESET),--reset)
+
+.PHONY: token
+token: ## Print a token for `make api`: make token USER=alice
+	$(SETUP) >&2
+	@$(RUN) -m local.issuer --port $(ISSUER_PORT) token "$(USER)"
+
+.PHONY: test
+test: ## Check the code and run all tests
+	$(SETUP) --npm frontend tests/e2e --debian
+	@echo "== checks"
+	@$(MAKE) --no-print-directory check-python check-frontend
+	@echo "== tests of the back end"
+	@$(MAKE) --no-print-directory test-python
+	@echo "== tests of the front end"
+	@npm --prefix frontend run --silent test
+	@echo "== end to end"
+	@$(RUN) -m local.dev --e2e npx playwright test
+
+.PHONY: test-python
+test-python:
+	$(SETUP)
+	@$(RUN) -m pytest -p local.no_skips
+
+.PHONY: check
+check: ## Check format, lint, types and imports
+	$(SETUP) --npm frontend tests/e2e
+	@$(MAKE) --no-print-directory check-python check-frontend
+
+.PHONY: check-python
+check-python:
+	$(QUIETLY) $(VENV)/bin/ruff format --check
+	$(QUIETLY) $(VENV)/bin/ruff check
+	$(QUIETLY) $(VENV)/bin/mypy
+	$(QUIETLY) $(RUN) -m pytest tests/unit/test_imports.py
+
+.PHONY: check-frontend
+check-frontend:
+	$(QUIETLY) npm --prefix frontend run format:check
+	$(QUIETLY) npm --prefix frontend run lint
+	$(QUIETLY) npm --prefix frontend run typecheck
+	$(QUIETLY) npm --prefix frontend run types:check
+	@! git grep --untracked -nE '$(NOT_RUN)' -- frontend tests/e2e
+
+.PHONY: format
+format: ## Format the code and mend what can be mended
+	$(SETUP) --npm frontend
+	@$(VENV)/bin/ruff format
+	@$(VENV)/bin/ruff check --fix
+	@npm --prefix frontend run --silent format
+
+.PHONY: lock
+lock: ## Resolve the requirements anew from pyproject.toml
+	$(SETUP)
+	@$(RUN) -m pip install --quiet --disable-pip-version-check uv
+	@$(VENV)/bin/uv pip compile --quiet $(RESOLVE) --group dev --output-file tests/requirements.txt pyproject.toml
+	@$(VENV)/bin/uv pip compile --quiet $(RESOLVE) --constraint tests/requirements.txt \
+		--output-file requirements.txt pyproject.toml
+
+RESOLVE = --universal --python-version 3.11 --no-header --no-annotate $(if $(UPGRADE),--upgrade)
+
+.PHONY: clean
+clean: ## Remove what was installed and built; data of `make dev` stays
+	@rm -rf .venv .venv-* .pytest_cache .mypy_cache .ruff_cache .parley/logs .parley/e2e
+	@rm -rf frontend/node_modules frontend/.next tests/e2e/node_modules tests/e2e/test-results
+	@find . -name __pycache__ -type d -prune -exec rm -rf {} +

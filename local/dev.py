@@ -1,0 +1,216 @@
+"""Runs Parley on this machine: `make dev`, `make api`, and the copy that the end-to-end tests use."""
+
+import argparse
+import contextlib
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NoReturn
+
+from local import services
+from local.environment import read_env_file
+from local.issuer import AUDIENCE, issuer_url
+from local.ports import check_port, free_port
+from local.postgres import Postgres, PostgresError
+from local.progress import Problem, step, tell
+from local.secret import kept_secret
+from local.services import Environment
+from local.state import State
+from local.supervisor import Supervisor
+
+E2E_TESTS = services.ROOT / "tests" / "e2e"
+# A person watches the words come; a test has no time to.
+PERSONS_WORD_DELAY_MS, TESTS_WORD_DELAY_MS = 25, 1
+CHECK_EVERY_S = 0.5
+STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+@dataclass(frozen=True)
+class Ports:
+    api: int
+    web: int
+    issuer: int
+
+    @property
+    def api_url(self) -> str:
+        return f"http://localhost:{self.api}"
+
+    @property
+    def web_url(self) -> str:
+        return f"http://localhost:{self.web}"
+
+
+def run_dev(state: State, ports: Ports, env: Environment) -> NoReturn:
+    check_port(ports.api, "PORT")
+    check_port(ports.web, "WEB_PORT")
+    with database(state, env, durable=True) as postgres, Supervisor(state.logs) as supervisor:
+        env = {**env, **auth_environment(state, ports, postgres)}
+        migrate_auth(env, postgres)
+        if not has_key(env):
+            env = {**env, **start_offline_model(supervisor, env, PERSONS_WORD_DELAY_MS)}
+        start_api_and_frontend(supervisor, ports, env, postgres, built=False)
+        print(f"\n  Model: {model_in(env)}\n  Stop:  Ctrl-C\n\n  {ports.web_url}\n", flush=True)
+        watch(supervisor)
+
+
+def run_api(state: State, ports: Ports, env: Environment) -> NoReturn:
+    check_port(ports.api, "PORT")
+    check_port(ports.issuer, "ISSUER_PORT")
+    with database(state, env, durable=True) as postgres, Supervisor(state.logs) as supervisor:
+        if not has_key(env):
+            env = {**env, **start_offline_model(supervisor, env, PERSONS_WORD_DELAY_MS)}
+        issuer = issuer_url(ports.issuer)
+        supervisor.start(
+            services.issuer(env, ports.issuer, state.issuer_key),
+            services.api({**env, "DATABASE_URL": postgres.app_url, "JWT_ISSUER": issuer}, ports.api),
+        )
+        print(
+            f"\n  Model: {model_in(env)}\n"
+            "  Token: make token USER=alice\n"
+            '  Try:   curl -H "Authorization: Bearer $(make token USER=alice)" '
+            "-H 'Content-Type: application/json' "
+            f'-d \'{{"message": "Hello"}}\' {ports.api_url}/api/alice/chat\n'
+            f"  Stop:  Ctrl-C\n\n  {ports.api_url}/api/docs\n",
+            flush=True,
+        )
+        watch(supervisor)
+
+
+def run_e2e(state: State, env: Environment, command: list[str]) -> int:
+    ports = Ports(api=free_port(), web=free_port(), issuer=0)
+    state.reset()
+    with database(state, env, durable=False) as postgres, Supervisor(state.logs) as supervisor:
+        env = {**env, **auth_environment(state, ports, postgres)}
+        migrate_auth(env, postgres)
+        env = {**env, **start_offline_model(supervisor, env, TESTS_WORD_DELAY_MS)}
+        with step("Build of the front end"):
+            services.build_frontend(env)
+        start_api_and_frontend(supervisor, ports, env, postgres, built=True)
+        with subprocess.Popen(command, cwd=E2E_TESTS, env={**env, "PARLEY_URL": ports.web_url}) as tests:
+            try:
+                while tests.poll() is None:
+                    supervisor.check()
+                    time.sleep(CHECK_EVERY_S)
+            except BaseException:
+                tests.terminate()
+                raise
+        return tests.returncode
+
+
+@contextlib.contextmanager
+def database(state: State, env: Environment, *, durable: bool) -> Iterator[Postgres]:
+    try:
+        with step("PostgreSQL"):
+            postgres = Postgres.start(state.data / "postgres", durable=durable)
+    except PostgresError as error:
+        raise Problem(f"{error}\nTo start afresh, with the old data put aside: make dev RESET=1") from None
+    with postgres:
+        with step("Tables of the API"):
+            services.migrate_api(env, postgres)
+        yield postgres
+
+
+def auth_environment(state: State, ports: Ports, postgres: Postgres) -> Environment:
+    return {
+        "AUTH_DATABASE_URL": postgres.url("parley_auth"),
+        "BETTER_AUTH_SECRET": kept_secret(state.data / "better-auth.secret"),
+        "BETTER_AUTH_URL": ports.web_url,
+        "JWT_AUDIENCE": AUDIENCE,
+        "PARLEY_API_URL": ports.api_url,
+    }
+
+
+def migrate_auth(env: Environment, postgres: Postgres) -> None:
+    with step("Tables of the front end"):
+        services.migrate_auth(env, postgres)
+
+
+def has_key(env: Environment) -> bool:
+    return bool(env.get("OPENAI_API_KEY"))
+
+
+def model_in(env: Environment) -> str:
+    if env["OPENAI_API_KEY"] != services.OFFLINE_KEY:
+        return "the real one, with your OPENAI_API_KEY"
+    return "the offline model; set OPENAI_API_KEY, in .env for example, for the real one"
+
+
+def start_offline_model(supervisor: Supervisor, env: Environment, word_delay_ms: float) -> Environment:
+    """Gives the settings that lead to it."""
+    port = free_port()
+    supervisor.start(services.offline_model(env, port, word_delay_ms))
+    return services.offline_model_environment(port)
+
+
+def start_api_and_frontend(
+    supervisor: Supervisor, ports: Ports, env: Environment, postgres: Postgres, *, built: bool
+) -> None:
+    own = {"DATABASE_URL": postgres.app_url, "JWT_ISSUER": ports.web_url, "CORS_ORIGINS": ports.web_url}
+    supervisor.start(
+        services.api({**env, **own}, ports.api),
+        services.frontend(env, ports.web, built=built),
+    )
+
+
+def watch(supervisor: Supervisor) -> NoReturn:
+    while True:
+        supervisor.check()
+        time.sleep(CHECK_EVERY_S)
+
+
+def run(given: argparse.Namespace) -> int:
+    env = services.base_environment(read_env_file(services.ROOT / ".env"))
+    state = State(given.state / "e2e" if given.e2e else given.state)
+    ports = Ports(given.port, given.web_port, given.issuer_port)
+    with state.lock():
+        if given.e2e:
+            return run_e2e(state, env, given.e2e)
+        if given.reset:
+            state.reset()
+        if given.api:
+            run_api(state, ports, env)
+        run_dev(state, ports, env)
+
+
+def parse() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m local.dev", description="Run Parley on this machine.")
+    parser.add_argument("--api", action="store_true", help="the API alone, with an issuer of tokens")
+    parser.add_argument(
+        "--e2e", nargs="+", metavar="COMMAND", help="a built copy on new data, while COMMAND runs"
+    )
+    parser.add_argument("--port", type=int, default=8000, help="of the API (default: 8000)")
+    parser.add_argument("--web-port", type=int, default=3000, help="of the front end (default: 3000)")
+    parser.add_argument("--issuer-port", type=int, default=8001, help="of the issuer (default: 8001)")
+    parser.add_argument(
+        "--state", type=Path, default=services.ROOT / ".parley", help="folder of data and logs"
+    )
+    parser.add_argument("--reset", action="store_true", help="start afresh; the old data is put aside")
+    return parser.parse_args()
+
+
+def _interrupt(number: int, frame: object) -> None:
+    for other in STOP_SIGNALS:
+        signal.signal(other, signal.SIG_IGN)  # stopping is not to be disturbed
+    raise KeyboardInterrupt
+
+
+def main() -> int:
+    given = parse()
+    for number in STOP_SIGNALS:
+        signal.signal(number, _interrupt)
+    try:
+        return run(given)
+    except Problem as problem:
+        tell(problem)
+        return 1
+    except KeyboardInterrupt:
+        print("\n  Stopped.")
+        return 130 if given.e2e else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

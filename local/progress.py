@@ -1,0 +1,35 @@
+from __future__ import annotations
+
+import sys
+import time
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+class Problem(Exception):
+    """Something stands in the way; the text says what, and what to do about it."""
+
+
+@contextmanager
+def step(name: str) -> Iterator[None]:
+    """Shows what is being done, and how long it took."""
+    print(f"  {name} … ", end="", flush=True)
+    started = time.monotonic()
+    try:
+        yield
+    except BaseException:
+        print("stopped", flush=True)
+        raise
+    print(f"{time.monotonic() - started:.1f} s", flush=True)
+
+
+def last_lines(text: str, count: int = 15) -> str:
+    lines = [line for line in text.splitlines() if line.strip()]
+    return "\n".join(f"    {line}" for line in lines[-count:])
+
+
+def tell(problem: Problem) -> None:
+    print(f"\n{problem}", file=sys.stderr)

@@ -1,0 +1,158 @@
+"""Installs what a target of the Makefile needs, once, and again when the list of it changes.
+
+Runs under the system's Python, before there is anything else, so it must load under an old one too, to be
+able to say that it is too old.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import fcntl
+import hashlib
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from local.progress import Problem, last_lines, step, tell
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+ROOT = Path(__file__).resolve().parent.parent
+REQUIREMENTS = ROOT / "tests" / "requirements.txt"
+PYTHON, NODE = (3, 11), 20
+DEBIAN_PACKAGES = ("chromium", "fonts-dejavu-core", "pgbouncer")
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="python3 -m local.setup", description="Install what is needed.")
+    parser.add_argument("--venv", default=".venv", help="the virtual environment (default: .venv)")
+    parser.add_argument(
+        "--npm", nargs="*", default=[], metavar="FOLDER", help="install the packages of these"
+    )
+    parser.add_argument("--debian", action="store_true", help="install the Debian packages of the tests")
+    options = parser.parse_args()
+    try:
+        _check_python()
+        with _one_at_a_time():
+            _make_venv(ROOT / options.venv)
+            if options.npm:
+                _check_node()
+            for folder in options.npm:
+                _install_npm_packages(ROOT / folder)
+            if options.debian:
+                _install_debian_packages()
+    except Problem as problem:
+        tell(problem)
+        return 1
+    except KeyboardInterrupt:
+        return 130
+    return 0
+
+
+def _check_python() -> None:
+    found = "%d.%d" % sys.version_info[:2]  # noqa: UP031
+    if sys.version_info < PYTHON:
+        raise Problem(
+            f"Python 3.11 or newer is needed, this is {found}: name another one, as in make PYTHON=python3.13"
+        )
+    try:
+        import ensurepip  # noqa: F401, PLC0415
+        import venv  # noqa: F401, PLC0415
+    except ImportError:
+        raise Problem(f"Python's venv module is missing: apt-get install python{found}-venv") from None
+
+
+@contextlib.contextmanager
+def _one_at_a_time() -> Iterator[None]:
+    folder = ROOT / ".parley"
+    folder.mkdir(exist_ok=True)
+    with (folder / "setup.lock").open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+def _make_venv(venv: Path) -> None:
+    digest = _digest(REQUIREMENTS.read_bytes(), "%d.%d" % sys.version_info[:2])  # noqa: UP031
+    stamp = venv / "installed"
+    if _says(stamp, digest):
+        return
+    with step(f"Python packages into {venv.name}, the first time a minute or two"):
+        _run([sys.executable, "-m", "venv", "--clear", str(venv)], log="venv")
+        pip = [str(venv / "bin" / "python"), "-m", "pip", "install", "--disable-pip-version-check"]
+        _run([*pip, "--requirement", str(REQUIREMENTS)], log="pip")
+    stamp.write_text(digest)
+
+
+def _check_node() -> None:
+    for command in ("node", "npm"):
+        if not shutil.which(command):
+            raise Problem(f"{command} is missing: install Node.js {NODE} or newer, with npm")
+    version = subprocess.run(["node", "--version"], capture_output=True, text=True, check=True).stdout.strip()
+    if int(version.lstrip("v").split(".")[0]) < NODE:
+        raise Problem(f"Node.js {NODE} or newer is needed, this is {version}: install a newer one")
+
+
+def _install_npm_packages(folder: Path) -> None:
+    digest = _digest((folder / "package-lock.json").read_bytes())
+    stamp = folder / "node_modules" / ".installed"
+    if _says(stamp, digest):
+        return
+    name = folder.relative_to(ROOT)
+    with step(f"npm packages of {name}, the first time a minute or two"):
+        command = ["npm", "ci", "--no-audit", "--no-fund", "--prefix", str(folder)]
+        _run(command, log=f"npm-{folder.name}")
+    stamp.write_text(digest)
+
+
+def _install_debian_packages() -> None:
+    if not shutil.which("dpkg-query"):
+        raise Problem(f"The tests need {', '.join(DEBIAN_PACKAGES)} of Debian, and this is no Debian")
+    missing = [package for package in DEBIAN_PACKAGES if not _is_installed(package)]
+    if not missing:
+        return
+    root: list[str] = []
+    if os.geteuid() != 0:
+        root = ["sudo", "--non-interactive"]
+        if not shutil.which("sudo") or subprocess.run([*root, "true"], check=False).returncode != 0:
+            raise Problem(f"The tests need Debian packages: sudo apt-get install {' '.join(missing)}")
+    with step(f"Debian packages: {', '.join(missing)}"):
+        apt = [*root, "env", "DEBIAN_FRONTEND=noninteractive", "apt-get", "--quiet"]
+        _run([*apt, "update"], log="apt")
+        _run([*apt, "install", "--yes", "--no-install-recommends", *missing], log="apt")
+
+
+def _is_installed(package: str) -> bool:
+    command = ["dpkg-query", "--show", "--showformat=${db:Status-Status}", package]
+    result = subprocess.run(command, capture_output=True, text=True, check=False)
+    return result.stdout == "installed"
+
+
+def _run(command: Sequence[str], log: str) -> None:
+    file = ROOT / ".parley" / "logs" / f"{log}.log"
+    file.parent.mkdir(parents=True, exist_ok=True)
+    with file.open("wb") as output:
+        result = subprocess.run(
+            command, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT, check=False
+        )
+    if result.returncode != 0:
+        raise Problem(
+            f"{last_lines(file.read_text(errors='replace'))}\n`{' '.join(command[:4])} …` failed: the lines "
+            f"above are the end of {file.relative_to(ROOT)}; run make again when the cause is gone"
+        )
+
+
+def _digest(content: bytes, more: str = "") -> str:
+    return hashlib.sha256(content + more.encode()).hexdigest()
+
+
+def _says(stamp: Path, digest: str) -> bool:
+    return stamp.exists() and stamp.read_text() == digest
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,120 @@
+"""Starts services, waits until they answer, starts again what may die, and stops them all."""
+
+import http.client
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from local.leash import Leashed
+from local.progress import Problem, last_lines, step
+
+READY_TIMEOUT_S = 120.0
+# A service that dies again this soon after it was started would die for ever.
+STABLE_AFTER_S = 5.0
+
+
+@dataclass(frozen=True)
+class Service:
+    name: str
+    command: Sequence[str]
+    env: Mapping[str, str]
+    folder: Path
+    ready_url: str
+    starts_again: bool = False
+
+
+class _Running:
+    def __init__(self, service: Service, log: Path) -> None:
+        self.service = service
+        self.log = log
+        log.write_bytes(b"")
+        self._launch()
+
+    def _launch(self) -> None:
+        service = self.service
+        self.started_at = time.monotonic()
+        self.child = Leashed.start(service.command, log=self.log, env=service.env, cwd=service.folder)
+
+    def start_again(self) -> None:
+        self.child.stop()
+        self._launch()
+        self.wait_until_ready()
+
+    @property
+    def age_s(self) -> float:
+        return time.monotonic() - self.started_at
+
+    def wait_until_ready(self) -> None:
+        while not _answers(self.service.ready_url):
+            if self.child.exit_code is not None:
+                raise self.problem(f"ended with code {self.child.exit_code} instead of starting")
+            if self.age_s > READY_TIMEOUT_S:
+                raise self.problem(f"did not answer on {self.service.ready_url}")
+            time.sleep(0.1)
+
+    def problem(self, what: str) -> Problem:
+        tail = last_lines(self.log.read_text(errors="replace"))
+        return Problem(f"{tail}\nThe {self.service.name} {what}: above is the end of {self.log}")
+
+
+class Supervisor:
+    def __init__(self, logs: Path) -> None:
+        logs.mkdir(parents=True, exist_ok=True)
+        self._logs = logs
+        self._running: list[_Running] = []
+
+    def start(self, *services: Service) -> None:
+        """Starts services side by side; returns when each of them answers."""
+        started = [
+            _Running(service, self._logs / f"{service.name.lower().replace(' ', '-')}.log")
+            for service in services
+        ]
+        self._running += started
+        for running in started:
+            with step(running.service.name):
+                running.wait_until_ready()
+
+    def check(self) -> None:
+        """Starts again what has died, if that is allowed; otherwise raises Problem."""
+        for running in self._running:
+            code = running.child.exit_code
+            if code is None:
+                continue
+            if not running.service.starts_again or running.age_s < STABLE_AFTER_S:
+                raise running.problem(f"ended with code {code}")
+            with step(f"The {running.service.name} ended with code {code}; starting it again"):
+                running.start_again()
+
+    def stop(self) -> None:
+        for running in self._running:
+            running.child.stop()
+        for running in self._running:
+            running.child.wait()
+        self._running.clear()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+
+
+_DIRECT = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+
+
+def _answers(url: str) -> bool:
+    try:
+        with _DIRECT.open(url, timeout=60):
+            return True
+    except urllib.error.HTTPError as error:
+        error.close()
+        return error.code < 500
+    except (OSError, http.client.HTTPException):
+        return False
