@@ -15,6 +15,7 @@ from urllib.parse import parse_qs, unquote, urlsplit
 
 import pg8000.core as pg
 import pg8000.dbapi
+from pg8000.converters import make_params
 from sqlalchemy import create_engine, event
 from sqlalchemy.dialects import registry
 from sqlalchemy.dialects.postgresql.pg8000 import PGDialect_pg8000
@@ -57,11 +58,12 @@ class OneFlush(pg8000.dbapi.Connection):
     ) -> pg.Context:
         context = pg.Context(statement, stream=stream)
         message = bytearray()
+        rows: list[Any] = []
         if self.user_id is not None:
             # Not described, so its row arrives as one without columns, ahead of the statement's own.
-            context.rows = []
+            context.rows = rows
             message += _parse(_SET_USER) + _bind([self.user_id]) + pg.EXECUTE_MSG
-        message += _parse(statement, oids) + _bind(pg.make_params(self.py_types, vals))
+        message += _parse(statement, oids) + _bind(make_params(self.py_types, vals))
         message += _DESCRIBE_PORTAL + pg.EXECUTE_MSG + pg.SYNC_MSG
         if self._sock is None:
             raise pg8000.dbapi.InterfaceError("connection is closed")
@@ -69,7 +71,7 @@ class OneFlush(pg8000.dbapi.Connection):
         pg._flush(self._sock)
         self.handle_messages(context)
         if self.user_id is not None:
-            context.rows = context.rows[1:] if context.columns is not None else None
+            context.rows = rows[1:] if context.columns is not None else None
             context.row_count -= 1
         return context
 
@@ -162,6 +164,9 @@ class Address:
         """Open a connection. Raises pg8000's InterfaceError "network error" when it cannot."""
         try:
             sock = socket.create_connection((self.host, self.port), CONNECT_TIMEOUT_S)
+        except OSError as error:
+            raise pg8000.dbapi.InterfaceError("network error") from error
+        try:
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             sock.settimeout(READ_TIMEOUT_S)
             return kind(
@@ -172,8 +177,11 @@ class Address:
                 sock=sock,
                 ssl_context=self._tls if self._tls is not None else False,
             )
-        except (OSError, ssl.SSLError) as error:
-            raise pg8000.dbapi.InterfaceError("network error") from error
+        except BaseException as error:
+            sock.close()
+            if isinstance(error, OSError):
+                raise pg8000.dbapi.InterfaceError("network error") from error
+            raise
 
 
 class Database:

@@ -1,6 +1,8 @@
 """The app: what the dev server, the tests and every Lambda door call."""
 
 import importlib.util
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -48,6 +50,7 @@ def create_light_app(settings: Settings | None = None, *routers: APIRouter) -> F
         docs_url="/api/docs",
         redoc_url=None,
         separate_input_output_schemas=False,
+        lifespan=_close_at_shutdown,
     )
     problems.install(app)
     app.add_middleware(RequestScope)
@@ -67,6 +70,15 @@ def create_light_app(settings: Settings | None = None, *routers: APIRouter) -> F
     pool_size = 1 if settings.on_lambda else LOCAL_POOL_SIZE
     app.state.database = Database(settings.database_url.get_secret_value(), pool_size=pool_size)
     return app
+
+
+@asynccontextmanager
+async def _close_at_shutdown(app: FastAPI) -> AsyncIterator[None]:
+    """Of a server that stops. A Lambda environment is never told, and its door runs no lifespan."""
+    yield
+    if turns := getattr(app.state, "turns", None):
+        await turns.close()
+    app.state.database.close()
 
 
 def _load_agent() -> "Agent[Any]":

@@ -1,5 +1,6 @@
 """The Agents SDK's Runner behind one method. Knows the model, and nothing of users or the database."""
 
+import logging
 import uuid
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field, replace
@@ -14,7 +15,10 @@ from openai.types.responses import ResponseFunctionToolCall
 
 from parley.config import ConfigError, Settings
 from parley.errors import ContentRefused, DeadlineExceeded, ModelBusy, ProblemError, UpstreamFailed
+from parley.logs import describe_error
 from parley.services.history import InputItem
+
+logger = logging.getLogger(__name__)
 
 MAX_TURNS = 10
 # Models that think: without the encrypted reasoning in the replayed items they would lose it, since nothing
@@ -57,7 +61,7 @@ class AgentService:
             raise ConfigError("OPENAI_API_KEY: is not set")
         self.model = settings.openai_model
         self._agent = agent
-        client = openai.AsyncOpenAI(
+        self._client = openai.AsyncOpenAI(
             api_key=settings.openai_api_key.get_secret_value(),
             base_url=settings.openai_base_url,
             timeout=settings.turn_deadline_s,
@@ -67,7 +71,7 @@ class AgentService:
         reasons = responses and self.model.startswith(REASONING_MODELS)
         self._config = RunConfig(
             model=self.model,
-            model_provider=OpenAIProvider(openai_client=client, use_responses=responses),
+            model_provider=OpenAIProvider(openai_client=self._client, use_responses=responses),
             model_settings=ModelSettings(
                 store=False if responses else None,
                 include_usage=None if responses else True,
@@ -76,6 +80,9 @@ class AgentService:
             # The trace exporter posts to OpenAI's own address, whatever the base URL.
             tracing_disabled=True,
         )
+
+    async def close(self) -> None:
+        await self._client.close()
 
     async def stream(
         self, items: list[InputItem], conversation_id: uuid.UUID, run: Run
@@ -89,11 +96,15 @@ class AgentService:
             async for event in result.stream_events():
                 if (progress := _progress(event, run)) is not None:
                     yield progress
-        except (openai.OpenAIError, agents.AgentsException) as error:
+        except Exception as error:
+            # Rubbish from the model comes as whatever tripped over it. The cause is for the operator.
+            logger.warning("run_failed", extra=describe_error(error))
             raise _problem(error) from error
         finally:
             result.cancel()
             _collect(result, run)
+        if not run.text:
+            raise UpstreamFailed("The model's answer was empty. Please try again.")
 
 
 def _progress(event: agents.StreamEvent, run: Run) -> TextDelta | ToolProgress | None:
@@ -130,7 +141,7 @@ def _collect(result: RunResultStreaming, run: Run) -> None:
     run.input_tokens, run.output_tokens = usage.input_tokens, usage.output_tokens
 
 
-def _problem(error: openai.OpenAIError | agents.AgentsException) -> ProblemError:
+def _problem(error: Exception) -> ProblemError:
     match error:
         case openai.RateLimitError():
             return ModelBusy(retry_after_s=_retry_after(error.response.headers.get("retry-after")))

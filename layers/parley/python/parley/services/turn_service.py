@@ -113,6 +113,11 @@ class TurnService:
                 raise _refusal(beginning)
         assert_never(beginning)
 
+    async def close(self) -> None:
+        """Let the running turns end, then drop the connections to the model."""
+        await asyncio.gather(*self._tasks)
+        await self._agent.close()
+
     def _new_turn(self, request: TurnRequest) -> NewTurn:
         body = json.dumps([request.message, str(request.conversation_id)])
         return NewTurn(

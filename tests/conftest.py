@@ -1,0 +1,132 @@
+"""The real parts that tests run on: PostgreSQL, the offline model over HTTP, an issuer of real tokens."""
+
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from local import offline_model
+from local.issuer import Issuer
+from local.postgres import Postgres
+from local.serving import serve_in_thread
+from parley import migrate
+from parley.config import Settings
+from parley.database import Database
+from parley.main import create_app
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if item.get_closest_marker("skip") or item.get_closest_marker("skipif"):
+            raise pytest.UsageError(f"A skipped test proves nothing: {item.nodeid}")
+
+
+@pytest.fixture(scope="session")
+def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Postgres]:
+    """A server with the schema in place."""
+    with Postgres.start(tmp_path_factory.mktemp("postgres"), durable=False) as server:
+        migrate.upgrade(server.owner_url, server.app_url)
+        yield server
+
+
+@pytest.fixture(scope="session")
+def database(postgres: Postgres) -> Iterator[Database]:
+    """As the application role."""
+    database = Database(postgres.app_url, pool_size=5)
+    yield database
+    database.close()
+
+
+@pytest.fixture(scope="session")
+def model_url() -> Iterator[str]:
+    with offline_model.serve() as url:
+        yield url
+
+
+@pytest.fixture(scope="session")
+def issuer(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Issuer]:
+    made: list[Issuer] = []
+
+    def make_app(url: str) -> Any:
+        made.append(Issuer(url, Path(tmp_path_factory.mktemp("issuer")) / "key.pem"))
+        return made[0].app()
+
+    with serve_in_thread(make_app):
+        yield made[0]
+
+
+@pytest.fixture(scope="session")
+def settings(postgres: Postgres, model_url: str, issuer: Issuer) -> Settings:
+    return Settings.model_validate(
+        {
+            "database_url": postgres.app_url,
+            "jwt_issuer": issuer.url,
+            "openai_api_key": "offline",
+            "openai_base_url": f"{model_url}/v1",
+            "openai_model": "offline",
+            "log_level": "ERROR",
+        }
+    )
+
+
+@pytest.fixture(scope="session")
+def serve_api(settings: Settings) -> Iterator[Callable[..., str]]:
+    """`serve_api(turn_deadline_s=3)` starts an API with some settings changed, and gives its address."""
+    with ExitStack() as stack:
+
+        def serve(**changes: Any) -> str:
+            changed = settings.model_copy(update=changes)
+            return stack.enter_context(serve_in_thread(lambda _: create_app(changed)))
+
+        yield serve
+
+
+@pytest.fixture(scope="session")
+def api_url(serve_api: Callable[..., str]) -> str:
+    return serve_api()
+
+
+class Person:
+    """A signed-in user with an HTTP client of their own."""
+
+    def __init__(self, issuer: Issuer, api_url: str, user_id: str) -> None:
+        self.id = user_id
+        self.token = issuer.mint(user_id)
+        headers = {"Authorization": f"Bearer {self.token}"}
+        self.http = httpx.Client(base_url=f"{api_url}/api/{user_id}", headers=headers, timeout=40)
+
+    def say(self, message: str, conversation_id: str | None = None, **headers: str) -> httpx.Response:
+        body = {"message": message} | ({"conversation_id": conversation_id} if conversation_id else {})
+        return self.http.post("/chat", json=body, headers=headers)
+
+    def messages(self, conversation_id: str) -> list[dict[str, Any]]:
+        reply = self.http.get(f"/conversations/{conversation_id}/messages")
+        reply.raise_for_status()
+        return list(reply.json()["data"])
+
+
+@pytest.fixture
+def person(issuer: Issuer, api_url: str) -> Iterator[Callable[..., Person]]:
+    """`person()` is somebody new; `person(api_url=…)` uses another server."""
+    with ExitStack() as stack:
+
+        def make(name: str = "alice", api_url: str = api_url, user_id: str | None = None) -> Person:
+            made = Person(issuer, api_url, user_id or f"{name}-{uuid.uuid4().hex[:8]}")
+            stack.callback(made.http.close)
+            return made
+
+        yield make
+
+
+@pytest.fixture
+def alice(person: Callable[..., Person]) -> Person:
+    return person("alice")
+
+
+@pytest.fixture
+def bob(person: Callable[..., Person]) -> Person:
+    return person("bob")

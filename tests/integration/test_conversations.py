@@ -1,0 +1,205 @@
+"""The conversations and messages of a user, over HTTP."""
+
+import uuid
+from collections.abc import Callable
+
+import pytest
+from sqlalchemy import text
+
+from parley.database import Database
+from parley.repositories.messages import MAX_PAGE_BYTES
+from tests.conftest import Person
+
+
+def converse(person: Person, *messages: str) -> str:
+    """A conversation with these messages, each answered; its id."""
+    conversation_id = None
+    for message in messages:
+        reply = person.say(message, conversation_id)
+        assert reply.status_code == 200, reply.text
+        conversation_id = reply.json()["conversation_id"]
+    assert conversation_id
+    return conversation_id
+
+
+def test_a_conversation_has_the_shape_of_the_contract(alice: Person) -> None:
+    conversation_id = converse(alice, "Where do parrots sleep, and why do they never fall off the branch?")
+    conversation = alice.http.get(f"/conversations/{conversation_id}").json()
+    assert list(conversation) == [
+        "id",
+        "title",
+        "created_at",
+        "updated_at",
+        "archived",
+        "pinned",
+        "message_count",
+        "running",
+    ]
+    assert conversation["title"] == "Where do parrots sleep, and why do they never fall off the…"
+    assert (conversation["message_count"], conversation["running"]) == (2, False)
+    assert (conversation["archived"], conversation["pinned"]) == (False, False)
+
+
+def test_a_message_has_the_shape_of_the_contract(alice: Person) -> None:
+    conversation_id = converse(alice, "Hello")
+    question, answer = alice.messages(conversation_id)
+    assert list(question) == [
+        "id",
+        "conversation_id",
+        "seq",
+        "role",
+        "status",
+        "content",
+        "tool_calls",
+        "usage",
+        "feedback",
+        "error",
+        "version",
+        "version_count",
+        "created_at",
+        "completed_at",
+    ]
+    assert (question["seq"], question["role"], question["status"]) == (1, "user", "completed")
+    assert (question["content"], question["usage"]) == ("Hello", None)
+    assert (answer["seq"], answer["role"], answer["status"]) == (2, "assistant", "completed")
+    assert answer["usage"]["output_tokens"] > 0
+    assert (answer["version"], answer["version_count"]) == (1, 1)
+
+
+def test_the_list_is_paged_by_newest_activity(alice: Person) -> None:
+    ids = [converse(alice, f"Number {number}") for number in range(5)]
+    converse_again = ids[1]
+    alice.say("And one more", converse_again)
+    expected = [ids[1], ids[4], ids[3], ids[2], ids[0]]
+    seen: list[str] = []
+    parameters: dict[str, str | int] = {"limit": 2}
+    while True:
+        page = alice.http.get("/conversations", params=parameters).json()
+        seen += [conversation["id"] for conversation in page["data"]]
+        assert page["has_more"] is (page["next_cursor"] is not None)
+        if not page["has_more"]:
+            break
+        parameters["cursor"] = page["next_cursor"]
+    assert seen == expected
+
+
+def test_messages_are_paged_from_the_newest(alice: Person) -> None:
+    conversation_id = converse(alice, "one", "two", "three")
+    newest = alice.http.get(f"/conversations/{conversation_id}/messages", params={"limit": 4}).json()
+    assert [message["seq"] for message in newest["data"]] == [3, 4, 5, 6]
+    assert newest["has_more"]
+    older = alice.http.get(
+        f"/conversations/{conversation_id}/messages", params={"limit": 4, "before": newest["next_cursor"]}
+    ).json()
+    assert [message["seq"] for message in older["data"]] == [1, 2]
+    assert (older["has_more"], older["next_cursor"]) == (False, None)
+
+
+def test_a_page_of_large_messages_ends_before_the_platform_cuts_it(alice: Person, database: Database) -> None:
+    conversation_id = converse(alice, "Hello")
+    huge = "é" * (MAX_PAGE_BYTES // 2)
+    database.rows(
+        alice.id,
+        text("update message set content = :content where conversation_id = :id returning 1"),
+        {"content": huge, "id": conversation_id},
+    )
+    page = alice.http.get(f"/conversations/{conversation_id}/messages")
+    assert len(page.content) < 5_000_000
+    assert [message["seq"] for message in page.json()["data"]] == [2]
+    assert page.json()["has_more"]
+    before = page.json()["next_cursor"]
+    older = alice.http.get(f"/conversations/{conversation_id}/messages", params={"before": before}).json()
+    assert [message["seq"] for message in older["data"]] == [1]
+    assert not older["has_more"]
+
+
+@pytest.mark.parametrize(
+    "change", [{"title": "Parrots"}, {"archived": True}, {"pinned": True}, {"title": "🦜" * 200}]
+)
+def test_a_conversation_can_be_changed(alice: Person, change: dict[str, object]) -> None:
+    conversation_id = converse(alice, "Hello")
+    before = alice.http.get(f"/conversations/{conversation_id}").json()
+    reply = alice.http.patch(f"/conversations/{conversation_id}", json=change)
+    assert reply.status_code == 200, reply.text
+    assert reply.json() == before | change
+    assert alice.http.get(f"/conversations/{conversation_id}").json() == before | change
+
+
+@pytest.mark.parametrize(
+    "change", [{"title": ""}, {"title": "x" * 201}, {"title": None}, {"title": "a\x00b"}, {"owner": "bob"}]
+)
+def test_a_bad_change_is_refused(alice: Person, change: dict[str, object]) -> None:
+    conversation_id = converse(alice, "Hello")
+    assert alice.http.patch(f"/conversations/{conversation_id}", json=change).status_code == 422
+    assert alice.http.get(f"/conversations/{conversation_id}").json()["title"] == "Hello"
+
+
+def test_archived_conversations_are_listed_apart(alice: Person) -> None:
+    kept, archived = converse(alice, "Keep"), converse(alice, "Archive")
+    alice.http.patch(f"/conversations/{archived}", json={"archived": True})
+
+    def listed(**parameters: str) -> list[str]:
+        page = alice.http.get("/conversations", params=parameters).json()
+        return [conversation["id"] for conversation in page["data"]]
+
+    assert (listed(), listed(archived="true")) == ([kept], [archived])
+
+
+def test_a_deleted_conversation_is_gone_with_its_messages(alice: Person, database: Database) -> None:
+    conversation_id = converse(alice, "Hello", "Again")
+    assert alice.http.delete(f"/conversations/{conversation_id}").status_code == 204
+    for reply in (
+        alice.http.get(f"/conversations/{conversation_id}"),
+        alice.http.get(f"/conversations/{conversation_id}/messages"),
+        alice.http.patch(f"/conversations/{conversation_id}", json={"title": "x"}),
+        alice.http.delete(f"/conversations/{conversation_id}"),
+        alice.say("Hello?", conversation_id),
+    ):
+        assert (reply.status_code, reply.json()["type"]) == (404, "/problems/not-found")
+    left = database.rows(
+        alice.id, text("select count(*) from message where conversation_id = :id"), {"id": conversation_id}
+    )
+    assert left[0][0] == 0
+
+
+@pytest.mark.parametrize("cursor", ["", "x", "bm9uc2Vuc2U", "WyJ4Il0", "é", "W1tbW1tbXV1d"])
+def test_a_cursor_that_is_none_of_ours_is_refused(alice: Person, cursor: str) -> None:
+    conversation_id = converse(alice, "Hello")
+    assert alice.http.get("/conversations", params={"cursor": cursor}).status_code == 422
+    messages = alice.http.get(f"/conversations/{conversation_id}/messages", params={"before": cursor})
+    assert messages.status_code == 422
+
+
+@pytest.mark.parametrize("conversation_id", ["x", "0", "null", "' or 1=1", str(uuid.uuid4()) + "0"])
+def test_an_id_that_is_no_uuid_is_refused(alice: Person, conversation_id: str) -> None:
+    assert alice.http.get(f"/conversations/{conversation_id}").status_code == 422
+
+
+def test_the_same_message_may_be_in_two_conversations(person: Callable[..., Person]) -> None:
+    ada, bea = person("ada"), person("bea")
+    assert converse(ada, "Hello") != converse(ada, "Hello")
+    assert len(ada.http.get("/conversations").json()["data"]) == 2
+    assert bea.http.get("/conversations").json() == {"data": [], "has_more": False, "next_cursor": None}
+
+
+def test_reading_an_expired_lease_says_interrupted(alice: Person, database: Database) -> None:
+    conversation_id = converse(alice, "Hello")
+    database.rows(
+        alice.id,
+        text("""
+            update message set status = 'in_progress', run_id = id,
+                lease_expires_at = clock_timestamp() - interval '1 second'
+            where conversation_id = :id and role = 'assistant' returning 1
+        """),
+        {"id": conversation_id},
+    )
+    assert alice.messages(conversation_id)[1]["status"] == "interrupted"
+    assert alice.http.get(f"/conversations/{conversation_id}").json()["running"] is False
+    assert alice.say("Go on", conversation_id).status_code == 200
+    statuses = [message["status"] for message in alice.messages(conversation_id)]
+    assert statuses == ["completed", "interrupted", "completed", "completed"]
+
+
+def test_me_says_who_the_token_is_for(alice: Person) -> None:
+    reply = alice.http.get(str(alice.http.base_url).split("/api/")[0] + "/api/me")
+    assert reply.json()["id"] == alice.id
