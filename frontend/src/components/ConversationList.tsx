@@ -5,7 +5,7 @@ import type { Conversation } from "@/services/types";
 import styles from "./ConversationList.module.css";
 import { PencilIcon, TrashIcon } from "./icons";
 
-export const titleOf = (conversation: Conversation) => conversation.title || "New conversation";
+export const titleOf = (conversation: Conversation) => conversation.title || "Untitled";
 
 interface ConversationListProps {
   conversations: Conversations;

@@ -1,7 +1,7 @@
-import type { ChatApi, TurnEvent } from "@/services/chat_api";
+import type { ChatApi } from "@/services/chat_api";
 import { ApiError, connectionLost } from "@/services/errors";
 import { newIdempotencyKey } from "@/services/idempotency_key";
-import type { Message, Page } from "@/services/types";
+import type { TurnEvent } from "@/services/types";
 import {
   appended,
   emptyAnswer,
@@ -34,6 +34,14 @@ interface Attempt {
   idempotencyKey: string;
   message: string;
   conversationId: string | null;
+}
+
+/** An attempt under way. */
+interface Turn {
+  attempt: Attempt;
+  questionId: string;
+  answerId: string | null;
+  isEnded: boolean;
 }
 
 const POLL_MS = { first: 1_000, longest: 2_000, longestOffline: 15_000 };
@@ -91,9 +99,8 @@ export class ChatStore {
   load = async () => {
     this.#set({ view: "loading", problem: null });
     await this.#guarded(async (signal) => {
-      const page = await this.#read(signal);
-      this.#earlierCursor = page.next_cursor;
-      this.#set({ view: "ready", hasEarlier: page.has_more });
+      await this.#read(signal);
+      this.#set({ view: "ready" });
       await this.#followRunning();
     }, viewOf);
   };
@@ -150,96 +157,80 @@ export class ChatStore {
     );
   };
 
-  async #run(userMessageId: string, attempt: Attempt) {
+  async #run(questionId: string, attempt: Attempt) {
     const { signal } = this.#closing;
-    this.#attempts.set(userMessageId, attempt);
-    const turn = { userMessageId, answerId: "", ended: false };
+    const turn: Turn = { attempt, questionId, answerId: null, isEnded: false };
+    this.#attempts.set(questionId, attempt);
     this.#set({ announcement: "", problem: null, isSignedOut: false });
     try {
       for await (const event of this.#api.runTurn(attempt, signal)) {
         if (signal.aborted) return;
-        this.#apply(event, turn, attempt);
+        this.#apply(event, turn);
       }
       if (!turn.answerId) throw connectionLost();
-      if (!turn.ended) await this.#follow(turn.answerId);
+      if (!turn.isEnded) await this.#follow(turn.answerId);
     } catch (error) {
       if (signal.aborted) return;
-      await this.#refuse(turn.userMessageId, error);
+      await this.#refuse(turn.questionId, error);
     }
   }
 
-  #apply(
-    event: TurnEvent,
-    turn: { userMessageId: string; answerId: string; ended: boolean },
-    attempt: Attempt,
-  ) {
+  #apply(event: TurnEvent, turn: Turn) {
     switch (event.type) {
       case "turn.created":
-        this.#accept(turn, attempt, event.conversation_id, event.user_message_id, event.message_id);
+        this.#accept(turn, event.conversation_id, event.user_message_id, event.message_id);
         break;
       case "turn.output_text.delta":
-        this.#grow(turn.answerId, event.delta);
+        this.#grow(turn.answerId!, event.delta);
         break;
       case "turn.tool_call": {
-        const answer = this.#state.messages.find(({ id }) => id === turn.answerId);
-        if (!answer) break;
-        this.#patch(answer.id, { toolCalls: withToolCall(answer.toolCalls, event) });
+        const toolCalls = withToolCall(this.#find(turn.answerId)?.toolCalls ?? [], event);
+        this.#patch(turn.answerId!, { toolCalls });
         break;
       }
       case "turn.completed":
+      case "turn.cancelled": {
+        const { conversation_id, message_id, response, status, tool_calls } = event;
         // A plain JSON reply comes without the events before it.
-        if (!turn.answerId) {
-          this.#accept(turn, attempt, event.conversation_id, turn.userMessageId, event.message_id);
-        }
-        this.#end(turn, {
-          status: "completed",
-          content: event.response,
-          toolCalls: event.tool_calls,
-        });
+        if (!turn.answerId) this.#accept(turn, conversation_id, turn.questionId, message_id);
+        this.#end(turn, { status, content: response, toolCalls: tool_calls });
         break;
+      }
       case "turn.failed":
-        this.#end(turn, { status: "failed", error: event.problem.detail || event.problem.title });
+        this.#end(turn, { status: "failed", error: event.problem.detail });
         break;
-      case "turn.cancelled":
-        this.#end(turn, { status: "cancelled" });
-        break;
+      default:
+        event satisfies never; // from a newer server, and not for this page
     }
   }
 
-  #accept(
-    turn: { userMessageId: string; answerId: string },
-    attempt: Attempt,
-    conversationId: string,
-    userMessageId: string,
-    answerId: string,
-  ) {
-    const sent = { id: userMessageId, status: "completed", error: null } as const;
+  /** The server has stored the message: it and its conversation have their ids from there. */
+  #accept(turn: Turn, conversationId: string, questionId: string, answerId: string) {
     const { messages } = this.#state;
+    const stored = { id: questionId, status: "completed", error: null } as const;
     // After a lost connection the message may have been read from the server meanwhile.
-    const known =
-      turn.userMessageId !== userMessageId && messages.some(({ id }) => id === userMessageId);
-    const asked = known
-      ? withoutMessage(messages, turn.userMessageId)
-      : patched(messages, turn.userMessageId, sent);
-    this.#attempts.delete(turn.userMessageId);
-    this.#attempts.set(userMessageId, attempt);
-    turn.userMessageId = userMessageId;
+    const isKnown = turn.questionId !== questionId && this.#find(questionId) !== undefined;
+    const asked = isKnown
+      ? withoutMessage(messages, turn.questionId)
+      : patched(messages, turn.questionId, stored);
+    this.#attempts.delete(turn.questionId);
+    this.#attempts.set(questionId, turn.attempt);
+    turn.questionId = questionId;
     turn.answerId = answerId;
     this.#conversationId = conversationId;
     this.#set({ messages: appended(asked, emptyAnswer(answerId)) });
     this.#onChange(conversationId);
   }
 
-  #end(turn: { answerId: string; ended: boolean }, change: Partial<ChatMessage>) {
-    turn.ended = true;
+  #end(turn: Turn, change: Partial<ChatMessage>) {
+    turn.isEnded = true;
     this.#flush();
-    this.#patch(turn.answerId, change);
-    this.#finished(turn.answerId);
+    this.#patch(turn.answerId!, change);
+    this.#finished(turn.answerId!);
   }
 
   #finished(answerId: string) {
-    const answer = this.#state.messages.find(({ id }) => id === answerId);
-    this.#set({ isStopping: false, announcement: answer?.content ?? "" });
+    this.#set({ isStopping: false, announcement: this.#find(answerId)?.content ?? "" });
     this.#onChange(this.#conversationId!);
   }
 
@@ -254,13 +245,13 @@ export class ChatStore {
     const { messageId, text, frame } = this.#unseen;
     cancelAnimationFrame(frame);
     this.#unseen = { messageId: "", text: "", frame: 0 };
-    const answer = this.#state.messages.find(({ id }) => id === messageId);
+    const answer = this.#find(messageId);
     if (answer && text) this.#patch(messageId, { content: answer.content + text });
   }
 
-  async #refuse(userMessageId: string, error: unknown) {
+  async #refuse(questionId: string, error: unknown) {
     if (!(error instanceof ApiError)) throw error;
-    this.#patch(userMessageId, { status: "unsent", error: error.message });
+    this.#patch(questionId, { status: "unsent", error: error.message });
     this.#set({ isSignedOut: error.isSignedOut });
     if (error.isBusy && this.#conversationId) {
       await this.#guarded((signal) => this.#read(signal), problemOf);
@@ -291,15 +282,19 @@ export class ChatStore {
         wait = Math.min(wait * 2, POLL_MS.longestOffline);
         this.#set({ problem: error.message });
       }
-      const answer = this.#state.messages.find(({ id }) => id === answerId);
-      if (answer?.status !== "in_progress") return this.#finished(answerId);
+      if (this.#find(answerId)?.status !== "in_progress") return this.#finished(answerId);
     }
   }
 
-  async #read(signal: AbortSignal): Promise<Page<Message>> {
+  async #read(signal: AbortSignal) {
     const page = await this.#api.listMessages(this.#conversationId!, { signal });
-    this.#set({ messages: merged(this.#state.messages, page.data.map(fromApi)) });
-    return page;
+    const messages = merged(this.#state.messages, page.data.map(fromApi));
+    // While pages read before lie above this one, theirs is the place to go on from.
+    if (messages[0]?.id === page.data[0]?.id) {
+      this.#earlierCursor = page.next_cursor;
+      this.#set({ hasEarlier: page.has_more });
+    }
+    this.#set({ messages });
   }
 
   async #guarded(
@@ -314,6 +309,10 @@ export class ChatStore {
       if (!(error instanceof ApiError)) throw error;
       this.#set(onError(error));
     }
+  }
+
+  #find(id: string | null) {
+    return this.#state.messages.find((message) => message.id === id);
   }
 
   #patch(id: string, change: Partial<ChatMessage>) {

@@ -1,19 +1,27 @@
-import type { Message, MessageStatus, ToolCall } from "@/services/types";
+import type { Message, ToolCall } from "@/services/types";
+
+/** A tool call; it has its id while its turn is streamed. */
+export type ShownToolCall = ToolCall & { call_id?: string };
 
 /** A message as it is shown: what the API keeps, or what is on its way there. */
 export interface ChatMessage {
   id: string;
   role: "user" | "assistant";
-  status: MessageStatus | "sending" | "unsent";
+  status: Message["status"] | "sending" | "unsent";
   content: string;
-  toolCalls: ToolCall[];
+  toolCalls: ShownToolCall[];
+  /** Why there is no answer, or no more of it. */
   error: string | null;
 }
 
-const ERRORS: Partial<Record<MessageStatus, string>> = {
+const ERRORS: Partial<Record<Message["status"], string>> = {
   failed: "The answer could not be finished.",
   interrupted: "The answer was interrupted.",
 };
+
+function describe(problem: Message["error"]): string | null {
+  return typeof problem?.detail === "string" ? problem.detail : null;
+}
 
 export function fromApi(message: Message): ChatMessage {
   return {
@@ -21,8 +29,8 @@ export function fromApi(message: Message): ChatMessage {
     role: message.role,
     status: message.status,
     content: message.content,
-    toolCalls: message.tool_calls ?? [],
-    error: message.error?.detail || message.error?.title || ERRORS[message.status] || null,
+    toolCalls: message.tool_calls,
+    error: describe(message.error) ?? ERRORS[message.status] ?? null,
   };
 }
 
@@ -51,17 +59,15 @@ export function appended(messages: ChatMessage[], message: ChatMessage): ChatMes
   return [...withoutMessage(messages, message.id), message];
 }
 
-export function withToolCall(toolCalls: ToolCall[], call: ToolCall): ToolCall[] {
-  const known = toolCalls.findIndex(
-    ({ name, status }) => name === call.name && status !== "completed",
-  );
-  return known < 0 ? [...toolCalls, call] : toolCalls.with(known, call);
+export function withToolCall(calls: ShownToolCall[], call: ShownToolCall): ShownToolCall[] {
+  const known = calls.findIndex(({ call_id }) => call_id === call.call_id);
+  return known < 0 ? [...calls, call] : calls.with(known, call);
 }
 
-/** Takes over a freshly read page: what was read before it and what is not sent yet stays. */
+/** Puts a freshly read page in the place of what it covers, before what is not sent yet. */
 export function merged(messages: ChatMessage[], page: ChatMessage[]): ChatMessage[] {
   const fresh = new Set(page.map(({ id }) => id));
-  const isLocal = ({ status }: ChatMessage) => status === "sending" || status === "unsent";
-  const kept = messages.filter((message) => !fresh.has(message.id));
-  return [...kept.filter((message) => !isLocal(message)), ...page, ...kept.filter(isLocal)];
+  const overlap = messages.findIndex(({ id }) => fresh.has(id));
+  const unsent = messages.filter(({ status }) => status === "sending" || status === "unsent");
+  return [...messages.slice(0, Math.max(overlap, 0)), ...page, ...unsent];
 }

@@ -1,7 +1,7 @@
 import { useCallback, useEffect, useReducer } from "react";
 import type { ChatApi } from "@/services/chat_api";
 import { ApiError } from "@/services/errors";
-import type { Conversation, Page } from "@/services/types";
+import type { Conversation, ConversationPage } from "@/services/types";
 
 interface ConversationsState {
   status: "loading" | "ready" | "failed";
@@ -11,7 +11,7 @@ interface ConversationsState {
 }
 
 type Action =
-  | { type: "listed"; page: Page<Conversation> }
+  | { type: "listed"; page: ConversationPage }
   | { type: "failed" }
   | { type: "changed"; conversation: Conversation }
   | { type: "removed"; id: string };

@@ -1,15 +1,14 @@
 import { connectionLost, fromResponse } from "./errors";
 import { readEventStream } from "./event_stream";
 import type { AccessToken } from "./access_token";
-import type { ChatReply, Conversation, Message, Page, Problem, ToolCall } from "./types";
-
-export type TurnEvent =
-  | { type: "turn.created"; conversation_id: string; message_id: string; user_message_id: string }
-  | { type: "turn.output_text.delta"; delta: string }
-  | ({ type: "turn.tool_call" } & ToolCall)
-  | ({ type: "turn.completed" } & ChatReply)
-  | { type: "turn.failed"; problem: Problem }
-  | { type: "turn.cancelled" };
+import type {
+  ChatReply,
+  Conversation,
+  ConversationPage,
+  MessagePage,
+  Problem,
+  TurnEvent,
+} from "./types";
 
 export interface TurnRequest {
   message: string;
@@ -28,7 +27,7 @@ export class ChatApi {
     this.#token = token;
   }
 
-  listConversations(cursor?: string | null): Promise<Page<Conversation>> {
+  listConversations(cursor?: string | null): Promise<ConversationPage> {
     return this.#json("GET", "/conversations", { query: { limit: 30, cursor } });
   }
 
@@ -47,7 +46,7 @@ export class ChatApi {
   listMessages(
     conversationId: string,
     { before, signal }: { before?: string | null; signal?: AbortSignal } = {},
-  ): Promise<Page<Message>> {
+  ): Promise<MessagePage> {
     const path = `/conversations/${encodeURIComponent(conversationId)}/messages`;
     return this.#json("GET", path, { query: { limit: 50, before }, signal });
   }

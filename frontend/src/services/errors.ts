@@ -3,13 +3,11 @@ import type { Problem } from "./types";
 /** What went wrong, in words a person may read; `status` 0 means that no answer came. */
 export class ApiError extends Error {
   readonly status: number;
-  readonly retryAfter: number | null;
 
-  constructor(message: string, status: number, retryAfter: number | null = null) {
+  constructor(message: string, status: number) {
     super(message);
     this.name = "ApiError";
     this.status = status;
-    this.retryAfter = retryAfter;
   }
 
   get isSignedOut() {
@@ -42,18 +40,9 @@ export const signedOut = () => new ApiError("Your session has ended.", 401);
 
 const FALLBACK = "Something went wrong. Please try again.";
 
-export function fromProblem(problem: Problem): ApiError {
-  return new ApiError(problem.detail || problem.title || FALLBACK, problem.status);
-}
-
 /** Reads both shapes an error may have: the API's problem details and the gateway's `{"message"}`. */
 export async function fromResponse(response: Response): Promise<ApiError> {
   if (response.status === 401) return signedOut();
   const body: Partial<Problem> & { message?: string } = await response.json().catch(() => ({}));
-  const seconds = Number.parseInt(response.headers.get("Retry-After") ?? "", 10);
-  return new ApiError(
-    body.detail || body.title || body.message || FALLBACK,
-    response.status,
-    Number.isNaN(seconds) ? null : seconds,
-  );
+  return new ApiError(body.detail || body.title || body.message || FALLBACK, response.status);
 }

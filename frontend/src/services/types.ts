@@ -1,56 +1,19 @@
-/** The shapes of the API, as its contract says. */
-export interface ToolCall {
-  name: string;
-  arguments?: string | Record<string, unknown>;
-  output?: unknown;
-  status: string;
-}
+import type { components } from "@/lib/schema";
 
-export interface Problem {
-  type: string;
-  title: string;
-  status: number;
-  detail: string;
-  request_id?: string;
-}
+type Schemas = components["schemas"];
 
-export interface Conversation {
-  id: string;
-  title: string | null;
-  created_at: string;
-  updated_at: string;
-  archived: boolean;
-  pinned: boolean;
-  message_count: number;
-  running: boolean;
-}
+export type ChatReply = Schemas["ChatReply"];
+export type Conversation = Schemas["ConversationOut"];
+export type ConversationPage = Schemas["ConversationPage"];
+export type Message = Schemas["MessageOut"];
+export type MessagePage = Schemas["MessagePage"];
+export type Problem = Schemas["Problem"];
+export type ToolCall = Schemas["ToolCall"];
 
-export type MessageStatus = "in_progress" | "completed" | "failed" | "cancelled" | "interrupted";
-
-export interface Message {
-  id: string;
-  conversation_id: string;
-  seq: number;
-  role: "user" | "assistant";
-  status: MessageStatus;
-  content: string;
-  tool_calls: ToolCall[];
-  error: Problem | null;
-  created_at: string;
-  completed_at: string | null;
-}
-
-export interface Page<T> {
-  data: T[];
-  has_more: boolean;
-  next_cursor: string | null;
-}
-
-export interface ChatReply {
-  conversation_id: string;
-  message_id: string;
-  response: string;
-  timestamp: string;
-  status: "completed";
-  tool_calls: ToolCall[];
-}
+/** What happens in a turn; OpenAPI describes a stream's bytes, not its events. */
+export type TurnEvent =
+  | { type: "turn.created"; conversation_id: string; message_id: string; user_message_id: string }
+  | { type: "turn.output_text.delta"; delta: string }
+  | ({ type: "turn.tool_call"; call_id: string } & ToolCall)
+  | ({ type: "turn.completed" | "turn.cancelled" } & ChatReply)
+  | { type: "turn.failed"; problem: Problem };

@@ -1,0 +1,16 @@
+import nextJest from "next/jest.js";
+
+const createConfig = nextJest({ dir: import.meta.dirname });
+
+const next = await createConfig({
+  testEnvironment: "<rootDir>/jest.environment.mjs",
+  setupFilesAfterEnv: ["<rootDir>/jest.setup.ts"],
+  moduleNameMapper: { "^@/(.*)$": "<rootDir>/src/$1" },
+  testPathIgnorePatterns: ["/node_modules/", "/.next/"],
+  modulePathIgnorePatterns: ["<rootDir>/.next/"],
+})();
+
+// react-markdown and what it stands on are ES modules only: they are compiled too.
+const config = { ...next, transformIgnorePatterns: ["\\.module\\.css$"] };
+
+export default config;

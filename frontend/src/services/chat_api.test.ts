@@ -1,0 +1,124 @@
+import { ApiServer, makeToken, openStream, sendJson } from "@/testing/apiServer";
+import { AccessToken } from "./access_token";
+import { ChatApi } from "./chat_api";
+import type { TurnEvent } from "./types";
+
+const server = new ApiServer();
+let url: string;
+
+beforeAll(async () => (url = await server.start()));
+afterAll(() => server.stop());
+
+function createApi(apiUrl = url) {
+  let issued = 0;
+  return new ChatApi(
+    apiUrl,
+    "ada",
+    new AccessToken("ada", async () => makeToken("ada", 900, ++issued)),
+  );
+}
+
+async function runTurn(api: ChatApi, signal = new AbortController().signal) {
+  const events: TurnEvent[] = [];
+  const turn = { message: "Hello", conversationId: "c-1", idempotencyKey: "key-1" };
+  for await (const event of api.runTurn(turn, signal)) events.push(event);
+  return events;
+}
+
+const REPLY = { conversation_id: "c-1", message_id: "m-2", response: "Hi", tool_calls: [] };
+
+test("sends the message with its key and the token, and yields the turn's events", async () => {
+  server.answer((response) => {
+    const send = openStream(response);
+    send("turn.created", { conversation_id: "c-1", message_id: "m-2", user_message_id: "m-1" });
+    response.write(": keep-alive\n\n");
+    send("turn.output_text.delta", { delta: "Hi" });
+    send("turn.completed", REPLY);
+    response.end();
+  });
+  const events = await runTurn(createApi());
+  expect(events.map(({ type }) => type)).toEqual([
+    "turn.created",
+    "turn.output_text.delta",
+    "turn.completed",
+  ]);
+  const [request] = server.received;
+  expect(request).toMatchObject({ method: "POST", path: "/api/ada/chat" });
+  expect(request!.body).toEqual({ message: "Hello", conversation_id: "c-1" });
+  expect(request!.headers).toMatchObject({
+    accept: "text/event-stream",
+    "idempotency-key": "key-1",
+    authorization: expect.stringMatching(/^Bearer .+\..+\..+/) as string,
+  });
+});
+
+test("takes a plain JSON reply as the completed turn", async () => {
+  server.answer((response) => sendJson(response, REPLY));
+  expect(await runTurn(createApi())).toEqual([{ type: "turn.completed", ...REPLY }]);
+});
+
+test("retries once after a 401, with a new token and the same key", async () => {
+  server.answer((response) =>
+    server.received.length === 1 ? sendJson(response, {}, 401) : sendJson(response, REPLY),
+  );
+  await runTurn(createApi());
+  const [first, second] = server.received;
+  expect(server.received).toHaveLength(2);
+  expect(second!.headers["idempotency-key"]).toBe(first!.headers["idempotency-key"]);
+  expect(second!.headers.authorization).not.toBe(first!.headers.authorization);
+});
+
+test("gives up after a second 401", async () => {
+  server.answer((response) => sendJson(response, {}, 401));
+  await expect(runTurn(createApi())).rejects.toMatchObject({ isSignedOut: true });
+  expect(server.received).toHaveLength(2);
+});
+
+test("shows the detail of a problem, and that the conversation is busy", async () => {
+  server.answer((response) =>
+    sendJson(response, { title: "Conflict", detail: "Still writing." }, 409, {
+      "Retry-After": "2",
+    }),
+  );
+  await expect(runTurn(createApi())).rejects.toMatchObject({
+    message: "Still writing.",
+    isBusy: true,
+  });
+});
+
+test("shows the message of a gateway", async () => {
+  server.answer((response) => sendJson(response, { message: "Service Unavailable" }, 503));
+  await expect(runTurn(createApi())).rejects.toMatchObject({ message: "Service Unavailable" });
+});
+
+test("shows something when an error is no JSON at all", async () => {
+  server.answer((response) => void response.writeHead(502).end("<html>"));
+  await expect(runTurn(createApi())).rejects.toMatchObject({
+    message: expect.stringContaining("try again") as string,
+    status: 502,
+  });
+});
+
+test("says that the server cannot be reached", async () => {
+  const closed = new ApiServer();
+  const address = await closed.start();
+  await closed.stop();
+  await expect(runTurn(createApi(address))).rejects.toMatchObject({ status: 0 });
+});
+
+test("ends without a final event when the stream is cut", async () => {
+  server.answer((response) => {
+    const send = openStream(response);
+    send("turn.created", { conversation_id: "c-1", message_id: "m-2", user_message_id: "m-1" });
+    setTimeout(() => response.destroy(), 20);
+  });
+  expect((await runTurn(createApi())).map(({ type }) => type)).toEqual(["turn.created"]);
+});
+
+test("escapes ids in paths", async () => {
+  server.answer((response) => sendJson(response, { data: [], has_more: false }));
+  await createApi().listMessages("../x?y", { before: "a&b" });
+  expect(server.received[0]!.path).toBe(
+    "/api/ada/conversations/..%2Fx%3Fy/messages?limit=50&before=a%26b",
+  );
+});
