@@ -150,9 +150,10 @@ def start_api_and_frontend(
     supervisor: Supervisor, ports: Ports, env: Environment, postgres: Postgres, *, built: bool
 ) -> None:
     own = {"DATABASE_URL": postgres.app_url, "JWT_ISSUER": ports.web_url, "CORS_ORIGINS": ports.web_url}
+    # The API is ready when it can read the front end's keys, and it asks for them seldom: it goes second.
     supervisor.start(
-        services.api({**env, **own}, ports.api),
         services.frontend(env, ports.web, built=built),
+        services.api({**env, **own}, ports.api),
     )
 
 

@@ -15,6 +15,7 @@ ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = ROOT / "layers" / "parley" / "python"
 FRONTEND = ROOT / "frontend"
 OFFLINE_KEY = "offline"
+ISSUER_PATHS = ("/.well-known/openid-configuration", "/api/auth/jwks")
 
 Environment = Mapping[str, str]
 
@@ -70,7 +71,7 @@ def offline_model(env: Environment, port: int, word_delay_ms: float) -> Service:
         [sys.executable, "-m", "local.offline_model", *options],
         env,
         ROOT,
-        f"http://127.0.0.1:{port}/v1/models",
+        [f"http://127.0.0.1:{port}/v1/models"],
     )
 
 
@@ -88,7 +89,7 @@ def issuer(env: Environment, port: int, key: Path) -> Service:
         [sys.executable, "-m", "local.issuer", "--port", str(port), "--key", str(key), "serve"],
         env,
         ROOT,
-        f"{issuer_url(port)}/jwks",
+        [f"{issuer_url(port)}/jwks"],
     )
 
 
@@ -100,7 +101,7 @@ def api(env: Environment, port: int) -> Service:
         [sys.executable, "-m", *server, *options],
         env,
         ROOT,
-        f"http://127.0.0.1:{port}/api/health",
+        [f"http://127.0.0.1:{port}/api/health/ready"],
         starts_again=True,
     )
 
@@ -110,4 +111,6 @@ def frontend(env: Environment, port: int, *, built: bool) -> Service:
     command = ["node", ".next/standalone/server.js"] if built else next_dev
     # The built server listens where HOSTNAME says, which many shells set to the machine's name.
     own = {"PORT": str(port), "HOSTNAME": "127.0.0.1"}
-    return Service("front end", command, {**env, **own}, FRONTEND, f"http://127.0.0.1:{port}/")
+    # The development server compiles a page when it is first asked for, and the API does not wait so long.
+    pages = [f"http://127.0.0.1:{port}{path}" for path in ("/", *ISSUER_PATHS)]
+    return Service("front end", command, {**env, **own}, FRONTEND, pages)

@@ -140,10 +140,17 @@ def _run(command: Sequence[str], log: str) -> None:
             command, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT, check=False
         )
     if result.returncode != 0:
+        lines = _telling_lines(file.read_text(errors="replace"))
         raise Problem(
-            f"{last_lines(file.read_text(errors='replace'))}\n`{' '.join(command[:4])} …` failed: the lines "
-            f"above are the end of {file.relative_to(ROOT)}; run make again when the cause is gone"
+            f"{lines}\n`{' '.join(command[:4])} …` failed; more is in {file.relative_to(ROOT)}. "
+            "Run make again when the cause is gone."
         )
+
+
+def _telling_lines(log: str) -> str:
+    # npm says what is wrong first, and then how it is used.
+    errors = [line for line in log.splitlines() if line.startswith("npm error")]
+    return last_lines("\n".join(errors[:6]) or log)
 
 
 def _digest(content: bytes, more: str = "") -> str:

@@ -24,7 +24,7 @@ class Service:
     command: Sequence[str]
     env: Mapping[str, str]
     folder: Path
-    ready_url: str
+    ready_urls: Sequence[str]
     starts_again: bool = False
 
 
@@ -50,11 +50,15 @@ class _Running:
         return time.monotonic() - self.started_at
 
     def wait_until_ready(self) -> None:
-        while not _answers(self.service.ready_url):
+        unanswered = list(self.service.ready_urls)
+        while unanswered:
+            if _answers(unanswered[0]):
+                unanswered.pop(0)
+                continue
             if self.child.exit_code is not None:
                 raise self.problem(f"ended with code {self.child.exit_code} instead of starting")
             if self.age_s > READY_TIMEOUT_S:
-                raise self.problem(f"did not answer on {self.service.ready_url}")
+                raise self.problem(f"did not answer on {unanswered[0]}")
             time.sleep(0.1)
 
     def problem(self, what: str) -> Problem:
