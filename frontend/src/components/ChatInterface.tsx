@@ -1,6 +1,6 @@
 "use client";
 
-import { useCallback, useEffect, useState } from "react";
+import { useCallback, useEffect, useState, type MouseEvent } from "react";
 import { useActiveConversation } from "@/hooks/useActiveConversation";
 import { useConversations } from "@/hooks/useConversations";
 import { issueAccessToken, signOut } from "@/lib/auth-client";
@@ -26,6 +26,12 @@ async function leave() {
   await signOut();
   // A full load, so that nothing of the conversations stays in memory.
   window.location.replace("/sign-in");
+}
+
+/** Without the address of the link: the address names the conversation. */
+function skipToConversation(event: MouseEvent) {
+  event.preventDefault();
+  document.getElementById("conversation")?.focus();
 }
 
 export function ChatInterface({ apiUrl, user, initialConversationId }: ChatInterfaceProps) {
@@ -62,8 +68,8 @@ export function ChatInterface({ apiUrl, user, initialConversationId }: ChatInter
 
   return (
     <div className={styles.layout}>
-      <a className="skip-link" href="#composer">
-        Skip to the message field
+      <a className="skip-link" href="#conversation" onClick={skipToConversation}>
+        Skip to the conversation
       </a>
       <Sidebar
         user={user}

@@ -35,7 +35,7 @@ export function ConversationPanel(props: ConversationPanelProps) {
   }
 
   return (
-    <main className={styles.panel} inert={props.isBehindDrawer}>
+    <main id="conversation" tabIndex={-1} className={styles.panel} inert={props.isBehindDrawer}>
       <header className={styles.header}>
         <button
           type="button"

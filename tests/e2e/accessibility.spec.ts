@@ -1,0 +1,78 @@
+import AxeBuilder from "@axe-core/playwright";
+import type { Page } from "@playwright/test";
+import { ADA, Chat, expect, stateOf, test } from "./parley";
+
+async function expectNoViolations(page: Page) {
+  for (const colorScheme of ["light", "dark"] as const) {
+    await page.emulateMedia({ colorScheme, reducedMotion: "reduce" });
+    const { violations } = await new AxeBuilder({ page }).analyze();
+    const found = violations.map(
+      ({ id, nodes }) => `${id}: ${nodes.map(({ html }) => html).join(" ")}`,
+    );
+    expect(found, `${page.url()} in ${colorScheme}`).toEqual([]);
+  }
+}
+
+test.describe("signed out", () => {
+  for (const path of ["/sign-in", "/sign-up", "/no-such-page"]) {
+    test(`${path} has no violations`, async ({ page }) => {
+      await page.goto(path);
+      await expect(page.getByRole("heading", { level: 1 })).toBeVisible();
+      await expectNoViolations(page);
+    });
+  }
+});
+
+test.describe("signed in", () => {
+  test.use({ storageState: stateOf(ADA) });
+
+  test("the empty chat has no violations", async ({ page }) => {
+    await new Chat(page).start();
+    await expectNoViolations(page);
+  });
+
+  test("a conversation with everything that markdown offers has no violations", async ({
+    page,
+  }) => {
+    const chat = new Chat(page);
+    await chat.start();
+    await chat.ask("Please write a long answer about rivers");
+    await expect(chat.messages.getByRole("table")).toBeVisible();
+    await expectNoViolations(page);
+    await page.screenshot({ path: "test-results/screenshots/dark.png" });
+
+    await chat.conversations
+      .getByRole("button", { name: /^Delete/ })
+      .first()
+      .focus();
+    await page.keyboard.press("Enter");
+    await expect(page.getByRole("dialog")).toBeVisible();
+    await expectNoViolations(page);
+  });
+
+  test("a failed answer has no violations", async ({ page }) => {
+    const chat = new Chat(page);
+    await chat.start();
+    await chat.ask("[offline: error=server_error] Fail.");
+    await expect(chat.messages.getByRole("alert")).toBeVisible();
+    await expectNoViolations(page);
+  });
+
+  test("the page of a conversation that does not exist has no violations", async ({ page }) => {
+    await page.goto("/chat/01890000-0000-7000-8000-000000000000");
+    await expect(
+      page.getByRole("heading", { name: "This conversation does not exist" }),
+    ).toBeVisible();
+    await expectNoViolations(page);
+  });
+
+  test("the drawer of a phone has no violations", async ({ page }) => {
+    await page.setViewportSize({ width: 360, height: 740 });
+    await new Chat(page).start();
+    await page.getByRole("button", { name: "Open the list of conversations" }).click();
+    await expect(
+      page.getByRole("button", { name: "Close the list of conversations" }),
+    ).toBeFocused();
+    await expectNoViolations(page);
+  });
+});

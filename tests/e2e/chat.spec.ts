@@ -1,0 +1,107 @@
+import { ADA, Chat, expect, stateOf, test } from "./parley";
+
+test.use({ storageState: stateOf(ADA) });
+
+test("an answer streams, is kept, and the agent remembers what was said", async ({ page }) => {
+  const chat = new Chat(page);
+  await chat.start();
+
+  await chat.begin("[offline: words=60, word=40] Tell me something.");
+  const text = () => chat.answers.last().innerText();
+  await expect.poll(async () => (await text()).length).toBeGreaterThan(20);
+  const sofar = (await text()).length;
+  await expect(chat.stop).toBeVisible();
+  await expect.poll(async () => (await text()).length).toBeGreaterThan(sofar + 20);
+  await expect(chat.stop).toBeVisible();
+  await expect(chat.send).toBeVisible();
+
+  await chat.ask("My name is Ada.");
+  const id = await chat.conversationId();
+  const entry = chat.conversations.locator(`a[href="/chat/${id}"]`);
+  await expect(entry).toHaveAttribute("aria-current", "page");
+  await expect(entry).toContainText("Tell me something");
+
+  await page.reload();
+  await expect(chat.messages).toContainText("My name is Ada.");
+  await expect(chat.answers).toHaveCount(2);
+  await expect(await chat.ask("What is my name?")).toContainText("Your name is Ada.");
+  await page.screenshot({ path: "test-results/screenshots/desktop.png" });
+});
+
+test("a second conversation knows nothing of the first, and both stay in the list", async ({
+  page,
+}) => {
+  const chat = new Chat(page);
+  await chat.start();
+  await chat.ask("My town is London.");
+  const first = await chat.conversationId();
+
+  await page.getByRole("button", { name: "New conversation", exact: true }).click();
+  await expect(page).toHaveURL("/chat");
+  await expect(await chat.ask("What is my town?")).toContainText(
+    "You have not told me your town yet.",
+  );
+  const second = await chat.conversationId();
+  expect(second).not.toBe(first);
+
+  const links = chat.conversations.getByRole("link");
+  await expect(links.nth(0)).toHaveAttribute("href", `/chat/${second}`);
+  await links.nth(1).click();
+  await expect(page).toHaveURL(`/chat/${first}`);
+  await expect(chat.messages).toContainText("My town is London.");
+  await page.goBack();
+  await expect(chat.messages).toContainText("What is my town?");
+});
+
+test("an answer that is being written when the page is reloaded is shown when it is ready", async ({
+  page,
+}) => {
+  const chat = new Chat(page);
+  await chat.start();
+  await chat.begin("[offline: words=50, word=60] Take your time.");
+  await chat.conversationId();
+  await page.reload();
+  await expect(chat.stop).toBeVisible();
+  await expect(chat.send).toBeVisible();
+  await expect(chat.answers).toHaveCount(1);
+  await expect(chat.answers).toContainText("The quick brown fox");
+});
+
+test("a model that fails is reported, the text is kept, and a retry succeeds", async ({ page }) => {
+  const chat = new Chat(page);
+  await chat.start();
+  await chat.ask(`[offline: error=server_error, first=1, key=${Date.now()}] Say hello.`);
+  await expect(chat.messages.getByRole("alert")).toBeVisible();
+  await chat.messages.getByRole("button", { name: "Retry" }).click();
+  await expect(chat.messages.getByRole("alert")).toHaveCount(0);
+  await expect(chat.send).toBeVisible();
+  await expect(chat.answers).toHaveCount(1);
+  await expect(chat.answers).toContainText("You wrote: “Say hello.”");
+});
+
+test("a conversation is renamed and deleted", async ({ page }) => {
+  const chat = new Chat(page);
+  await chat.start();
+  await chat.ask("Something to be deleted");
+  const id = await chat.conversationId();
+  const row = chat.conversations
+    .getByRole("listitem")
+    .filter({ has: page.locator(`a[href="/chat/${id}"]`) });
+
+  await row.hover();
+  await row.getByRole("button", { name: /^Rename/ }).click();
+  await page.getByRole("textbox", { name: "Title" }).fill("Soon gone");
+  await page.getByRole("button", { name: "Rename", exact: true }).click();
+  await expect(row.getByRole("link")).toHaveText("Soon gone");
+  await expect(page).toHaveTitle("Soon gone · Parley");
+
+  await row.getByRole("button", { name: "Delete Soon gone" }).click();
+  await page.getByRole("button", { name: "Delete", exact: true }).click();
+  await expect(row).toHaveCount(0);
+  await expect(page).toHaveURL("/chat");
+
+  await page.goto(`/chat/${id}`);
+  await expect(
+    page.getByRole("heading", { name: "This conversation does not exist" }),
+  ).toBeVisible();
+});

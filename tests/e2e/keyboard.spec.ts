@@ -1,0 +1,73 @@
+import type { Locator, Page } from "@playwright/test";
+import { ADA, Chat, expect, stateOf, test } from "./parley";
+
+test.use({ storageState: stateOf(ADA) });
+
+/** Walks with Tab, and wants to see the focus at every step. */
+async function tabTo(page: Page, target: Locator) {
+  for (let steps = 0; steps < 60; steps++) {
+    await page.keyboard.press("Tab");
+    if (await page.evaluate(() => document.activeElement === document.body)) continue;
+    expect(await page.evaluate(isFocusVisible), await focused(page)).toBe(true);
+    if (await target.evaluate((element) => element === document.activeElement)) return;
+  }
+  throw new Error(`Tab does not lead to ${String(target)}`);
+}
+
+function isFocusVisible(): boolean {
+  const element = document.activeElement!;
+  const { width } = element.getBoundingClientRect();
+  const outlined = [element, element.parentElement!].some(
+    (one) => getComputedStyle(one).outlineStyle !== "none",
+  );
+  return outlined && width > 0;
+}
+
+const focused = (page: Page) =>
+  page.evaluate(() => document.activeElement!.outerHTML.slice(0, 120));
+
+test("the whole chat can be used without a mouse", async ({ page }) => {
+  const chat = new Chat(page);
+  await chat.start();
+  await expect(chat.composer).toBeFocused();
+  await page.keyboard.type("One line");
+  await page.keyboard.press("Shift+Enter");
+  await page.keyboard.type("and another");
+  await page.keyboard.press("Enter");
+  await expect(chat.messages.getByText("One line\nand another")).toBeVisible();
+  await expect(chat.send).toBeVisible();
+  await expect(chat.composer).toBeFocused();
+  await expect(page.getByRole("status")).toContainText("One line and another");
+
+  const skip = page.getByRole("link", { name: "Skip to the conversation" });
+  await tabTo(page, skip);
+  await expect(skip).toBeInViewport({ ratio: 1 });
+  await page.keyboard.press("Enter");
+  await expect(page.getByRole("main")).toBeFocused();
+  await tabTo(page, chat.composer);
+
+  const id = await chat.conversationId();
+  const row = chat.conversations
+    .getByRole("listitem")
+    .filter({ has: page.locator(`a[href="/chat/${id}"]`) });
+  const rename = row.getByRole("button", { name: /^Rename/ });
+  await tabTo(page, rename);
+  await page.keyboard.press("Enter");
+  await expect(page.getByRole("textbox", { name: "Title" })).toBeFocused();
+  await page.keyboard.press("Escape");
+  await expect(page.getByRole("dialog")).toHaveCount(0);
+  await expect(rename).toBeFocused();
+  await page.keyboard.press("Enter");
+  await page.keyboard.press("ControlOrMeta+A");
+  await page.keyboard.type("By hand");
+  await page.keyboard.press("Enter");
+  await expect(row.getByRole("link")).toHaveText("By hand");
+
+  await tabTo(page, page.getByRole("button", { name: "New conversation", exact: true }));
+  await page.keyboard.press("Enter");
+  await expect(page).toHaveURL("/chat");
+  await expect(chat.composer).toBeFocused();
+  await tabTo(page, row.getByRole("link"));
+  await page.keyboard.press("Enter");
+  await expect(chat.messages).toContainText("and another");
+});

@@ -1,0 +1,90 @@
+import { test as base, expect, type Locator, type Page } from "@playwright/test";
+
+export { expect };
+
+export const ADA = { name: "Ada", email: "ada@example.com", password: "analytical engine" };
+export const GRACE = { name: "Grace", email: "grace@example.com", password: "nanoseconds wire" };
+
+/** Where a person's session is kept between tests. */
+export const stateOf = (person: { name: string }) => `test-results/people/${person.name}.json`;
+
+const isLocal = (url: string) => ["localhost", "127.0.0.1"].includes(new URL(url).hostname);
+
+/** Every test also fails on an error in the page, a violated policy, or a request that leaves the machine. */
+export const test = base.extend<{ watched: void }>({
+  watched: [
+    async ({ page }, use) => {
+      const faults: string[] = [];
+      page.on("pageerror", (error) => faults.push(error.message));
+      page.on("console", (message) => {
+        // The browser reports every 4xx answer as an error; the tests expect some.
+        const isAnswer = message.text().startsWith("Failed to load resource");
+        if (message.type() === "error" && !isAnswer) faults.push(message.text());
+      });
+      page.on("request", (request) => {
+        if (/^https?:/.test(request.url()) && !isLocal(request.url())) faults.push(request.url());
+      });
+      await use();
+      expect(faults).toEqual([]);
+    },
+    { auto: true },
+  ],
+});
+
+export class Chat {
+  readonly composer: Locator;
+  readonly messages: Locator;
+  readonly answers: Locator;
+  readonly conversations: Locator;
+  readonly send: Locator;
+  readonly stop: Locator;
+
+  constructor(readonly page: Page) {
+    this.composer = page.getByRole("textbox", { name: "Message" });
+    this.messages = page.getByRole("log", { name: "Messages" });
+    this.answers = this.messages
+      .getByRole("article")
+      .filter({ has: page.getByRole("heading", { name: "Assistant" }) });
+    this.conversations = page.getByRole("navigation", { name: "Conversations" });
+    this.send = page.getByRole("button", { name: "Send" });
+    this.stop = page.getByRole("button", { name: "Stop the answer" });
+  }
+
+  /** Sends a text and waits for the whole answer. */
+  async ask(text: string): Promise<Locator> {
+    await this.begin(text);
+    await expect(this.send).toBeVisible();
+    return this.answers.last();
+  }
+
+  async begin(text: string): Promise<void> {
+    const before = await this.answers.count();
+    await this.composer.fill(text);
+    await this.composer.press("Enter");
+    await expect(this.answers).toHaveCount(before + 1);
+  }
+
+  async start(): Promise<void> {
+    await this.page.goto("/chat");
+    await expect(this.page.getByRole("heading", { name: /Good to see you/ })).toBeVisible();
+  }
+
+  async conversationId(): Promise<string> {
+    await this.page.waitForURL(/\/chat\/[0-9a-f-]{36}$/);
+    return this.page.url().split("/").at(-1)!;
+  }
+}
+
+/** The API as this page's person may use it. */
+export async function apiOf(page: Page) {
+  const listing = page.waitForRequest(/\/api\/[^/]+\/conversations\?/);
+  await page.goto("/chat");
+  const [base, userId] = (await listing).url().split(/\/api\/|\/conversations/) as [string, string];
+  const { token } = (await (await page.request.get("/api/auth/token")).json()) as { token: string };
+  const headers = { Authorization: `Bearer ${token}` };
+  return {
+    userId,
+    call: (method: string, path: string, data?: unknown) =>
+      page.request.fetch(`${base}/api/${path}`, { method, headers, data }),
+  };
+}

@@ -1,0 +1,39 @@
+import { defineConfig } from "@playwright/test";
+
+if (!process.env.PARLEY_URL)
+  throw new Error("PARLEY_URL is not set: the address of a running Parley");
+
+export default defineConfig({
+  testDir: ".",
+  outputDir: "test-results",
+  forbidOnly: true,
+  retries: 0,
+  // One after the other: the people are shared, and sign-in counts attempts by address.
+  workers: 1,
+  timeout: 30_000,
+  expect: { timeout: 10_000 },
+  reporter: "list",
+  use: {
+    baseURL: process.env.PARLEY_URL,
+    viewport: { width: 1280, height: 800 },
+    trace: "retain-on-failure",
+    launchOptions: {
+      executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium",
+      args: [
+        "--headless",
+        "--no-sandbox",
+        "--disable-gpu",
+        "--disable-quic",
+        "--no-first-run",
+        "--disable-background-networking",
+        "--disable-component-update",
+        "--disable-sync",
+        "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE localhost, EXCLUDE 127.0.0.1",
+      ],
+    },
+  },
+  projects: [
+    { name: "people", testMatch: "people.setup.ts" },
+    { name: "parley", dependencies: ["people"] },
+  ],
+});
