@@ -1,12 +1,13 @@
 """`python -m local.openapi`: print the API's OpenAPI document, which the front end's types are made from."""
 
 import json
+from typing import Any
 
 from parley.config import Settings
 from parley.main import create_app
 
 
-def main() -> None:
+def document() -> dict[str, Any]:
     settings = Settings.model_validate(
         {
             "database_url": "postgresql://nobody@localhost/nothing",
@@ -14,8 +15,8 @@ def main() -> None:
             "openai_api_key": "unused",
         }
     )
-    print(json.dumps(create_app(settings).openapi(), indent=2))
+    return create_app(settings).openapi()
 
 
 if __name__ == "__main__":
-    main()
+    print(json.dumps(document(), indent=2))

@@ -5,10 +5,10 @@ from typing import Any
 from agent import agent
 from mangum import Mangum
 
-from parley.main import create_app
+from parley.main import TEXT_MIME_TYPES, create_app
 
-# No lifespan: Mangum would run it at every invocation. Problem documents go out as text, not as base64.
-mangum = Mangum(create_app(agent=agent), lifespan="off", text_mime_types=["application/problem+json"])
+# No lifespan: Mangum would run it at every invocation.
+mangum = Mangum(create_app(agent=agent), lifespan="off", text_mime_types=TEXT_MIME_TYPES)
 
 
 def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:

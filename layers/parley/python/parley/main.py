@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 # Of the local server, whose requests share one process; a Lambda environment serves one at a time.
 LOCAL_POOL_SIZE = 10
+# What Mangum is to send as text; anything else it sends as base64.
+TEXT_MIME_TYPES = ["text/", "application/json", "application/problem+json"]
 AGENT_FILE = Path(__file__).parents[4] / "functions" / "chat" / "agent.py"
 
 
@@ -49,6 +51,7 @@ def create_light_app(settings: Settings | None = None, *routers: APIRouter) -> F
         openapi_url="/api/openapi.json",
         docs_url="/api/docs",
         redoc_url=None,
+        swagger_ui_oauth2_redirect_url=None,
         separate_input_output_schemas=False,
         lifespan=_close_at_shutdown,
     )

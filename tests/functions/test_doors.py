@@ -1,0 +1,164 @@
+"""The Lambda doors, called as the runtime calls them, with the HTTP API's events."""
+
+import asyncio
+import importlib.util
+import json
+import os
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+
+from local.issuer import Issuer
+from parley.config import Settings
+from tests.conftest import Person
+
+FUNCTIONS = Path(__file__).parents[2] / "functions"
+
+
+class Context:
+    """The part of the runtime's context that a handler may ask."""
+
+    function_name = "parley-chat"
+    memory_limit_in_mb = 1769
+    invoked_function_arn = "arn:aws:lambda:eu-central-1:123456789012:function:parley-chat"
+    aws_request_id = "8e1b9a6e-0000-4000-8000-000000000000"
+
+    def __init__(self, remaining_ms: int = 29_000) -> None:
+        self._remaining_ms = remaining_ms
+
+    def get_remaining_time_in_millis(self) -> int:
+        return self._remaining_ms
+
+
+def event(method: str, path: str, token: str | None, body: Any = None) -> dict[str, Any]:
+    """As an HTTP API sends it, payload format 2.0."""
+    headers = {"content-type": "application/json", "host": "api.example.com"}
+    if token:
+        headers["authorization"] = f"Bearer {token}"
+    return {
+        "version": "2.0",
+        "routeKey": "$default",
+        "rawPath": path,
+        "rawQueryString": "",
+        "headers": headers,
+        "requestContext": {
+            "http": {"method": method, "path": path, "sourceIp": "192.0.2.1", "protocol": "HTTP/1.1"},
+            "requestId": "JKJaXmPLvHcESHA=",
+            "stage": "$default",
+        },
+        "body": None if body is None else json.dumps(body),
+        "isBase64Encoded": False,
+    }
+
+
+@pytest.fixture
+def door(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[str], ModuleType]]:
+    """`door("chat")` loads functions/chat/app.py in an environment like the deployed one."""
+    values = {
+        "DATABASE_URL": settings.database_url.get_secret_value(),
+        "JWT_ISSUER": settings.jwt_issuer,
+        "OPENAI_API_KEY": "offline",
+        "OPENAI_BASE_URL": settings.openai_base_url or "",
+        "OPENAI_MODEL": "offline",
+        "AWS_LAMBDA_FUNCTION_NAME": "parley-chat",
+        "LOG_LEVEL": "ERROR",
+    }
+    for name, value in values.items():
+        monkeypatch.setenv(name, value)
+    opened: list[ModuleType] = []
+
+    def open_door(name: str) -> ModuleType:
+        folder = FUNCTIONS / name
+        monkeypatch.syspath_prepend(str(folder))
+        sys.modules.pop("agent", None)
+        spec = importlib.util.spec_from_file_location(f"{name}_door", folder / "app.py")
+        assert spec is not None
+        assert spec.loader is not None
+        module = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(module)
+        opened.append(module)
+        return module
+
+    yield open_door
+    for module in opened:
+        app = module.mangum.app
+        app.state.database.close()
+        if hasattr(app.state, "turns"):
+            # On the loop on which Mangum ran the app.
+            asyncio.get_event_loop().run_until_complete(app.state.turns.close())
+
+
+def test_a_turn_goes_through_the_chat_door(door: Callable[[str], ModuleType], alice: Person) -> None:
+    handler = door("chat").handler
+    said = event("POST", f"/api/{alice.id}/chat", alice.token, {"message": "My name is Ada"})
+    first = handler(said, Context())
+    assert first["statusCode"] == 200, first
+    conversation_id = json.loads(first["body"])["conversation_id"]
+    body = {"message": "What is my name?", "conversation_id": conversation_id}
+    second = handler(event("POST", f"/api/{alice.id}/chat", alice.token, body), Context())
+    assert "Ada" in json.loads(second["body"])["response"]
+    assert len(alice.messages(conversation_id)) == 4
+
+
+def test_a_stream_arrives_whole_through_the_buffered_door(
+    door: Callable[[str], ModuleType], alice: Person
+) -> None:
+    said = event("POST", f"/api/{alice.id}/chat", alice.token, {"message": "Hello"})
+    said["headers"]["accept"] = "text/event-stream"
+    reply = door("chat").handler(said, Context())
+    assert reply["headers"]["content-type"].startswith("text/event-stream")
+    assert reply["isBase64Encoded"] is False
+    assert reply["body"].startswith("id: 1\nevent: turn.created\n")
+    assert "event: turn.completed\n" in reply["body"]
+
+
+@pytest.mark.parametrize("name", ["chat", "conversations"])
+def test_a_problem_is_text_and_carries_the_gateways_request_id(
+    door: Callable[[str], ModuleType], name: str
+) -> None:
+    reply = door(name).handler(event("GET", "/api/alice/conversations", None), Context())
+    assert reply["statusCode"] == 401
+    assert reply["isBase64Encoded"] is False
+    assert reply["headers"]["content-type"] == "application/problem+json"
+    assert reply["headers"]["www-authenticate"] == "Bearer"
+    assert json.loads(reply["body"])["request_id"] == "JKJaXmPLvHcESHA="
+
+
+def test_the_light_door_lists_and_knows_no_turns(door: Callable[[str], ModuleType], alice: Person) -> None:
+    conversation_id = alice.say("Hello").json()["conversation_id"]
+    handler = door("conversations").handler
+    listed = handler(event("GET", f"/api/{alice.id}/conversations", alice.token), Context())
+    assert [each["id"] for each in json.loads(listed["body"])["data"]] == [conversation_id]
+    turn = event("POST", f"/api/{alice.id}/chat", alice.token, {"message": "Hello"})
+    assert handler(turn, Context())["statusCode"] == 404
+
+
+def test_another_users_conversation_is_forbidden_at_the_door(
+    door: Callable[[str], ModuleType], alice: Person, issuer: Issuer
+) -> None:
+    conversation_id = alice.say("Hello").json()["conversation_id"]
+    path = f"/api/mallory/conversations/{conversation_id}"
+    reply = door("conversations").handler(event("GET", path, issuer.mint("mallory")), Context())
+    assert reply["statusCode"] == 403
+
+
+def test_a_turn_ends_before_the_platform_cuts_it_off(
+    door: Callable[[str], ModuleType], alice: Person
+) -> None:
+    said = event("POST", f"/api/{alice.id}/chat", alice.token, {"message": "[offline: hang=8] Tell me more"})
+    reply = door("chat").handler(said, Context(remaining_ms=3_000))
+    assert reply["statusCode"] == 504
+    listed = alice.http.get("/conversations").json()["data"][0]
+    answer = alice.messages(listed["id"])[1]
+    assert answer["status"] == "failed"
+    assert answer["content"], "what was written so far is kept"
+
+
+def test_one_environment_holds_one_connection(door: Callable[[str], ModuleType], alice: Person) -> None:
+    module = door("chat")
+    assert os.environ["AWS_LAMBDA_FUNCTION_NAME"]
+    assert module.mangum.app.state.database._engine.pool.size() == 1

@@ -1,0 +1,159 @@
+"""Users strictly apart: every route against no token, a bad one, the owner and somebody else.
+
+The matrix is a table; a route that is not in it fails the first test.
+"""
+
+import uuid
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import httpx
+import pytest
+from fastapi import FastAPI
+from fastapi.dependencies.models import Dependant
+from fastapi.routing import iter_route_contexts
+
+from parley.api.dependencies import current_user, owner
+from parley.config import Settings
+from parley.main import create_app
+from tests.conftest import Person
+
+PUBLIC = {"/api/health", "/api/health/ready", "/api/openapi.json", "/api/docs"}
+
+
+@dataclass(frozen=True)
+class Row:
+    """A route and how to call it. `{user}` and `{conversation}` are the owner's."""
+
+    method: str
+    route: str
+    body: dict[str, object] | None = None
+    owners: int = 200
+    others: int = 403
+
+
+MATRIX = [
+    Row("GET", "/api/me", others=200),
+    Row("POST", "/api/{user_id}/chat", {"message": "hi"}),
+    Row("GET", "/api/{user_id}/conversations"),
+    Row("GET", "/api/{user_id}/conversations/{conversation_id}"),
+    Row("PATCH", "/api/{user_id}/conversations/{conversation_id}", {"title": "stolen"}),
+    Row("GET", "/api/{user_id}/conversations/{conversation_id}/messages"),
+    # Last: what it deletes is gone.
+    Row("DELETE", "/api/{user_id}/conversations/{conversation_id}", owners=204),
+]
+ROWS = pytest.mark.parametrize("row", MATRIX, ids=lambda row: f"{row.method} {row.route}")
+
+
+@pytest.fixture(scope="module")
+def app(settings: Settings) -> FastAPI:
+    return create_app(settings)
+
+
+def calls(dependant: Dependant) -> set[object]:
+    return {dependant.call}.union(*(calls(inner) for inner in dependant.dependencies))
+
+
+def test_every_route_is_in_the_matrix_or_public(app: FastAPI) -> None:
+    # app.routes itself is a tree: a plain loop over it finds no route and proves nothing.
+    found = {
+        (method, context.path)
+        for context in iter_route_contexts(app.routes)
+        for method in (context.methods or set()) - {"HEAD"}
+    }
+    assert len(found) > 10
+    assert {(row.method, row.route) for row in MATRIX} == {each for each in found if each[1] not in PUBLIC}
+
+
+def test_every_route_that_is_not_public_asks_for_the_user(app: FastAPI) -> None:
+    private = [context for context in iter_route_contexts(app.routes) if context.path not in PUBLIC]
+    assert len(private) == len(MATRIX)
+    for context in private:
+        needed = calls(context.dependant)
+        assert current_user in needed, context.path
+        assert owner in needed or "{user_id}" not in context.path, context.path
+
+
+@pytest.fixture
+def conversation_id(alice: Person) -> str:
+    return str(alice.say("Mine alone").json()["conversation_id"])
+
+
+def call(row: Row, api_url: str, user_id: str, conversation_id: str, token: str | None) -> httpx.Response:
+    path = row.route.format(user_id=user_id, conversation_id=conversation_id)
+    headers = {"Authorization": f"Bearer {token}"} if token is not None else {}
+    return httpx.request(row.method, api_url + path, json=row.body, headers=headers, timeout=30)
+
+
+@ROWS
+def test_the_owner_is_served(row: Row, api_url: str, alice: Person, conversation_id: str) -> None:
+    assert call(row, api_url, alice.id, conversation_id, alice.token).status_code == row.owners
+
+
+@ROWS
+def test_nobody_is_asked_to_sign_in(row: Row, api_url: str, alice: Person, conversation_id: str) -> None:
+    reply = call(row, api_url, alice.id, conversation_id, None)
+    assert reply.status_code == 401
+    assert reply.headers["www-authenticate"] == "Bearer"
+
+
+@ROWS
+@pytest.mark.parametrize("token", ["x", "a.b.c", "null", "Bearer"])
+def test_a_bad_token_is_refused(
+    row: Row, token: str, api_url: str, alice: Person, conversation_id: str
+) -> None:
+    reply = call(row, api_url, alice.id, conversation_id, token)
+    assert reply.status_code == 401
+    assert reply.json()["type"] == "/problems/unauthorized"
+
+
+@ROWS
+def test_the_others_path_is_forbidden(
+    row: Row, api_url: str, alice: Person, bob: Person, conversation_id: str
+) -> None:
+    reply = call(row, api_url, alice.id, conversation_id, bob.token)
+    assert reply.status_code == row.others
+    assert alice.id not in reply.text
+
+
+@ROWS
+def test_the_others_conversation_under_ones_own_path_is_forbidden(
+    row: Row, api_url: str, alice: Person, bob: Person, conversation_id: str
+) -> None:
+    if "{conversation_id}" not in row.route:
+        return
+    reply = call(row, api_url, bob.id, conversation_id, bob.token)
+    assert reply.status_code == 403
+    assert "Mine alone" not in reply.text
+    assert alice.http.get(f"/conversations/{conversation_id}").json()["title"] == "Mine alone"
+
+
+@ROWS
+def test_a_conversation_of_nobody_is_not_found(row: Row, api_url: str, bob: Person) -> None:
+    if "{conversation_id}" not in row.route:
+        return
+    assert call(row, api_url, bob.id, str(uuid.uuid4()), bob.token).status_code == 404
+
+
+@pytest.mark.parametrize("user_id", ["%", "..", "alice%00", "ALICE", "alice ", "*", "'--"])
+def test_no_spelling_of_a_user_id_opens_anothers_door(
+    user_id: str, api_url: str, person: Callable[..., Person]
+) -> None:
+    mallory = person("mallory")
+    reply = httpx.get(
+        f"{api_url}/api/{user_id}/conversations", headers={"Authorization": f"Bearer {mallory.token}"}
+    )
+    assert reply.status_code in (403, 404)
+
+
+def test_a_user_with_an_odd_id_is_served_all_the_same(person: Callable[..., Person], api_url: str) -> None:
+    odd = person(user_id="auth0|Ünïcode+and/slash")
+    reply = httpx.get(f"{api_url}/api/me", headers={"Authorization": f"Bearer {odd.token}"})
+    assert reply.json()["id"] == "auth0|Ünïcode+and/slash"
+
+
+def test_the_public_routes_tell_nothing(api_url: str) -> None:
+    assert httpx.get(f"{api_url}/api/health").json() == {"status": "ok"}
+    assert httpx.get(f"{api_url}/api/health/ready").json() == {"status": "ok"}
+    assert httpx.get(f"{api_url}/api/openapi.json").status_code == 200
+    assert httpx.get(f"{api_url}/api/docs").status_code == 200

@@ -1,0 +1,164 @@
+"""`parley.migrate`: up and down on a filled database, the role it makes, and what it refuses."""
+
+import os
+import subprocess
+import sys
+import uuid
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from sqlalchemy import create_engine, text
+from sqlalchemy.engine import Engine
+from sqlmodel import SQLModel
+
+from local.postgres import Postgres
+from parley import migrate
+from parley.database import Address, Database
+from parley.ids import new_id
+
+PACKAGE = Path(migrate.__file__).parents[1]
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Postgres]:
+    with Postgres.start(tmp_path_factory.mktemp("migrations"), durable=False) as server:
+        yield server
+
+
+@pytest.fixture
+def owner(server: Postgres) -> Iterator[Engine]:
+    """An empty database, as its owner."""
+    engine = create_engine("postgresql+pg8000://", creator=Address(server.owner_url).connect)
+    with engine.begin() as connection:
+        connection.exec_driver_sql("drop schema public cascade")
+        connection.exec_driver_sql("create schema public")
+    yield engine
+    engine.dispose()
+
+
+def tables(owner: Engine) -> set[str]:
+    with owner.connect() as connection:
+        rows = connection.execute(text("select tablename from pg_tables where schemaname = 'public'"))
+        return {row[0] for row in rows}
+
+
+def fill(database: Database) -> str:
+    user_id = f"user-{uuid.uuid4().hex[:8]}"
+    begun = database.rows(
+        user_id,
+        text("""
+            select begin_turn(
+                p_user_id => :user, p_conversation_id => null, p_new_conversation_id => :conversation,
+                p_title => 't', p_question_id => :question, p_answer_id => :answer, p_run_id => :run,
+                p_content => 'hello', p_tokens => 3, p_idempotency_key => 'k', p_request_hash => 'h',
+                p_model => 'm', p_lease_s => 30, p_history_tokens => 100, p_quota_turns => null,
+                p_quota_tokens => null)
+        """),
+        {"user": user_id} | {name: new_id() for name in ("conversation", "question", "answer", "run")},
+    )
+    assert begun[0][0]["outcome"] == "started"
+    return user_id
+
+
+@pytest.mark.usefixtures("owner")
+def test_up_down_and_up_again_on_a_filled_database(server: Postgres, owner: Engine) -> None:
+    migrate.upgrade(server.owner_url, server.app_url)
+    assert {"conversation", "message", "usage"} < tables(owner)
+    database = Database(server.app_url, pool_size=1)
+    user_id = fill(database)
+    migrate.upgrade(server.owner_url, server.app_url)
+    assert database.rows(user_id, text("select count(*) from message"))[0][0] == 2
+    migrate.downgrade(server.owner_url, "base")
+    assert tables(owner) == {"alembic_version"}
+    migrate.upgrade(server.owner_url, server.app_url)
+    fill(database)
+    database.close()
+
+
+def test_the_models_say_what_the_migrations_made(server: Postgres, owner: Engine) -> None:
+    migrate.upgrade(server.owner_url, server.app_url)
+    with owner.connect() as connection:
+        context = MigrationContext.configure(connection, opts={"compare_server_default": True})
+        assert compare_metadata(context, SQLModel.metadata) == []
+
+
+def test_every_table_is_walled_off_from_the_role(server: Postgres, owner: Engine) -> None:
+    migrate.upgrade(server.owner_url, server.app_url)
+    with owner.connect() as connection:
+        walls: dict[str, Any] = dict(
+            connection.execute(
+                text(
+                    "select relname, relrowsecurity from pg_class where relkind = 'r' and relname = any(:t)"
+                ),
+                {"t": list(SQLModel.metadata.tables)},
+            ).all()  # type: ignore[arg-type]
+        )
+        owned = connection.execute(
+            text("select count(*) from pg_class where relowner = 'parley_app'::regrole")
+        ).scalar_one()
+        role = connection.execute(
+            text("""
+                select rolsuper or rolbypassrls or rolcreaterole or rolcreatedb or rolreplication
+                from pg_roles where rolname = 'parley_app'
+            """)
+        ).scalar_one()
+    assert walls == dict.fromkeys(SQLModel.metadata.tables, True)
+    assert (owned, role) == (0, False)
+    database = Database(server.app_url, pool_size=1)
+    for statement in (
+        "alter table message disable row level security",
+        "truncate message",
+        "select 1 from alembic_version",
+        "create table mine (id int)",
+        "set role parley_owner",
+    ):
+        with pytest.raises(Exception, match=r"42501|permission denied|must be owner"):
+            database.rows("alice", text(statement))
+    database.close()
+
+
+def test_a_role_that_would_see_everything_is_refused(server: Postgres, owner: Engine) -> None:
+    del owner
+    with pytest.raises(migrate.MigrationError, match="bypasses row-level security"):
+        migrate.upgrade(server.owner_url, server.owner_url)
+
+
+def test_two_at_once_do_not_hinder_each_other(server: Postgres, owner: Engine) -> None:
+    with ThreadPoolExecutor() as threads:
+        both = [threads.submit(migrate.upgrade, server.owner_url, server.app_url) for _ in range(2)]
+        for each in both:
+            each.result()
+    assert "message" in tables(owner)
+
+
+def run(**environment: str) -> subprocess.CompletedProcess[str]:
+    kept = {name: os.environ[name] for name in ("PATH", "HOME", "PYENV_ROOT") if name in os.environ}
+    return subprocess.run(
+        [sys.executable, "-m", "parley.migrate"],
+        env=kept | {"PYTHONPATH": str(PACKAGE)} | environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+@pytest.mark.usefixtures("owner")
+def test_the_command_migrates_and_says_nothing(server: Postgres) -> None:
+    done = run(DATABASE_URL=server.app_url, MIGRATIONS_DATABASE_URL=server.owner_url)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+
+
+def test_the_command_explains_what_is_wrong_in_a_line(server: Postgres) -> None:
+    missing = run(DATABASE_URL=server.app_url)
+    assert (missing.returncode, missing.stderr) == (1, "MIGRATIONS_DATABASE_URL: is not set\n")
+    wrong = run(
+        DATABASE_URL=server.app_url, MIGRATIONS_DATABASE_URL=server.app_url.replace("_app", "_nobody")
+    )
+    assert wrong.returncode == 1
+    assert wrong.stderr.startswith("MIGRATIONS_DATABASE_URL: ")
+    assert wrong.stderr.count("\n") == 1

@@ -1,0 +1,62 @@
+"""Imports point one way, the agents' tools cannot reach the database, the light door stays light."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+PACKAGE = Path(__file__).parents[2] / "layers" / "parley" / "python" / "parley"
+
+# A room may import from the rooms after it, and from the base, which imports nothing above itself.
+ROOMS = ["main", "api", "chatkit", "services", "repositories", "models"]
+BASE = {"config", "errors", "ids", "logs"}
+# Under the rooms, above the base.
+GROUND = {"database", "security", "migrate"}
+
+
+def room(module: str) -> str:
+    return module.split(".")[1]
+
+
+def imports() -> list[tuple[str, str]]:
+    found = []
+    for file in PACKAGE.rglob("*.py"):
+        if "migrations" in file.parts or file == PACKAGE / "__init__.py":
+            continue
+        name = "parley." + ".".join(file.relative_to(PACKAGE).with_suffix("").parts)
+        for node in ast.walk(ast.parse(file.read_text())):
+            if isinstance(node, ast.Import):
+                found += [(name, alias.name) for alias in node.names if alias.name.startswith("parley.")]
+            elif isinstance(node, ast.ImportFrom) and node.module == "parley":
+                found += [(name, f"parley.{alias.name}") for alias in node.names]
+            elif isinstance(node, ast.ImportFrom) and (node.module or "").startswith("parley."):
+                found.append((name, str(node.module)))
+    return found
+
+
+def allowed(importer: str, imported: str) -> bool:
+    if importer == imported or imported in BASE:
+        return True
+    if importer in ROOMS and imported in ROOMS:
+        return ROOMS.index(importer) < ROOMS.index(imported)
+    return importer not in BASE and imported in GROUND
+
+
+def test_imports_point_one_way() -> None:
+    found = imports()
+    assert len(found) > 50
+    wrong = [pair for pair in found if not allowed(*map(room, pair))]
+    assert wrong == []
+
+
+def test_every_module_has_its_place() -> None:
+    there = {path.stem for path in PACKAGE.iterdir() if path.suffix == ".py" or path.is_dir()}
+    assert there - {"__init__", "__pycache__"} <= {*ROOMS, *BASE, *GROUND}
+
+
+def test_the_light_door_never_imports_the_agents_sdk() -> None:
+    program = "import sys; import parley.main, parley.api.messages; print('agents' in sys.modules)"
+    told = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, cwd=PACKAGE.parent, check=True
+    )
+    assert told.stdout.strip() == "False"
