@@ -11,7 +11,6 @@ from starlette.types import ASGIApp
 QUIET: dict[str, Any] = {
     "log_level": "critical",
     "access_log": False,
-    "lifespan": "off",
     "ws": "none",
     "timeout_graceful_shutdown": 1,
 }
