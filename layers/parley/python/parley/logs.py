@@ -6,11 +6,14 @@ from contextvars import ContextVar
 
 from aws_lambda_powertools.logging.formatter import LambdaPowertoolsFormatter
 
+# uvicorn's access log has query strings, the SDK's and the clients' error texts have prompts.
+_TALKATIVE = ("uvicorn.access", "openai", "openai.agents", "httpx2", "httpcore2")
+
 request_id: ContextVar[str] = ContextVar("request_id", default="")
 
 
 def configure_logging(level: str) -> None:
-    """Send what `parley` logs to stderr. Other loggers are left alone: some log what users write."""
+    """Send what `parley` logs to stderr, and silence the loggers that would repeat what users write."""
     handler = logging.StreamHandler()
     handler.setFormatter(LambdaPowertoolsFormatter())
     handler.addFilter(_add_request_id)
@@ -18,6 +21,9 @@ def configure_logging(level: str) -> None:
     logger.handlers = [handler]
     logger.setLevel(level)
     logger.propagate = False
+    for name in _TALKATIVE:
+        logging.getLogger(name).handlers = [logging.NullHandler()]
+        logging.getLogger(name).propagate = False
 
 
 def describe_error(error: BaseException) -> dict[str, str]:
