@@ -2,29 +2,35 @@ import { ADA, Chat, expect, stateOf, test } from "./parley";
 
 test.use({ storageState: stateOf(ADA) });
 
-test("an answer streams, is kept, and the agent remembers what was said", async ({ page }) => {
+test("an answer streams, word by word", async ({ page }) => {
   const chat = new Chat(page);
   await chat.start();
-
   await chat.begin("[offline: words=60, word=40] Tell me something.");
-  const text = () => chat.answers.last().innerText();
-  await expect.poll(async () => (await text()).length).toBeGreaterThan(20);
-  const sofar = (await text()).length;
+  const length = async () => (await chat.answers.last().innerText()).length;
+  await expect.poll(length).toBeGreaterThan(20);
+  const sofar = await length();
   await expect(chat.stop).toBeVisible();
-  await expect.poll(async () => (await text()).length).toBeGreaterThan(sofar + 20);
+  await expect.poll(length).toBeGreaterThan(sofar + 20);
   await expect(chat.stop).toBeVisible();
   await expect(chat.send).toBeVisible();
+});
 
-  await chat.ask("My name is Ada.");
+test("a conversation is kept under a title, and the agent remembers what was said", async ({
+  page,
+}) => {
+  const chat = new Chat(page);
+  await chat.start();
+  await chat.ask("Hello! My name is Ada and my favourite number is 42.");
   const id = await chat.conversationId();
   const entry = chat.conversations.locator(`a[href="/chat/${id}"]`);
   await expect(entry).toHaveAttribute("aria-current", "page");
-  await expect(entry).toContainText("Tell me something");
+  await expect(entry).toContainText("Hello! My name is Ada");
 
   await page.reload();
-  await expect(chat.messages).toContainText("My name is Ada.");
-  await expect(chat.answers).toHaveCount(2);
+  await expect(chat.messages).toContainText("Hello! My name is Ada");
+  await expect(chat.answers).toHaveCount(1);
   await expect(await chat.ask("What is my name?")).toContainText("Your name is Ada.");
+  await expect(await chat.ask("What is my favourite number?")).toContainText("is 42.");
   await page.screenshot({ path: "test-results/screenshots/desktop.png" });
 });
 

@@ -34,7 +34,7 @@ test("the whole chat can be used without a mouse", async ({ page }) => {
   await page.keyboard.press("Shift+Enter");
   await page.keyboard.type("and another");
   await page.keyboard.press("Enter");
-  await expect(chat.messages.getByText("One line\nand another")).toBeVisible();
+  await expect(chat.messages.getByText("One line\nand another", { exact: true })).toBeVisible();
   await expect(chat.send).toBeVisible();
   await expect(chat.composer).toBeFocused();
   await expect(page.getByRole("status")).toContainText("One line and another");

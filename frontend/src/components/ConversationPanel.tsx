@@ -45,7 +45,9 @@ export function ConversationPanel(props: ConversationPanelProps) {
         >
           <MenuIcon />
         </button>
-        <h1 className={styles.title}>{props.title ?? "New conversation"}</h1>
+        <h1 className={styles.title}>
+          {props.title ?? (props.conversationId ? "Conversation" : "New conversation")}
+        </h1>
       </header>
       {view === "loading" && <MessageSkeleton />}
       {view !== "loading" && view !== "ready" && (

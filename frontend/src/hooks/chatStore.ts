@@ -61,7 +61,7 @@ export class ChatStore {
   constructor(
     api: ChatApi,
     conversationId: string | null,
-    /** Called when the conversation is there, and when a turn in it has ended. */
+    /** Called when the conversation is there, and when a turn in it has begun or ended. */
     onChange: (conversationId: string) => void,
   ) {
     this.#api = api;
@@ -101,6 +101,7 @@ export class ChatStore {
     await this.#guarded(async (signal) => {
       await this.#read(signal);
       this.#set({ view: "ready" });
+      this.#onChange(this.#conversationId!);
       await this.#followRunning();
     }, viewOf);
   };

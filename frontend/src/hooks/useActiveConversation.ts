@@ -4,9 +4,8 @@ const ROOT = "/chat";
 
 export const conversationPath = (id: string | null) => (id ? `${ROOT}/${id}` : ROOT);
 
-function conversationInAddress(): string | null {
-  const id = window.location.pathname.slice(ROOT.length + 1);
-  return id ? decodeURIComponent(id) : null;
+function isInAddress(id: string | null): boolean {
+  return window.location.pathname === conversationPath(id);
 }
 
 /**
@@ -16,27 +15,23 @@ function conversationInAddress(): string | null {
 export function useActiveConversation(initial: string | null) {
   const [active, setActive] = useState({ id: initial, key: 0 });
 
-  const show = useCallback(
-    (id: string | null) => setActive(({ key }) => ({ id, key: key + 1 })),
-    [],
-  );
-
   useEffect(() => {
-    const onBack = () => show(conversationInAddress());
+    const onBack = () => {
+      const [, root, id = null] = window.location.pathname.split("/");
+      if (`/${root}` !== ROOT) return; // the router leaves this page
+      setActive((now) => (now.id === id ? now : { id, key: now.key + 1 }));
+    };
     window.addEventListener("popstate", onBack);
     return () => window.removeEventListener("popstate", onBack);
-  }, [show]);
+  }, []);
 
-  const open = useCallback(
-    (id: string | null) => {
-      if (id !== conversationInAddress()) window.history.pushState(null, "", conversationPath(id));
-      show(id);
-    },
-    [show],
-  );
+  const open = useCallback((id: string | null) => {
+    if (!isInAddress(id)) window.history.pushState(null, "", conversationPath(id));
+    setActive(({ key }) => ({ id, key: key + 1 }));
+  }, []);
 
   const adopt = useCallback((id: string) => {
-    if (id === conversationInAddress()) return;
+    if (isInAddress(id)) return;
     window.history.replaceState(null, "", conversationPath(id));
     setActive(({ key }) => ({ id, key }));
   }, []);

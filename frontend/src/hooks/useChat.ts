@@ -4,7 +4,7 @@ import { ChatStore } from "./chatStore";
 
 /**
  * The chat of one conversation, or of one that begins with the first message (`null`).
- * `onChange` tells its id when it is there, and again after each turn. The arguments of the
+ * `onChange` tells its id when it is there, and when a turn in it has begun or ended. The arguments of the
  * first render count: give the component another `key` for another conversation.
  */
 export function useChat(

