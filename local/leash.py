@@ -1,7 +1,7 @@
 """Runs a command that never outlives the process that started it.
 
 The starter holds the writing end of the standard input of this script. When it closes that end, or dies in
-whatever way, the command's process group gets a signal and, if it is still there after GRACE_S, SIGKILL.
+whatever way, the command's process group gets a signal and, if it is still there some seconds later, SIGKILL.
 A parent-death signal would do without this process, but it exists on Linux only, fires when the starting
 *thread* ends, and is forgotten when the command changes its user.
 """
@@ -18,7 +18,7 @@ import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-GRACE_S = 8.0
+GRACE_S = 5.0
 _PR_SET_PDEATHSIG = 1
 
 
@@ -37,9 +37,11 @@ class Leashed:
         env: Mapping[str, str] | None = None,
         cwd: Path | None = None,
         stop_with: signal.Signals = signal.SIGTERM,
+        grace_s: float = GRACE_S,
         pass_fds: Sequence[int] = (),
     ) -> "Leashed":
-        leash = [sys.executable, "-IS", __file__, "--signal", stop_with.name, "--", *command]
+        leash = [sys.executable, "-IS", __file__, "--signal", stop_with.name]
+        leash += ["--grace", str(grace_s), "--", *command]
         with log.open("ab") as output:
             process = subprocess.Popen(
                 leash,
@@ -76,15 +78,12 @@ def _signal_group(group: int, number: int) -> None:
         os.killpg(group, number)
 
 
-def _end(group: int, number: int) -> None:
-    _signal_group(group, number)
-    time.sleep(GRACE_S)
-    _signal_group(group, signal.SIGKILL)
-
-
 def main() -> int:
     parser = argparse.ArgumentParser(description="Run a command until standard input is closed.")
     parser.add_argument("--signal", default="SIGTERM", help="what ends the command (default: SIGTERM)")
+    parser.add_argument(
+        "--grace", type=float, default=GRACE_S, help="seconds before it is killed (default: 5)"
+    )
     parser.add_argument("command", nargs="+")
     options = parser.parse_args()
     stop_with = signal.Signals[options.signal]
@@ -98,7 +97,9 @@ def main() -> int:
 
     def end_with_the_starter() -> None:
         os.read(0, 1)
-        _end(child.pid, stop_with)
+        _signal_group(child.pid, stop_with)
+        time.sleep(options.grace)
+        _signal_group(child.pid, signal.SIGKILL)
 
     signal.signal(signal.SIGTERM, lambda *_: _signal_group(child.pid, stop_with))
     threading.Thread(target=end_with_the_starter, daemon=True).start()

@@ -29,6 +29,7 @@ VERSION = "18"
 DATABASE, OWNER, APP = "parley", "parley_owner", "parley_app"
 START_TIMEOUT_S = 60.0
 LOCK_TIMEOUT_S = 15.0
+STOP_TIMEOUT_S = 60.0
 NOT_DURABLE = ("fsync=off", "synchronous_commit=off", "full_page_writes=off")
 
 
@@ -163,6 +164,7 @@ class Postgres:
             self._as_server_user(command, self._cluster),
             log=self._data / "server.log",
             stop_with=signal.SIGINT,  # "fast": SIGTERM would wait for every client to leave
+            grace_s=STOP_TIMEOUT_S,
             pass_fds=[lock],
         )
 

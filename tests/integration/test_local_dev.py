@@ -5,6 +5,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -50,20 +51,22 @@ class Server:
         rest, _ = self.process.communicate(timeout=30)
         return rest
 
-    def processes(self) -> list[str]:
-        """The command lines that name this server's folder or port."""
-        listing = subprocess.run(["ps", "-eo", "args"], capture_output=True, text=True, check=True).stdout
-        own = (str(self.state / "data"), f"--port {self.port}", f"--port {self.issuer_port}")
-        return [line for line in listing.splitlines() if any(mark in line for mark in own)]
+    def processes(self, *marks: str) -> dict[int, str]:
+        """Process ids and command lines that name this server's data or ports, or one of the given marks."""
+        ps = subprocess.run(["ps", "-ww", "-eo", "pid,args"], capture_output=True, text=True, check=True)
+        marks = marks or (str(self.state), f"--port {self.port}", f"--port {self.issuer_port}")
+        lines = (
+            line.split(None, 1) for line in ps.stdout.splitlines() if any(mark in line for mark in marks)
+        )
+        return {int(pid): command for pid, command in lines}
 
-    def api_pids(self) -> list[int]:
-        listing = subprocess.run(["ps", "-eo", "pid,args"], capture_output=True, text=True, check=True).stdout
-        lines = [line.split() for line in listing.splitlines() if f"--port {self.port}" in line]
-        return [
-            int(words[0])
-            for words in lines
-            if "local/leash.py" not in " ".join(words) and "local.dev" not in words
+    def kill_api(self) -> None:
+        [pid] = [
+            pid
+            for pid, command in self.processes(f"--port {self.port}").items()
+            if "uvicorn" in command and "leash.py" not in command
         ]
+        os.kill(pid, signal.SIGKILL)
 
 
 def command(state: Path, port: int, issuer_port: int) -> list[str]:
@@ -83,10 +86,13 @@ def api(state: Path, port: int, issuer_port: int) -> Iterator[Server]:
         text=True,
     ) as process:
         server = Server(state, port, issuer_port, process, [])
+        too_long = threading.Timer(120, process.kill)
+        too_long.start()
         try:
             server.read_until("Stop:")
             yield server
         finally:
+            too_long.cancel()
             if process.poll() is None:
                 server.stop()
 
@@ -109,14 +115,13 @@ def test_a_conversation_survives_a_killed_api_and_a_restart(tmp_path: Path) -> N
         assert "It is running already" in again.stderr
         assert again.stderr.strip().count("\n") == 0
         time.sleep(5)  # dying sooner after its start would look like dying for ever
-        for pid in server.api_pids():
-            os.kill(pid, signal.SIGKILL)
+        server.kill_api()
         server.read_until("starting it again")
         answer = server.say("What is my name?", conversation_id=first["conversation_id"])
         assert answer.json()["response"] == "Your name is Ada."
         assert "Stopped." in server.stop()
         assert server.process.returncode == 0
-        eventually(lambda: server.processes() == [])
+        eventually(lambda: not server.processes())
     with api(state, port, issuer_port) as server:
         answer = server.say("How many messages have I sent?", conversation_id=first["conversation_id"])
         assert answer.json()["response"] == "You have sent me 3 messages."
@@ -126,7 +131,7 @@ def test_nothing_is_left_when_it_is_killed(tmp_path: Path) -> None:
     with api(tmp_path / "state", free_port(), free_port()) as server:
         assert len(server.processes()) > 4
         server.process.kill()
-        eventually(lambda: server.processes() == [])
+        eventually(lambda: not server.processes())
 
 
 def test_a_port_in_use_is_one_line(tmp_path: Path) -> None:

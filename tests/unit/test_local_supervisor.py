@@ -9,6 +9,7 @@ import httpx
 import pytest
 
 from local import supervisor
+from local.leash import Leashed
 from local.ports import free_port
 from local.progress import Problem
 from local.supervisor import Service, Supervisor
@@ -58,6 +59,18 @@ def eventually(holds: Callable[[], bool]) -> None:
         time.sleep(0.02)
 
 
+def checked(running: Supervisor) -> bool:
+    running.check()
+    return True
+
+
+def answers(little: Service) -> bool:
+    try:
+        return pid_of(little) > 0
+    except httpx.TransportError:
+        return False
+
+
 def test_a_service_is_ready_when_started_and_gone_when_stopped(tmp_path: Path) -> None:
     little = service(tmp_path, ANSWER)
     with Supervisor(tmp_path) as running:
@@ -77,14 +90,14 @@ def test_what_a_service_started_is_stopped_with_it(tmp_path: Path) -> None:
     eventually(lambda: not is_running(pid))
 
 
-def test_a_service_that_does_not_want_to_stop_is_killed(tmp_path: Path) -> None:
-    # The leash waits as long as it always does; what is waited for here is its end.
-    stubborn = f"signal.signal(signal.SIGTERM, signal.SIG_IGN)\n{ANSWER}"
-    little = service(tmp_path, stubborn)
-    with Supervisor(tmp_path) as running:
-        running.start(little)
-        pid = pid_of(little)
-    assert not is_running(pid)
+def test_what_does_not_want_to_stop_is_killed(tmp_path: Path) -> None:
+    script = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print(1, flush=True)"
+    script += "; time.sleep(60)"
+    log = tmp_path / "log"
+    child = Leashed.start([sys.executable, "-c", script], log=log, grace_s=0.2)
+    eventually(lambda: "1" in log.read_text())
+    child.stop()
+    assert child.wait() == 128 + signal.SIGKILL
 
 
 def test_a_service_that_does_not_start_is_told_with_its_last_words(tmp_path: Path) -> None:
@@ -104,7 +117,7 @@ def test_a_service_killed_is_started_again(tmp_path: Path, monkeypatch: pytest.M
         first = pid_of(little)
         os.kill(first, signal.SIGKILL)
         eventually(lambda: not is_running(first))
-        eventually(lambda: _checked(running) and _answers(little))
+        eventually(lambda: checked(running) and answers(little))
         assert pid_of(little) != first
 
 
@@ -114,7 +127,7 @@ def test_a_service_that_dies_at_once_is_not_started_for_ever(tmp_path: Path) -> 
         running.start(little)
         os.kill(pid_of(little), signal.SIGKILL)
         with pytest.raises(Problem, match="ended with code"):
-            eventually(lambda: not _checked(running))
+            eventually(lambda: not checked(running))
 
 
 def test_another_service_that_dies_ends_everything(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -124,16 +137,4 @@ def test_another_service_that_dies_ends_everything(tmp_path: Path, monkeypatch: 
         running.start(little)
         os.kill(pid_of(little), signal.SIGKILL)
         with pytest.raises(Problem, match=r"(?s)listening.*ended with code 137"):
-            eventually(lambda: not _checked(running))
-
-
-def _checked(running: Supervisor) -> bool:
-    running.check()
-    return True
-
-
-def _answers(little: Service) -> bool:
-    try:
-        return pid_of(little) > 0
-    except httpx.TransportError:
-        return False
+            eventually(lambda: not checked(running))
