@@ -190,13 +190,23 @@ export class ChatStore {
         break;
       }
       case "turn.completed":
-      case "turn.cancelled": {
-        const { conversation_id, message_id, response, status, tool_calls } = event;
         // A plain JSON reply comes without the events before it.
-        if (!turn.answerId) this.#accept(turn, conversation_id, turn.questionId, message_id);
-        this.#end(turn, { status, content: response, toolCalls: tool_calls });
+        if (!turn.answerId) {
+          this.#accept(turn, event.conversation_id, turn.questionId, event.message_id);
+        }
+        this.#end(turn, {
+          status: "completed",
+          content: event.response,
+          toolCalls: event.tool_calls,
+        });
         break;
-      }
+      case "turn.cancelled":
+        // A replayed one comes without deltas.
+        this.#end(turn, {
+          status: "cancelled",
+          ...(event.response && { content: event.response }),
+        });
+        break;
       case "turn.failed":
         this.#end(turn, { status: "failed", error: event.problem.detail });
         break;
