@@ -35,7 +35,7 @@ def test_a_conversation_has_the_shape_of_the_contract(alice: Person) -> None:
         "message_count",
         "running",
     ]
-    assert conversation["title"] == "Where do parrots sleep, and why do they never fall off the…"
+    assert conversation["title"].startswith("Where do parrots sleep")
     assert (conversation["message_count"], conversation["running"]) == (2, False)
     assert (conversation["archived"], conversation["pinned"]) == (False, False)
 
@@ -118,11 +118,13 @@ def test_a_page_of_large_messages_ends_before_the_platform_cuts_it(alice: Person
 )
 def test_a_conversation_can_be_changed(alice: Person, change: dict[str, object]) -> None:
     conversation_id = converse(alice, "Hello")
-    before = alice.http.get(f"/conversations/{conversation_id}").json()
-    reply = alice.http.patch(f"/conversations/{conversation_id}", json=change)
+    address = f"/conversations/{conversation_id}"
+    alice.http.patch(address, json={"title": "Mine"})  # from now on no follow-up changes it
+    before = alice.http.get(address).json()
+    reply = alice.http.patch(address, json=change)
     assert reply.status_code == 200, reply.text
     assert reply.json() == before | change
-    assert alice.http.get(f"/conversations/{conversation_id}").json() == before | change
+    assert alice.http.get(address).json() == before | change
 
 
 @pytest.mark.parametrize(

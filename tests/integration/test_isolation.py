@@ -32,6 +32,7 @@ class Row:
     others: int = 403
 
 
+MESSAGE = "/api/{user_id}/conversations/{conversation_id}/messages/{message_id}"
 MATRIX = [
     Row("GET", "/api/me", others=200),
     Row("POST", "/api/{user_id}/chat", {"message": "hi"}),
@@ -39,6 +40,10 @@ MATRIX = [
     Row("GET", "/api/{user_id}/conversations/{conversation_id}"),
     Row("PATCH", "/api/{user_id}/conversations/{conversation_id}", {"title": "stolen"}),
     Row("GET", "/api/{user_id}/conversations/{conversation_id}/messages"),
+    Row("GET", f"{MESSAGE}/versions"),
+    Row("POST", f"{MESSAGE}/cancel"),
+    Row("POST", f"{MESSAGE}/regenerate"),
+    Row("POST", f"{MESSAGE}/edit", {"message": "hi"}, owners=422),
     # Last: what it deletes is gone.
     Row("DELETE", "/api/{user_id}/conversations/{conversation_id}", owners=204),
 ]
@@ -74,65 +79,79 @@ def test_every_route_that_is_not_public_asks_for_the_user(app: FastAPI) -> None:
         assert owner in needed or "{user_id}" not in context.path, context.path
 
 
+@dataclass(frozen=True)
+class Ids:
+    conversation: str
+    answer: str
+
+
+NOBODYS = Ids(str(uuid.uuid4()), str(uuid.uuid4()))
+
+
 @pytest.fixture
-def conversation_id(alice: Person) -> str:
-    return str(alice.say("Mine alone").json()["conversation_id"])
+def alices(alice: Person) -> Ids:
+    reply = alice.say("Mine alone").json()
+    return Ids(reply["conversation_id"], reply["message_id"])
 
 
-def call(row: Row, api_url: str, user_id: str, conversation_id: str, token: str | None) -> httpx.Response:
-    path = row.route.format(user_id=user_id, conversation_id=conversation_id)
+def call(row: Row, api_url: str, user_id: str, ids: Ids, token: str | None) -> httpx.Response:
+    path = row.route.format(user_id=user_id, conversation_id=ids.conversation, message_id=ids.answer)
     headers = {"Authorization": f"Bearer {token}"} if token is not None else {}
     return httpx.request(row.method, api_url + path, json=row.body, headers=headers, timeout=30)
 
 
 @ROWS
-def test_the_owner_is_served(row: Row, api_url: str, alice: Person, conversation_id: str) -> None:
-    assert call(row, api_url, alice.id, conversation_id, alice.token).status_code == row.owners
+def test_the_owner_is_served(row: Row, api_url: str, alice: Person, alices: Ids) -> None:
+    assert call(row, api_url, alice.id, alices, alice.token).status_code == row.owners
 
 
 @ROWS
-def test_nobody_is_asked_to_sign_in(row: Row, api_url: str, alice: Person, conversation_id: str) -> None:
-    reply = call(row, api_url, alice.id, conversation_id, None)
+def test_nobody_is_asked_to_sign_in(row: Row, api_url: str, alice: Person, alices: Ids) -> None:
+    reply = call(row, api_url, alice.id, alices, None)
     assert reply.status_code == 401
     assert reply.headers["www-authenticate"] == "Bearer"
 
 
 @ROWS
 @pytest.mark.parametrize("token", ["x", "a.b.c", "null", "Bearer"])
-def test_a_bad_token_is_refused(
-    row: Row, token: str, api_url: str, alice: Person, conversation_id: str
-) -> None:
-    reply = call(row, api_url, alice.id, conversation_id, token)
+def test_a_bad_token_is_refused(row: Row, token: str, api_url: str, alice: Person, alices: Ids) -> None:
+    reply = call(row, api_url, alice.id, alices, token)
     assert reply.status_code == 401
     assert reply.json()["type"] == "/problems/unauthorized"
 
 
 @ROWS
 def test_the_others_path_is_forbidden(
-    row: Row, api_url: str, alice: Person, bob: Person, conversation_id: str
+    row: Row, api_url: str, alice: Person, bob: Person, alices: Ids
 ) -> None:
-    reply = call(row, api_url, alice.id, conversation_id, bob.token)
+    reply = call(row, api_url, alice.id, alices, bob.token)
     assert reply.status_code == row.others
     assert alice.id not in reply.text
 
 
 @ROWS
-def test_the_others_conversation_under_ones_own_path_is_forbidden(
-    row: Row, api_url: str, alice: Person, bob: Person, conversation_id: str
+@pytest.mark.parametrize("conversation", ["alice's", "bob's", "nobody's"])
+def test_the_others_ids_under_ones_own_path_are_forbidden(
+    row: Row, conversation: str, api_url: str, alice: Person, bob: Person, alices: Ids
 ) -> None:
-    if "{conversation_id}" not in row.route:
+    """Alice's conversation and message, or her message in a conversation of Bob's or of nobody's."""
+    ids = alices
+    if "{message_id}" in row.route and conversation != "alice's":
+        other = bob.say("Hi").json()["conversation_id"] if conversation == "bob's" else NOBODYS.conversation
+        ids = Ids(other, alices.answer)
+    elif "{conversation_id}" not in row.route or conversation != "alice's":
         return
-    reply = call(row, api_url, bob.id, conversation_id, bob.token)
-    assert reply.status_code == 403
+    reply = call(row, api_url, bob.id, ids, bob.token)
+    assert reply.status_code in ((403, 404) if conversation == "nobody's" else (403,))
     assert "Mine alone" not in reply.text
-    assert alice.http.get(f"/conversations/{conversation_id}").json()["title"] == "Mine alone"
+    assert alice.messages(alices.conversation)[0]["content"] == "Mine alone"
 
 
 @ROWS
 def test_a_conversation_of_nobody_is_not_found(row: Row, api_url: str, bob: Person) -> None:
     if "{conversation_id}" not in row.route:
         return
-    assert call(row, api_url, bob.id, str(uuid.uuid4()), bob.token).status_code == 404
+    assert call(row, api_url, bob.id, NOBODYS, bob.token).status_code == 404
 
 
 @pytest.mark.parametrize("user_id", ["%", "..", "alice%00", "ALICE", "alice ", "*", "'--"])

@@ -53,7 +53,8 @@ def fill(database: Database) -> str:
         user_id,
         text("""
             select begin_turn(
-                p_user_id => :user, p_conversation_id => null, p_new_conversation_id => :conversation,
+                p_user_id => :user, p_kind => 'send', p_conversation_id => null,
+                p_target_id => null, p_new_conversation_id => :conversation,
                 p_title => 't', p_question_id => :question, p_answer_id => :answer, p_run_id => :run,
                 p_content => 'hello', p_tokens => 3, p_idempotency_key => 'k', p_request_hash => 'h',
                 p_model => 'm', p_lease_s => 30, p_history_tokens => 100, p_quota_turns => null,

@@ -7,6 +7,7 @@ ProblemError
 ├── NotFound 404
 ├── MethodNotAllowed 405
 ├── TurnInProgress 409
+├── MessageSuperseded 409
 ├── PayloadTooLarge 413
 ├── Unprocessable 422
 │   ├── KeyReused
@@ -15,21 +16,22 @@ ProblemError
 ├── InternalError 500
 ├── UpstreamFailed 502
 ├── Unavailable 503
+│   ├── Overloaded
 │   ├── ModelBusy
 │   └── DatabaseUnavailable
 └── DeadlineExceeded 504
 """
 
 from collections.abc import Mapping
-from typing import Any, ClassVar
+from typing import Any
 
 
 class ProblemError(Exception):
     """Base of all: an RFC 9457 problem. `detail` is shown to the client, so it must be safe to show."""
 
-    status: ClassVar[int] = 500
-    type: ClassVar[str] = "/problems/internal-error"
-    title: ClassVar[str] = "Something went wrong on our side"
+    status: int = 500
+    type: str = "/problems/internal-error"
+    title: str = "Something went wrong on our side"
     detail: str = "The error has been recorded. Please try again."
 
     def __init__(self, detail: str | None = None, *, headers: Mapping[str, str] | None = None) -> None:
@@ -95,8 +97,15 @@ class TurnInProgress(ProblemError):
     title = "An answer is still being written"
     detail = "Wait for the answer to finish, or cancel it, then try again."
 
-    def __init__(self, retry_after_s: int) -> None:
-        super().__init__(headers={"Retry-After": str(retry_after_s)})
+    def __init__(self) -> None:
+        super().__init__(headers={"Retry-After": "2"})
+
+
+class MessageSuperseded(ProblemError):
+    status = 409
+    type = "/problems/message-superseded"
+    title = "This message has been replaced"
+    detail = "A newer version has taken its place. Load the conversation again."
 
 
 class PayloadTooLarge(ProblemError):
@@ -159,6 +168,12 @@ class Unavailable(ProblemError):
 
     def __init__(self, detail: str | None = None, *, retry_after_s: int = 2) -> None:
         super().__init__(detail, headers={"Retry-After": str(retry_after_s)})
+
+
+class Overloaded(Unavailable):
+    type = "/problems/overloaded"
+    title = "Too many answers are being written right now"
+    detail = "Nothing was stored. Please try again in a moment."
 
 
 class ModelBusy(Unavailable):

@@ -31,12 +31,14 @@ def create_app(settings: Settings | None = None, agent: "Agent[Any] | None" = No
     # Imported here: the Agents SDK takes seconds, and the light door never needs it.
     from parley.api import chat  # noqa: PLC0415
     from parley.services.agent_service import AgentService  # noqa: PLC0415
+    from parley.services.follow_up_service import FollowUpService  # noqa: PLC0415
     from parley.services.turn_service import TurnService  # noqa: PLC0415
 
     settings = settings or Settings.load()
     app = create_light_app(settings, chat.router)
     service = AgentService(agent or _load_agent(), settings)
-    app.state.turns = TurnService(app.state.database, service, settings)
+    follow_ups = FollowUpService(app.state.database, service, settings)
+    app.state.turns = TurnService(app.state.database, service, settings, follow_ups.start)
     return app
 
 

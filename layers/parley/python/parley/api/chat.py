@@ -1,21 +1,16 @@
-"""`POST /api/{user_id}/chat`: one turn, whole or streamed."""
+"""Everything that starts or stops a turn: chat, regenerate, edit, cancel."""
 
-import asyncio
-import json
 import uuid
-from collections.abc import AsyncIterator
-from dataclasses import asdict
-from typing import Annotated, Any, Literal, assert_never
+from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Header, Request, Response
-from fastapi.responses import StreamingResponse
+from fastapi import APIRouter, Depends, Path, Response
 from pydantic import BaseModel, ConfigDict, Field
 
-from parley.api.dependencies import IdempotencyKey, OwnerId
-from parley.api.messages import ToolCall, TurnUsage
-from parley.api.problems import describe, problem_document
+from parley.api.dependencies import ConversationId, OwnerId
+from parley.api.messages import MessageOut
+from parley.api.problems import describe
 from parley.api.text import Text
-from parley.api.times import Time
+from parley.api.turns import ChatReply, TurnCall, turn_service
 from parley.errors import (
     BadRequest,
     ContentRefused,
@@ -23,8 +18,10 @@ from parley.errors import (
     DeadlineExceeded,
     Forbidden,
     KeyReused,
+    MessageSuperseded,
     ModelBusy,
     NotFound,
+    Overloaded,
     PayloadTooLarge,
     QuotaExceeded,
     TurnInProgress,
@@ -32,15 +29,11 @@ from parley.errors import (
     Unprocessable,
     UpstreamFailed,
 )
-from parley.models import Message
-from parley.services.agent_service import TextDelta, ToolProgress
-from parley.services.history import tool_calls
-from parley.services.turn_service import TurnCreated, TurnEnded, TurnEvent, TurnRequest, TurnService
+from parley.services.turn_service import TurnService
 
 router = APIRouter(prefix="/api/{user_id}", tags=["chat"])
 
-KEEP_ALIVE_S = 10
-_ERRORS = describe(
+_TURN_ERRORS = (
     BadRequest,
     Unauthorized,
     Forbidden,
@@ -52,10 +45,23 @@ _ERRORS = describe(
     ContentRefused,
     QuotaExceeded,
     UpstreamFailed,
+    Overloaded,
     ModelBusy,
     DatabaseUnavailable,
     DeadlineExceeded,
 )
+_REPLY: dict[int | str, dict[str, Any]] = {
+    200: {
+        "description": "The reply; with `Accept: text/event-stream` the turn as it happens",
+        "content": {"text/event-stream": {"schema": {"type": "string"}}},
+    }
+}
+_TURN = _REPLY | describe(*_TURN_ERRORS)
+_NEW_VERSION = _REPLY | describe(*_TURN_ERRORS, MessageSuperseded)
+
+Message = Annotated[Text, Field(min_length=1, max_length=32_000)]
+MessageId = Annotated[uuid.UUID, Path(description="The message's id")]
+Turn = Annotated[TurnCall, Depends()]
 
 
 class ChatRequest(BaseModel):
@@ -63,112 +69,59 @@ class ChatRequest(BaseModel):
         extra="forbid", json_schema_extra={"examples": [{"message": "What is a parley?"}]}
     )
 
-    message: Annotated[Text, Field(min_length=1, max_length=32_000)]
+    message: Message
     conversation_id: Annotated[
         uuid.UUID | None, Field(description="The conversation to go on with; none begins a new one")
     ] = None
 
 
-class ChatReply(BaseModel):
-    """`message_id` is the assistant message's; `timestamp` is when it was completed."""
+class EditRequest(BaseModel):
+    model_config = ConfigDict(
+        extra="forbid", json_schema_extra={"examples": [{"message": "What was a parley, in 1700?"}]}
+    )
 
-    conversation_id: uuid.UUID
-    message_id: uuid.UUID
-    response: str
-    timestamp: Time
-    status: Literal["completed", "cancelled"]
-    tool_calls: list[ToolCall]
-    usage: TurnUsage
-
-    @classmethod
-    def of(cls, message: Message) -> "ChatReply":
-        return cls.model_validate(
-            {
-                "conversation_id": message.conversation_id,
-                "message_id": message.id,
-                "response": message.content,
-                "timestamp": message.completed_at,
-                "status": message.status,
-                "tool_calls": tool_calls(message.run_items),
-                "usage": message.model_dump(include=set(TurnUsage.model_fields)),
-            }
-        )
+    message: Message
 
 
-def turn_service(request: Request) -> TurnService:
-    service: TurnService = request.app.state.turns
-    return service
+@router.post("/chat", response_model=ChatReply, responses=_TURN, summary="Say something, get an answer")
+async def chat(body: ChatRequest, turn: Turn) -> Response:
+    return await turn.answer("send", body.conversation_id, message=body.message)
 
 
 @router.post(
-    "/chat",
+    "/conversations/{conversation_id}/messages/{message_id}/regenerate",
     response_model=ChatReply,
-    responses={
-        200: {
-            "description": "The reply; with `Accept: text/event-stream` the turn as it happens",
-            "content": {"text/event-stream": {"schema": {"type": "string"}}},
-        },
-        **_ERRORS,
-    },
-    summary="Say something, get an answer",
+    responses=_NEW_VERSION,
+    summary="A fresh answer to the same question",
+    description="The old answer is kept as an earlier version; what followed it is superseded.",
 )
-async def chat(
-    request: Request,
-    user_id: OwnerId,
-    body: ChatRequest,
-    turns: Annotated[TurnService, Depends(turn_service)],
-    idempotency_key: IdempotencyKey = None,
-    accept: Annotated[str, Header(include_in_schema=False)] = "",
+async def regenerate(conversation_id: ConversationId, message_id: MessageId, turn: Turn) -> Response:
+    return await turn.answer("regenerate", conversation_id, message_id)
+
+
+@router.post(
+    "/conversations/{conversation_id}/messages/{message_id}/edit",
+    response_model=ChatReply,
+    responses=_NEW_VERSION,
+    summary="Put a question differently, and get an answer to that",
+    description="The old question is kept as an earlier version; what followed it is superseded.",
+)
+async def edit(
+    conversation_id: ConversationId, message_id: MessageId, body: EditRequest, turn: Turn
 ) -> Response:
-    turn = TurnRequest(user_id, body.message, body.conversation_id, idempotency_key)
-    events = await turns.start(turn, _platform_remaining_s(request))
-    if "text/event-stream" in accept:
-        stream = _server_sent(events, request.state.request_id)
-        return StreamingResponse(stream, media_type="text/event-stream")
-    ended = [event async for event in events][-1]
-    assert isinstance(ended, TurnEnded)  # noqa: S101 (the events' promise)
-    if ended.problem:
-        raise ended.problem
-    headers = {"Idempotency-Replayed": "true"} if ended.replayed else None
-    return Response(ChatReply.of(ended.message).model_dump_json(), 200, headers, "application/json")
+    return await turn.answer("edit", conversation_id, message_id, body.message)
 
 
-def _platform_remaining_s(request: Request) -> float | None:
-    """What the Lambda runtime says is left of this invocation's time."""
-    context = request.scope.get("aws.context")
-    return context.get_remaining_time_in_millis() / 1000 if context else None
-
-
-async def _server_sent(events: AsyncIterator[TurnEvent], request_id: str) -> AsyncIterator[bytes]:
-    """The turn as Server-Sent Events, with a comment line whenever nothing happens for a while."""
-    number = 0
-    upcoming = asyncio.ensure_future(anext(events))
-    while True:
-        done, _ = await asyncio.wait({upcoming}, timeout=KEEP_ALIVE_S)
-        if not done:
-            yield b": keep-alive\n\n"
-            continue
-        event = upcoming.result()
-        number += 1
-        name, data = _encode(event, request_id)
-        yield f"id: {number}\nevent: {name}\ndata: {json.dumps(data)}\n\n".encode()
-        if isinstance(event, TurnEnded):
-            return
-        upcoming = asyncio.ensure_future(anext(events))
-
-
-def _encode(event: TurnEvent, request_id: str) -> tuple[str, dict[str, Any]]:
-    match event:
-        case TurnCreated():
-            return "turn.created", {name: str(value) for name, value in asdict(event).items()}
-        case TextDelta():
-            return "turn.output_text.delta", asdict(event)
-        case ToolProgress():
-            return "turn.tool_call", asdict(event)
-        case TurnEnded(problem=None):
-            reply = ChatReply.of(event.message)
-            return f"turn.{reply.status}", reply.model_dump(mode="json")
-        case TurnEnded(problem=problem):
-            assert problem is not None  # noqa: S101 (the case before this one)
-            return "turn.failed", problem_document(problem, request_id)
-    assert_never(event)
+@router.post(
+    "/conversations/{conversation_id}/messages/{message_id}/cancel",
+    responses=describe(Unauthorized, Forbidden, NotFound, Unprocessable, DatabaseUnavailable),
+    summary="Stop the answer that is being written",
+    description="The text so far is kept. An answer that has ended already stays as it is.",
+)
+async def cancel(
+    user_id: OwnerId,
+    conversation_id: ConversationId,
+    message_id: MessageId,
+    turns: Annotated[TurnService, Depends(turn_service)],
+) -> MessageOut:
+    return MessageOut.of(await turns.cancel(user_id, conversation_id, message_id))

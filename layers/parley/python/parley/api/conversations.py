@@ -82,6 +82,8 @@ def update_conversation(
     user_id: OwnerId, conversation_id: ConversationId, changes: ConversationChanges, database: AppDatabase
 ) -> ConversationOut:
     values = changes.model_dump(exclude_unset=True)
+    if "title" in values:
+        values["titled"] = True
     if values:
         conversations.update_conversation(database, user_id, conversation_id, values)
     return _read(database, user_id, conversation_id)

@@ -3,7 +3,7 @@
 import uuid
 from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Path, Query
 from pydantic import BaseModel
 
 from parley.api.dependencies import AppDatabase, ConversationId, OwnerId
@@ -106,3 +106,26 @@ def list_messages(
         has_more=page.next_cursor is not None,
         next_cursor=page.next_cursor,
     )
+
+
+class MessageVersions(BaseModel):
+    """The first version first; the last is the one that the conversation has."""
+
+    data: list[MessageOut]
+
+
+@router.get(
+    "/{message_id}/versions",
+    responses=describe(Unauthorized, Forbidden, NotFound, Unprocessable, DatabaseUnavailable),
+    summary="A message as it was before it was edited or regenerated",
+)
+def list_versions(
+    user_id: OwnerId,
+    conversation_id: ConversationId,
+    message_id: Annotated[uuid.UUID, Path(description="The id of any of the versions")],
+    database: AppDatabase,
+) -> MessageVersions:
+    versions = messages.list_versions(database, user_id, message_id)
+    if not versions or versions[0].message.conversation_id != conversation_id:
+        raise messages.missing_message(database, user_id, conversation_id, message_id)
+    return MessageVersions(data=[MessageOut.of(state) for state in versions])

@@ -25,6 +25,11 @@ class Conversation(SQLModel, table=True):
     last_seq: int = Field(default=0, sa_column_kwargs={"server_default": text("0")})
     # Where the history window starts: older messages are not replayed to the model.
     window_seq: int = Field(default=0, sa_column_kwargs={"server_default": text("0")})
+    # Stands for the messages before `summary_seq`, and is replayed in their place.
+    summary: str | None = None
+    summary_seq: int = Field(default=0, sa_column_kwargs={"server_default": text("0")})
+    # A person or the model gave it its title; until then it is the beginning of the first message.
+    titled: bool = Field(default=False, sa_column_kwargs={"server_default": text("false")})
     created_at: datetime = Field(
         sa_column=Column(DateTime(timezone=True), nullable=False, server_default=text("now()"))
     )

@@ -1,15 +1,17 @@
 """SQL of messages."""
 
 import uuid
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Select, case, func, select
+from sqlalchemy import Select, case, func, or_, select
 from sqlalchemy.orm import aliased
 from sqlmodel import col
 
 from parley.database import Database
-from parley.models import Message
+from parley.errors import Forbidden, NotFound, ProblemError
+from parley.models import Conversation, Message
 from parley.repositories.page import Page, decode_cursor, encode_cursor
 
 # Of stored text a page: JSON may double it, and the platform cuts replies at 6 MB.
@@ -80,6 +82,26 @@ def list_messages(
     page = [MessageState(*row[:3]) for row in rows[:limit] if row[3]]
     more = len(page) < len(rows)
     return Page(page[::-1], encode_cursor(page[-1].message.seq) if more else None)
+
+
+def list_versions(database: Database, user_id: str, message_id: uuid.UUID) -> Sequence[MessageState]:
+    """Every version of a message, the first one first; nothing when the user has no such message."""
+    group = select(col(_VERSION.version_of)).where(col(_VERSION.id) == message_id).scalar_subquery()
+    statement = _of_user(user_id).where(col(Message.version_of) == group).order_by(col(Message.version))
+    return [MessageState(*row[:3]) for row in database.rows(user_id, statement)]
+
+
+def missing_message(
+    database: Database, user_id: str, conversation_id: uuid.UUID, message_id: uuid.UUID
+) -> ProblemError:
+    """The error for a message that the user's conversation does not have: another's (403), or none (404)."""
+    mine = select(func.count()).where(col(Conversation.id) == conversation_id).scalar_subquery()
+    mine_too = select(func.count()).where(col(Message.id) == message_id).scalar_subquery()
+    others = or_(
+        (mine == 0) & func.conversation_exists(conversation_id),
+        (mine_too == 0) & func.message_exists(message_id),
+    )
+    return Forbidden() if database.rows(user_id, select(others))[0][0] else NotFound()
 
 
 def _of_user(user_id: str) -> Select[*tuple[Any, ...]]:

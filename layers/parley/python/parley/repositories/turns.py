@@ -17,10 +17,15 @@ EndStatus = Literal["completed", "failed", "cancelled"]
 
 @dataclass(frozen=True, slots=True)
 class NewTurn:
-    """What a client asks for. The ids are used where no stored turn is taken up again."""
+    """What a client asks for. The new ids are used where no stored turn is taken up again.
+
+    `target_id`: the answer to regenerate, or the question to edit.
+    """
 
     user_id: str
+    kind: Literal["send", "regenerate", "edit"]
     conversation_id: uuid.UUID | None
+    target_id: uuid.UUID | None
     new_conversation_id: uuid.UUID
     title: str
     question_id: uuid.UUID
@@ -42,12 +47,17 @@ class Limits:
 
 @dataclass(frozen=True, slots=True)
 class Begun:
-    """The turn runs. `history`: `{"role", "content", "run_items"}` of what precedes the question."""
+    """The turn runs. `history`: `{"role", "content", "run_items"}` of what precedes the question, of which
+    `summary` stands for the part that is left out. `follow_up`: there is work to do after the reply.
+    """
 
     conversation_id: uuid.UUID
     question_id: uuid.UUID
     answer_id: uuid.UUID
+    question: str
+    summary: str | None
     history: list[dict[str, Any]]
+    follow_up: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +69,7 @@ class Replay:
 
 @dataclass(frozen=True, slots=True)
 class Refused:
-    reason: Literal["busy", "key_reused", "over_quota", "not_found", "forbidden"]
+    reason: Literal["busy", "key_reused", "over_quota", "not_found", "forbidden", "superseded", "wrong_role"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,9 +88,10 @@ class Ending:
 
 _BEGIN = text("""
     select begin_turn(
-        p_user_id => :user_id, p_conversation_id => cast(:conversation_id as uuid),
-        p_new_conversation_id => :new_conversation_id, p_title => :title, p_question_id => :question_id,
-        p_answer_id => :answer_id, p_run_id => :run_id, p_content => :content, p_tokens => :tokens,
+        p_user_id => :user_id, p_kind => :kind, p_conversation_id => :conversation_id,
+        p_target_id => :target_id, p_new_conversation_id => :new_conversation_id, p_title => :title,
+        p_question_id => :question_id, p_answer_id => :answer_id, p_run_id => :run_id,
+        p_content => :content, p_tokens => :tokens,
         p_idempotency_key => :idempotency_key, p_request_hash => :request_hash, p_model => :model,
         p_lease_s => :lease_s, p_history_tokens => :history_tokens, p_quota_turns => :quota_turns,
         p_quota_tokens => :quota_tokens)
@@ -120,6 +131,31 @@ _END = text("""
 )
 
 
+# Only the message's row is touched, so that a checkpoint waits for nobody and nobody for it.
+_CHECKPOINT = text("""
+    update message
+    set content = :content, lease_expires_at = clock_timestamp() + make_interval(secs => :lease_s)
+    where id = :answer_id and user_id = :user_id and run_id = :run_id
+      and status = 'in_progress' and lease_expires_at > clock_timestamp()
+    returning cancel_requested
+""")
+
+_CANCEL = text("""
+    update message set cancel_requested = true
+    where id = :answer_id and user_id = :user_id and status = 'in_progress'
+      and lease_expires_at > clock_timestamp()
+    returning id
+""")
+
+_FORCE_CANCEL = text("""
+    update message
+    set status = 'cancelled', run_id = null, lease_expires_at = null,
+        completed_at = date_trunc('milliseconds', clock_timestamp())
+    where id = :answer_id and user_id = :user_id and status = 'in_progress'
+    returning id
+""")
+
+
 def begin_turn(database: Database, turn: NewTurn, limits: Limits) -> Begun | Replay | Refused:
     """Store the question and the answer's placeholder with a lease, and read the history window."""
     params = {**asdict(turn), **asdict(limits), "lease_s": LEASE_S}
@@ -130,12 +166,38 @@ def begin_turn(database: Database, turn: NewTurn, limits: Limits) -> Begun | Rep
                 uuid.UUID(result["conversation_id"]),
                 uuid.UUID(result["question_id"]),
                 uuid.UUID(result["answer_id"]),
+                result["question"],
+                result["summary"],
                 result["history"],
+                result["follow_up"],
             )
         case "replay":
             return Replay(uuid.UUID(result["answer_id"]))
         case reason:
             return Refused(reason)
+
+
+def checkpoint_turn(database: Database, turn: NewTurn, answer_id: uuid.UUID, content: str) -> bool | None:
+    """Store the text so far and renew the lease. True: someone asked to cancel; None: the turn is lost."""
+    params = {
+        "user_id": turn.user_id,
+        "answer_id": answer_id,
+        "run_id": turn.run_id,
+        "content": content,
+        "lease_s": LEASE_S,
+    }
+    rows = database.rows(turn.user_id, _CHECKPOINT, params)
+    return rows[0][0] if rows else None
+
+
+def request_cancel(database: Database, user_id: str, answer_id: uuid.UUID) -> bool:
+    """Ask the worker of a running turn to stop; False when it is not running."""
+    return bool(database.rows(user_id, _CANCEL, {"user_id": user_id, "answer_id": answer_id}))
+
+
+def force_cancel(database: Database, user_id: str, answer_id: uuid.UUID) -> None:
+    """End a running turn over its worker's head; the worker is fenced off, the last checkpoint stays."""
+    database.rows(user_id, _FORCE_CANCEL, {"user_id": user_id, "answer_id": answer_id})
 
 
 def end_turn(database: Database, turn: NewTurn, begun: Begun, ending: Ending) -> datetime | None:

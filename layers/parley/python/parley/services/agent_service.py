@@ -81,6 +81,14 @@ class AgentService:
             tracing_disabled=True,
         )
 
+    async def complete(self, instructions: str, text: str) -> Run:
+        """Answer once, without tools. Raises ProblemError."""
+        agent = Agent[None](name="Clerk", instructions=instructions)
+        run = Run()
+        async for _ in self._stream(agent, [{"role": "user", "content": text}], self._config, run):
+            pass
+        return run
+
     async def close(self) -> None:
         await self._client.close()
 
@@ -90,8 +98,14 @@ class AgentService:
         """Answer `items`, filling `run` as it goes. Raises ProblemError."""
         # The SDK derives the key of the model's prompt cache from the group.
         config = replace(self._config, group_id=str(conversation_id))
+        async for progress in self._stream(self._agent, items, config, run):
+            yield progress
+
+    async def _stream(
+        self, agent: Agent[Any], items: list[InputItem], config: RunConfig, run: Run
+    ) -> AsyncIterator[TextDelta | ToolProgress]:
         wire = cast("list[TResponseInputItem]", items)
-        result = Runner.run_streamed(self._agent, wire, max_turns=MAX_TURNS, run_config=config)
+        result = Runner.run_streamed(agent, wire, max_turns=MAX_TURNS, run_config=config)
         try:
             async for event in result.stream_events():
                 if (progress := _progress(event, run)) is not None:

@@ -5,12 +5,18 @@ from typing import Any
 InputItem = dict[str, Any]
 
 
-def input_items(history: list[dict[str, Any]], question: str) -> list[InputItem]:
-    """The stored window and the new question in the Responses API's wire form, oldest first.
+SUMMARY_PREFACE = "What was said earlier in this conversation, in short:\n\n"
 
-    Run items are replayed as they were produced, so a tool call and its output are never parted.
+
+def input_items(summary: str | None, history: list[dict[str, Any]], question: str) -> list[InputItem]:
+    """The stored window and the question in the Responses API's wire form, oldest first.
+
+    Run items are replayed as they were produced, so a tool call and its output are never parted. The
+    summary stands where the messages stood that it replaces; `system` is the role that every provider knows.
     """
     items: list[InputItem] = []
+    if summary is not None:
+        items.append({"role": "system", "content": SUMMARY_PREFACE + summary})
     for message in history:
         items += message["run_items"] or [{"role": message["role"], "content": message["content"]}]
     return [*items, {"role": "user", "content": question}]

@@ -3,86 +3,78 @@
 import asyncio
 import hashlib
 import json
-import logging
 import time
 import uuid
-from collections.abc import AsyncIterator
-from dataclasses import asdict, dataclass
-from datetime import datetime
-from typing import assert_never
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass
+from typing import Any, Literal, assert_never
 
 from parley.config import Settings
 from parley.database import Database
 from parley.errors import (
-    DeadlineExceeded,
     Forbidden,
-    InternalError,
     KeyReused,
+    MessageSuperseded,
     NotFound,
+    Overloaded,
     ProblemError,
     QuotaExceeded,
     TurnInProgress,
-    Unavailable,
+    Unprocessable,
 )
 from parley.ids import new_id
-from parley.logs import describe_error
 from parley.models import Message
 from parley.repositories import messages, turns
-from parley.repositories.turns import Begun, Ending, Limits, NewTurn, Refused, Replay
-from parley.services.agent_service import AgentService, Run, TextDelta, ToolProgress
-from parley.services.history import estimate_tokens, input_items
-
-logger = logging.getLogger(__name__)
+from parley.repositories.messages import MessageState
+from parley.repositories.turns import Begun, Limits, NewTurn, Refused, Replay
+from parley.services.agent_service import AgentService, TextDelta
+from parley.services.history import estimate_tokens
+from parley.services.turn_run import FollowUp, TurnCreated, TurnEnded, TurnEvent, TurnRun
 
 TITLE_LENGTH = 60
 # What is left of the platform's time after the deadline, to store what was written and to answer.
 PLATFORM_MARGIN_S = 1.5
-RETRY_AFTER_S = 2
+# More would only make all of them slow: one core does about 30 turns a second.
+MAX_TURNS_AT_ONCE = 200
+# A worker sees the request to cancel at its next checkpoint; the promise is 3 s.
+CANCEL_PATIENCE_S = 2.6
+CANCEL_POLL_S = 0.2
 
 
-class TurnLost(Unavailable):
-    type = "/problems/turn-lost"
-    title = "The answer was interrupted"
-    detail = "Your message is kept. Please try again."
+class StoredProblem(ProblemError):
+    """The error that a turn ended with, read back."""
+
+    def __init__(self, document: dict[str, Any]) -> None:
+        super().__init__(document["detail"])
+        self.status, self.type, self.title = document["status"], document["type"], document["title"]
 
 
 @dataclass(frozen=True, slots=True)
 class TurnRequest:
+    """`target_id`: the answer to regenerate, or the question to edit; the former needs no `message`."""
+
     user_id: str
-    message: str
+    kind: Literal["send", "regenerate", "edit"]
     conversation_id: uuid.UUID | None
+    target_id: uuid.UUID | None
+    message: str
     idempotency_key: str | None
-
-
-@dataclass(frozen=True, slots=True)
-class TurnCreated:
-    conversation_id: uuid.UUID
-    message_id: uuid.UUID
-    user_message_id: uuid.UUID
-
-
-@dataclass(frozen=True, slots=True)
-class TurnEnded:
-    """A turn's last event, with the assistant's message as it is stored. `replayed`: it had ended before."""
-
-    message: Message
-    problem: ProblemError | None = None
-    replayed: bool = False
-
-
-TurnEvent = TurnCreated | TextDelta | ToolProgress | TurnEnded
 
 
 class TurnService:
     """`start` is the way in; a turn that has begun runs to its end whether or not anybody listens."""
 
-    def __init__(self, database: Database, agent: AgentService, settings: Settings) -> None:
+    def __init__(
+        self, database: Database, agent: AgentService, settings: Settings, follow_up: FollowUp
+    ) -> None:
         self._database = database
         self._agent = agent
+        self._follow_up = follow_up
         self._deadline_s = settings.turn_deadline_s
         self._limits = Limits(
             settings.history_tokens, settings.quota_turns_per_day, settings.quota_tokens_per_day
         )
+        self._admitted = 0
         # The event loop itself keeps only weak references to tasks.
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -98,20 +90,42 @@ class TurnService:
         if platform_remaining_s is not None:
             deadline_s = min(deadline_s, platform_remaining_s - PLATFORM_MARGIN_S)
         deadline = time.monotonic() + deadline_s
-        turn = self._new_turn(request)
-        beginning = await asyncio.to_thread(turns.begin_turn, self._database, turn, self._limits)
-        match beginning:
-            case Begun():
-                events: asyncio.Queue[TurnEvent] = asyncio.Queue()
-                task = asyncio.create_task(self._run(turn, beginning, deadline, events))
-                self._tasks.add(task)
-                task.add_done_callback(self._tasks.discard)
-                return _until_ended(events)
-            case Replay():
-                return await self._replay(turn.user_id, beginning.answer_id)
-            case Refused():
-                raise _refusal(beginning)
-        assert_never(beginning)
+        if self._admitted >= MAX_TURNS_AT_ONCE:
+            raise Overloaded
+        self._admitted += 1
+        try:
+            turn = self._new_turn(request)
+            beginning = await asyncio.to_thread(turns.begin_turn, self._database, turn, self._limits)
+            match beginning:
+                case Begun():
+                    return self._run(turn, beginning, deadline)
+                case Replay():
+                    return await self._replay(turn.user_id, beginning.answer_id)
+                case Refused():
+                    raise _REFUSALS[beginning.reason]()
+            assert_never(beginning)
+        finally:
+            self._admitted -= 1
+
+    async def cancel(self, user_id: str, conversation_id: uuid.UUID, answer_id: uuid.UUID) -> MessageState:
+        """Stop a running turn and return its message, which keeps its text; one that has ended stays so.
+
+        Raises ProblemError. A worker that does not react within the time is taken for dead.
+        """
+        running = await asyncio.to_thread(turns.request_cancel, self._database, user_id, answer_id)
+        patience = time.monotonic() + CANCEL_PATIENCE_S
+        while True:
+            state = await asyncio.to_thread(messages.get_message, self._database, user_id, answer_id)
+            if state is None or state.message.conversation_id != conversation_id:
+                raise await asyncio.to_thread(
+                    messages.missing_message, self._database, user_id, conversation_id, answer_id
+                )
+            if not running or state.status != "in_progress":
+                return state
+            if time.monotonic() > patience:
+                await asyncio.to_thread(turns.force_cancel, self._database, user_id, answer_id)
+            else:
+                await asyncio.sleep(CANCEL_POLL_S)
 
     async def close(self) -> None:
         """Let the running turns end, then drop the connections to the model."""
@@ -119,10 +133,12 @@ class TurnService:
         await self._agent.close()
 
     def _new_turn(self, request: TurnRequest) -> NewTurn:
-        body = json.dumps([request.message, str(request.conversation_id)])
+        asked = [request.kind, request.message, str(request.conversation_id), str(request.target_id)]
         return NewTurn(
             user_id=request.user_id,
+            kind=request.kind,
             conversation_id=request.conversation_id,
+            target_id=request.target_id,
             new_conversation_id=new_id(),
             title=_title(request.message),
             question_id=new_id(),
@@ -131,79 +147,27 @@ class TurnService:
             content=request.message,
             tokens=estimate_tokens(request.message),
             idempotency_key=request.idempotency_key,
-            request_hash=hashlib.sha256(body.encode()).hexdigest(),
+            request_hash=hashlib.sha256(json.dumps(asked).encode()).hexdigest(),
             model=self._agent.model,
         )
 
-    async def _run(
-        self, turn: NewTurn, begun: Begun, deadline: float, events: asyncio.Queue[TurnEvent]
-    ) -> None:
-        events.put_nowait(TurnCreated(begun.conversation_id, begun.answer_id, begun.question_id))
-        run = Run()
-        problem: ProblemError | None = None
-        try:
-            async with asyncio.timeout(deadline - time.monotonic()):
-                items = input_items(begun.history, turn.content)
-                async for progress in self._agent.stream(items, begun.conversation_id, run):
-                    events.put_nowait(progress)
-        except TimeoutError:
-            problem = DeadlineExceeded()
-        except ProblemError as error:
-            problem = error
-        except Exception as error:
-            logger.error("turn_crashed", extra=describe_error(error))
-            problem = InternalError()
-        events.put_nowait(await self._end(turn, begun, run, problem))
+    def _run(self, turn: NewTurn, begun: Begun, deadline: float) -> AsyncIterator[TurnEvent]:
+        run = TurnRun(self._database, self._agent, self._follow_up, turn, begun)
+        task = asyncio.create_task(run.run(deadline))
+        self._admitted += 1
+        self._tasks.add(task)
+        task.add_done_callback(self._release)
+        return _until_ended(run.events)
 
-    async def _end(self, turn: NewTurn, begun: Begun, run: Run, problem: ProblemError | None) -> TurnEnded:
-        """Store how the turn ended. What cannot be stored did not happen: the client is told so."""
-        ending = Ending(
-            status="failed" if problem else "completed",
-            content=run.text,
-            tokens=estimate_tokens(run.text, run.run_items),
-            run_items=run.run_items,
-            error=problem.document() if problem else None,
-            model=self._agent.model,
-            input_tokens=run.input_tokens,
-            output_tokens=run.output_tokens,
-        )
-        completed_at = None
-        try:
-            completed_at = await asyncio.to_thread(turns.end_turn, self._database, turn, begun, ending)
-            if completed_at is None:
-                problem = TurnLost()
-        except ProblemError as error:
-            problem = error
-        except Exception as error:
-            logger.error("turn_not_stored", extra=describe_error(error))
-            problem = InternalError()
-        logger.info(
-            "turn_ended",
-            extra={
-                "message_id": str(begun.answer_id),
-                "problem": problem.type if problem else None,
-                "input_tokens": run.input_tokens,
-                "output_tokens": run.output_tokens,
-            },
-        )
-        return TurnEnded(_answer(begun, ending, completed_at), problem)
+    def _release(self, task: asyncio.Task[None]) -> None:
+        self._admitted -= 1
+        self._tasks.discard(task)
 
     async def _replay(self, user_id: str, answer_id: uuid.UUID) -> AsyncIterator[TurnEvent]:
         state = await asyncio.to_thread(messages.get_message, self._database, user_id, answer_id)
         if state is None:
             raise NotFound
         return _replayed(state.message)
-
-
-def _answer(begun: Begun, ending: Ending, completed_at: datetime | None) -> Message:
-    """The assistant's message as `end_turn` has stored it, without reading it back."""
-    return Message(
-        id=begun.answer_id,
-        conversation_id=begun.conversation_id,
-        reply_to=begun.question_id,
-        completed_at=completed_at,
-        **asdict(ending),
-    )
 
 
 async def _until_ended(events: asyncio.Queue[TurnEvent]) -> AsyncIterator[TurnEvent]:
@@ -217,28 +181,31 @@ async def _until_ended(events: asyncio.Queue[TurnEvent]) -> AsyncIterator[TurnEv
 async def _replayed(message: Message) -> AsyncIterator[TurnEvent]:
     assert message.reply_to is not None  # noqa: S101 (an assistant's message always answers one)
     yield TurnCreated(message.conversation_id, message.id, message.reply_to)
-    yield TextDelta(message.content)
-    yield TurnEnded(message, replayed=True)
+    if message.content:
+        yield TextDelta(message.content)
+    problem = StoredProblem(message.error) if message.error else None
+    yield TurnEnded(message, problem, replayed=True)
 
 
-def _refusal(refused: Refused) -> ProblemError:
-    match refused.reason:
-        case "busy":
-            return TurnInProgress(RETRY_AFTER_S)
-        case "key_reused":
-            return KeyReused()
-        case "over_quota":
-            return QuotaExceeded(_seconds_until_tomorrow())
-        case "not_found":
-            return NotFound()
-        case "forbidden":
-            return Forbidden()
-    assert_never(refused.reason)
+def _wrong_role() -> ProblemError:
+    detail = "An answer can be regenerated, a question can be edited."
+    return Unprocessable([{"pointer": "/path/message_id", "detail": detail}])
 
 
-def _seconds_until_tomorrow() -> int:
+def _over_quota() -> ProblemError:
     """Until the next day begins in UTC, when the quota is fresh."""
-    return 86_400 - int(time.time()) % 86_400
+    return QuotaExceeded(86_400 - int(time.time()) % 86_400)
+
+
+_REFUSALS: dict[str, Callable[[], ProblemError]] = {
+    "busy": TurnInProgress,
+    "key_reused": KeyReused,
+    "over_quota": _over_quota,
+    "not_found": NotFound,
+    "forbidden": Forbidden,
+    "superseded": MessageSuperseded,
+    "wrong_role": _wrong_role,
+}
 
 
 def _title(message: str) -> str:

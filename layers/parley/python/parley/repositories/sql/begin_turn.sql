@@ -5,7 +5,9 @@
 -- older than the locks.
 create or replace function begin_turn(
     p_user_id text,
+    p_kind text,             -- send, regenerate, edit
     p_conversation_id uuid,  -- null: a new conversation
+    p_target_id uuid,        -- regenerate: the answer to replace; edit: the question to replace
     p_new_conversation_id uuid,
     p_title text,
     p_question_id uuid,
@@ -26,8 +28,10 @@ declare
     lease timestamptz;
     conv conversation;
     running message;
-    previous message;
-    question_seq int;
+    previous message;   -- the turn of the idempotency key
+    target message;
+    question message;
+    window_tokens bigint;
 begin
     -- One begin at a time a user: makes the quota exact and twin requests with one key wait for each other.
     perform pg_advisory_xact_lock(hashtextextended(p_user_id, 0));
@@ -37,14 +41,22 @@ begin
         where user_id = p_user_id and idempotency_key = p_idempotency_key;
         if previous.request_hash <> p_request_hash then
             return jsonb_build_object('outcome', 'key_reused');
-        elsif previous.status in ('completed', 'cancelled') then
+        elsif previous.status in ('completed', 'cancelled') or previous.superseded then
             return jsonb_build_object('outcome', 'replay', 'answer_id', previous.id);
         end if;
         p_conversation_id := coalesce(previous.conversation_id, p_conversation_id);
     end if;
 
+    -- Before anything is stored. The answer is there only when this very statement is sent again after its
+    -- connection broke.
+    if previous.id is null and not exists (select from message where id = p_answer_id)
+        and (select sum(turns) >= p_quota_turns or sum(input_tokens + output_tokens) >= p_quota_tokens
+             from usage where user_id = p_user_id and day = today)
+    then
+        return jsonb_build_object('outcome', 'over_quota');
+    end if;
+
     if p_conversation_id is null then
-        -- Found only when this very statement is sent again after its connection broke.
         select * into conv from conversation
         where id = p_new_conversation_id and user_id = p_user_id for update;
         if not found then
@@ -69,65 +81,97 @@ begin
         update message set status = 'interrupted', completed_at = lease_expires_at where id = running.id;
     end if;
 
-    if (select sum(turns) >= p_quota_turns or sum(input_tokens + output_tokens) >= p_quota_tokens
-        from usage where user_id = p_user_id and day = today) and previous.id is null
-    then
-        return jsonb_build_object('outcome', 'over_quota');
+    if p_target_id is not null and previous.id is null then
+        select * into target from message where id = p_target_id and conversation_id = conv.id;
+        if not found then
+            return jsonb_build_object('outcome',
+                case when exists (select from message where id = p_target_id) then 'not_found'
+                     when message_exists(p_target_id) then 'forbidden' else 'not_found' end);
+        elsif target.superseded then
+            return jsonb_build_object('outcome', 'superseded');
+        elsif target.role <> (case p_kind when 'edit' then 'user' else 'assistant' end) then
+            return jsonb_build_object('outcome', 'wrong_role');
+        end if;
+    end if;
+
+    -- What a new version replaces, and everything after it, is kept but no longer part of the conversation.
+    if target.id is not null then
+        update message set superseded = true
+        where conversation_id = conv.id and not superseded and seq >= target.seq;
     end if;
 
     lease := clock_timestamp() + make_interval(secs => p_lease_s);
     if previous.id is not null then
+        select * into question from message where id = previous.reply_to;
         p_answer_id := previous.id;
-        p_question_id := previous.reply_to;
-        select seq into question_seq from message where id = p_question_id;
         update message
         set status = 'in_progress', content = '', run_items = null, error = null, completed_at = null,
             cancel_requested = false, run_id = p_run_id, lease_expires_at = lease
         where id = p_answer_id;
     else
-        question_seq := conv.last_seq + 1;
+        if p_kind = 'regenerate' then
+            select * into question from message where id = target.reply_to;
+        else
+            conv.last_seq := conv.last_seq + 1;
+            insert into message
+                (id, conversation_id, user_id, seq, role, status, content, tokens, version_of, version,
+                 completed_at)
+            values
+                (p_question_id, conv.id, p_user_id, conv.last_seq, 'user', 'completed', p_content, p_tokens,
+                 coalesce(target.version_of, p_question_id), next_version(target.version_of), now())
+            returning * into question;
+        end if;
+        conv.last_seq := conv.last_seq + 1;
         insert into message
-            (id, conversation_id, user_id, seq, role, status, content, tokens, version_of, completed_at)
-        values
-            (p_question_id, conv.id, p_user_id, question_seq, 'user', 'completed', p_content, p_tokens,
-             p_question_id, now());
-        insert into message
-            (id, conversation_id, user_id, seq, role, status, tokens, version_of, reply_to, model,
+            (id, conversation_id, user_id, seq, role, status, tokens, version_of, version, reply_to, model,
              idempotency_key, request_hash, run_id, lease_expires_at)
         values
-            (p_answer_id, conv.id, p_user_id, question_seq + 1, 'assistant', 'in_progress', 0, p_answer_id,
-             p_question_id, p_model, p_idempotency_key, p_request_hash, p_run_id, lease);
+            (p_answer_id, conv.id, p_user_id, conv.last_seq, 'assistant', 'in_progress', 0,
+             case p_kind when 'regenerate' then target.version_of else p_answer_id end,
+             case p_kind when 'regenerate' then next_version(target.version_of) else 1 end,
+             question.id, p_model, p_idempotency_key, p_request_hash, p_run_id, lease);
         insert into usage (user_id, day, model, turns) values (p_user_id, today, p_model, 1)
         on conflict (user_id, day, model) do update set turns = usage.turns + 1;
-        conv.last_seq := question_seq + 1;
-        conv.message_count := conv.message_count + 2;
     end if;
 
-    -- The window starts at a fixed message until it holds too much, then drops half of what fits at once:
-    -- a start that moved with every turn would never hit the model's prompt cache.
-    if (select sum(tokens) > p_history_tokens from message
-        where conversation_id = conv.id and not superseded
-          and seq >= conv.window_seq and seq < question_seq)
-    then
-        select coalesce(min(seq) filter (where role = 'user' and so_far <= p_history_tokens / 2), question_seq)
-        into conv.window_seq
-        from (
-            select seq, role, sum(tokens) over (order by seq desc) as so_far from message
-            where conversation_id = conv.id and not superseded
-              and seq >= conv.window_seq and seq < question_seq
-        ) as window_part;
+    if target.id is null then
+        conv.message_count := conv.message_count + case when previous.id is null then 2 else 0 end;
+    else
+        select count(*) into conv.message_count from message
+        where conversation_id = conv.id and not superseded;
+        -- What was replaced may have been folded into the summary.
+        if target.seq < conv.summary_seq then
+            conv.summary := null;
+            conv.summary_seq := 0;
+        end if;
+        if target.seq <= conv.window_seq then
+            conv.window_seq := 0;
+        end if;
+    end if;
+
+    -- The window starts at a fixed message: a start that moved with every turn would never hit the model's
+    -- prompt cache. When it holds too much, a follow-up folds its older half into the summary; should that
+    -- not happen for long, the older half is left out unfolded.
+    select sum(tokens) into window_tokens from message
+    where conversation_id = conv.id and not superseded and seq >= conv.window_seq and seq < question.seq;
+    if window_tokens > p_history_tokens * 1.5 then
+        conv.window_seq := history_cut(conv.id, conv.window_seq, question.seq, p_history_tokens / 2);
     end if;
 
     update conversation
     set last_seq = conv.last_seq, message_count = conv.message_count, window_seq = conv.window_seq,
-        updated_at = clock_timestamp()
+        summary = conv.summary, summary_seq = conv.summary_seq, updated_at = clock_timestamp()
     where id = conv.id;
 
     return jsonb_build_object(
         'outcome', 'started',
         'conversation_id', conv.id,
-        'question_id', p_question_id,
+        'question_id', question.id,
         'answer_id', p_answer_id,
+        'question', question.content,
+        'follow_up', not conv.titled or conv.summary_seq < conv.window_seq
+                     or coalesce(window_tokens > p_history_tokens, false),
+        'summary', conv.summary,
         'history', (
             select coalesce(
                 jsonb_agg(jsonb_build_object('role', role, 'content', content, 'run_items', run_items)
@@ -135,7 +179,7 @@ begin
                 '[]')
             from message
             where conversation_id = conv.id and not superseded
-              and seq >= conv.window_seq and seq < question_seq
+              and seq >= conv.window_seq and seq < question.seq
               and (role = 'user' or content <> '' or run_items is not null)
         )
     );

@@ -21,6 +21,9 @@ def upgrade() -> None:
             message_count int not null default 0,
             last_seq int not null default 0,
             window_seq int not null default 0,
+            summary varchar,
+            summary_seq int not null default 0,
+            titled boolean not null default false,
             created_at timestamptz not null default now(),
             updated_at timestamptz not null default now()
         )
@@ -89,7 +92,8 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    op.execute("drop function if exists begin_turn")
+    for function in ("begin_turn", "history_cut", "next_version"):
+        op.execute(f"drop function if exists {function}")
     for table in ("conversation", "message"):
         op.execute(f"drop function {table}_exists")
     for table in reversed(TABLES):

@@ -1,0 +1,133 @@
+"""How a turn is answered: whole as JSON, or as Server-Sent Events while it happens."""
+
+import asyncio
+import json
+import uuid
+from collections.abc import AsyncIterator
+from dataclasses import asdict
+from typing import Annotated, Any, Literal, assert_never
+
+from fastapi import Depends, Header, Request, Response
+from fastapi.responses import StreamingResponse
+from pydantic import BaseModel
+
+from parley.api.dependencies import IdempotencyKey, OwnerId
+from parley.api.messages import ToolCall, TurnUsage
+from parley.api.problems import problem_document
+from parley.api.times import Time
+from parley.models import Message
+from parley.services.agent_service import TextDelta, ToolProgress
+from parley.services.history import tool_calls
+from parley.services.turn_run import TurnCreated, TurnEnded, TurnEvent
+from parley.services.turn_service import TurnRequest, TurnService
+
+KEEP_ALIVE_S = 10
+
+
+class ChatReply(BaseModel):
+    """`message_id` is the assistant message's; `timestamp` is when it was completed."""
+
+    conversation_id: uuid.UUID
+    message_id: uuid.UUID
+    response: str
+    timestamp: Time
+    status: Literal["completed", "cancelled"]
+    tool_calls: list[ToolCall]
+    usage: TurnUsage
+
+    @classmethod
+    def of(cls, message: Message) -> "ChatReply":
+        return cls.model_validate(
+            {
+                "conversation_id": message.conversation_id,
+                "message_id": message.id,
+                "response": message.content,
+                "timestamp": message.completed_at,
+                "status": message.status,
+                "tool_calls": tool_calls(message.run_items),
+                "usage": message.model_dump(include=set(TurnUsage.model_fields)),
+            }
+        )
+
+
+def turn_service(request: Request) -> TurnService:
+    service: TurnService = request.app.state.turns
+    return service
+
+
+class TurnCall:
+    """What every request for a turn has in common: who asks, with which key, and how to answer."""
+
+    def __init__(
+        self,
+        request: Request,
+        user_id: OwnerId,
+        turns: Annotated[TurnService, Depends(turn_service)],
+        idempotency_key: IdempotencyKey = None,
+        accept: Annotated[str, Header(include_in_schema=False)] = "",
+    ) -> None:
+        self._request = request
+        self._user_id = user_id
+        self._turns = turns
+        self._idempotency_key = idempotency_key
+        self._streams = "text/event-stream" in accept
+
+    async def answer(
+        self,
+        kind: Literal["send", "regenerate", "edit"],
+        conversation_id: uuid.UUID | None,
+        target_id: uuid.UUID | None = None,
+        message: str = "",
+    ) -> Response:
+        turn = TurnRequest(self._user_id, kind, conversation_id, target_id, message, self._idempotency_key)
+        events = await self._turns.start(turn, _platform_remaining_s(self._request))
+        if self._streams:
+            stream = _server_sent(events, self._request.state.request_id)
+            return StreamingResponse(stream, media_type="text/event-stream")
+        ended = [event async for event in events][-1]
+        assert isinstance(ended, TurnEnded)  # noqa: S101 (the events' promise)
+        if ended.problem:
+            raise ended.problem
+        headers = {"Idempotency-Replayed": "true"} if ended.replayed else None
+        return Response(ChatReply.of(ended.message).model_dump_json(), 200, headers, "application/json")
+
+
+def _platform_remaining_s(request: Request) -> float | None:
+    """What the Lambda runtime says is left of this invocation's time."""
+    context = request.scope.get("aws.context")
+    return context.get_remaining_time_in_millis() / 1000 if context else None
+
+
+async def _server_sent(events: AsyncIterator[TurnEvent], request_id: str) -> AsyncIterator[bytes]:
+    """The turn as Server-Sent Events, with a comment line whenever nothing happens for a while."""
+    number = 0
+    upcoming = asyncio.ensure_future(anext(events))
+    while True:
+        done, _ = await asyncio.wait({upcoming}, timeout=KEEP_ALIVE_S)
+        if not done:
+            yield b": keep-alive\n\n"
+            continue
+        event = upcoming.result()
+        number += 1
+        name, data = _encode(event, request_id)
+        yield f"id: {number}\nevent: {name}\ndata: {json.dumps(data)}\n\n".encode()
+        if isinstance(event, TurnEnded):
+            return
+        upcoming = asyncio.ensure_future(anext(events))
+
+
+def _encode(event: TurnEvent, request_id: str) -> tuple[str, dict[str, Any]]:
+    match event:
+        case TurnCreated():
+            return "turn.created", {name: str(value) for name, value in asdict(event).items()}
+        case TextDelta():
+            return "turn.output_text.delta", asdict(event)
+        case ToolProgress():
+            return "turn.tool_call", asdict(event)
+        case TurnEnded(problem=None):
+            reply = ChatReply.of(event.message)
+            return f"turn.{reply.status}", reply.model_dump(mode="json")
+        case TurnEnded(problem=problem):
+            assert problem is not None  # noqa: S101 (the case before this one)
+            return "turn.failed", problem_document(problem, request_id)
+    assert_never(event)

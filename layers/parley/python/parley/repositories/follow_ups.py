@@ -1,0 +1,134 @@
+"""SQL of what is done after a reply: the rolling summary and the title. Idempotent, and safe to leave out."""
+
+import uuid
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from sqlalchemy import text
+
+from parley.database import Database
+
+
+@dataclass(frozen=True, slots=True)
+class Pending:
+    """What a conversation waits for. `opening` is its first message, where it has no title yet.
+
+    `to_fold` are messages `{"role", "content"}`, from seq `summary_seq` on and before `fold_until`, that the
+    summary is to stand for as well.
+    """
+
+    opening: str | None
+    summary: str | None
+    summary_seq: int
+    fold_until: int
+    to_fold: list[dict[str, Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class Spent:
+    model: str
+    input_tokens: int
+    output_tokens: int
+
+
+# At most four windows are folded at once: where more was left out, the next follow-up goes on.
+_READ = text("""
+    with conv as (
+        select *, case when tokens > :history_tokens
+                       then history_cut(id, window_seq, last_seq, :history_tokens / 2)
+                       else window_seq end as cut
+        from conversation c cross join lateral (
+            select sum(tokens) as tokens from message m
+            where m.conversation_id = c.id and not m.superseded and m.seq >= c.window_seq
+        ) as in_window
+        where c.id = :conversation_id and c.user_id = :user_id
+    ), foldable as (
+        select m.seq, m.role, m.content, sum(m.tokens) over (order by m.seq) as so_far
+        from message m join conv on conv.id = m.conversation_id
+        where not m.superseded and m.seq >= conv.summary_seq and m.seq < conv.cut
+    ), folded as (
+        select * from foldable where so_far <= :history_tokens * 4
+    )
+    select
+        case when not conv.titled then (
+            select content from message
+            where conversation_id = conv.id and not superseded order by seq limit 1
+        ) end as opening,
+        conv.summary, conv.summary_seq,
+        case when (select count(*) from folded) = (select count(*) from foldable) then conv.cut
+             else (select max(seq) + 1 from folded) end as fold_until,
+        coalesce((select jsonb_agg(jsonb_build_object('role', role, 'content', content) order by seq)
+                  from folded where content <> ''), '[]') as to_fold
+    from conv
+""")
+
+# Both charge the user in the same statement.
+_CHARGED = """
+    charged as (
+        insert into usage (user_id, day, model, input_tokens, output_tokens)
+        select :user_id, (now() at time zone 'utc')::date, :model, :input_tokens, :output_tokens
+        on conflict (user_id, day, model) do update
+        set input_tokens = usage.input_tokens + excluded.input_tokens,
+            output_tokens = usage.output_tokens + excluded.output_tokens
+    )
+    select 1
+"""
+
+_TITLED = """
+    with titled as (
+        update conversation set title = :title, titled = true
+        where id = :conversation_id and user_id = :user_id and not titled
+    ),
+"""
+
+# Nothing is stored when an edit has replaced what was folded, or another follow-up was quicker.
+_FOLDED = """
+    with folded as (
+        update conversation c
+        set summary = :summary, summary_seq = :fold_until, window_seq = greatest(window_seq, :fold_until)
+        where id = :conversation_id and user_id = :user_id and summary_seq = :summary_seq
+          and summary is not distinct from :old_summary
+          and (select count(*) from message m
+               where m.conversation_id = c.id and not m.superseded and m.content <> ''
+                 and m.seq >= :summary_seq and m.seq < :fold_until) = :count
+    ),
+"""
+
+_STORE_TITLE = text(_TITLED + _CHARGED)
+_STORE_SUMMARY = text(_FOLDED + _CHARGED)
+
+
+def read_pending(
+    database: Database, user_id: str, conversation_id: uuid.UUID, history_tokens: int
+) -> Pending | None:
+    params = {"user_id": user_id, "conversation_id": conversation_id, "history_tokens": history_tokens}
+    rows = database.rows(user_id, _READ, params)
+    return Pending(*rows[0]) if rows else None
+
+
+def store_title(
+    database: Database, user_id: str, conversation_id: uuid.UUID, title: str, spent: Spent
+) -> None:
+    params = {"user_id": user_id, "conversation_id": conversation_id, "title": title, **asdict(spent)}
+    database.rows(user_id, _STORE_TITLE, params)
+
+
+def store_summary(
+    database: Database,
+    user_id: str,
+    conversation_id: uuid.UUID,
+    folded: Pending,
+    summary: str,
+    spent: Spent,
+) -> None:
+    params = {
+        "user_id": user_id,
+        "conversation_id": conversation_id,
+        "summary": summary,
+        "old_summary": folded.summary,
+        "summary_seq": folded.summary_seq,
+        "fold_until": folded.fold_until,
+        "count": len(folded.to_fold),
+        **asdict(spent),
+    }
+    database.rows(user_id, _STORE_SUMMARY, params)

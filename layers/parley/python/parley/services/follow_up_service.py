@@ -1,0 +1,84 @@
+"""Work after a reply, never in its way: the title, and the rolling summary of what leaves the window.
+
+If it never runs nothing is lost: the conversation keeps its first title, the window leaves old turns out, and
+the next turn asks for a follow-up again.
+"""
+
+import asyncio
+import logging
+import uuid
+
+from parley.config import Settings
+from parley.database import Database
+from parley.logs import describe_error
+from parley.repositories import follow_ups
+from parley.repositories.follow_ups import Pending, Spent
+from parley.services.agent_service import AgentService
+
+logger = logging.getLogger(__name__)
+
+TITLE_INSTRUCTIONS = """\
+Write a title for the conversation that begins with the message below: at most six words, in the language of
+the message, without quotation marks and without a full stop. Reply with the title alone.
+"""
+SUMMARY_INSTRUCTIONS = """\
+Write a summary of the conversation below, for the assistant to go on from: who the user is, what they want,
+facts, names, numbers, decisions and open questions. At most 300 words. It replaces the earlier summary at the
+top, if there is one, so carry over what still matters. Reply with the summary alone.
+"""
+# Of the first message; a title needs no more.
+OPENING_LENGTH = 2_000
+TITLE_LENGTH = 80
+
+
+class FollowUpService:
+    def __init__(self, database: Database, agent: AgentService, settings: Settings) -> None:
+        self._database = database
+        self._agent = agent
+        self._history_tokens = settings.history_tokens
+        # The event loop itself keeps only weak references to tasks.
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    async def run(self, user_id: str, conversation_id: uuid.UUID) -> None:
+        """Do what the conversation waits for. Safe to run twice, or never. Raises ProblemError."""
+        pending = await asyncio.to_thread(
+            follow_ups.read_pending, self._database, user_id, conversation_id, self._history_tokens
+        )
+        if pending is None:
+            return
+        if pending.opening is not None:
+            title, spent = await self._complete(TITLE_INSTRUCTIONS, pending.opening[:OPENING_LENGTH])
+            title = " ".join(title.split()).strip("\"'")[:TITLE_LENGTH]
+            await asyncio.to_thread(
+                follow_ups.store_title, self._database, user_id, conversation_id, title, spent
+            )
+        if pending.to_fold:
+            summary, spent = await self._complete(SUMMARY_INSTRUCTIONS, _transcript(pending))
+            await asyncio.to_thread(
+                follow_ups.store_summary, self._database, user_id, conversation_id, pending, summary, spent
+            )
+
+    async def start(self, user_id: str, conversation_id: uuid.UUID) -> None:
+        """`run` in a task of this process. What fails is logged, and made up for by the next follow-up."""
+        task = asyncio.create_task(self._run_logged(user_id, conversation_id))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def close(self) -> None:
+        await asyncio.gather(*self._tasks)
+
+    async def _run_logged(self, user_id: str, conversation_id: uuid.UUID) -> None:
+        try:
+            await self.run(user_id, conversation_id)
+        except Exception as error:
+            logger.warning("follow_up_failed", extra=describe_error(error))
+
+    async def _complete(self, instructions: str, text: str) -> tuple[str, Spent]:
+        run = await self._agent.complete(instructions, text)
+        return run.text, Spent(self._agent.model, run.input_tokens, run.output_tokens)
+
+
+def _transcript(pending: Pending) -> str:
+    parts = [f"Earlier summary:\n{pending.summary}"] if pending.summary else []
+    parts += [f"{message['role']}:\n{message['content']}" for message in pending.to_fold]
+    return "\n\n".join(parts)

@@ -1,0 +1,184 @@
+"""One turn that has begun: the answer is written, watched over, and stored, whoever listens."""
+
+import asyncio
+import logging
+import time
+import uuid
+from collections.abc import Awaitable, Callable
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from typing import Literal
+
+from parley.database import Database
+from parley.errors import DeadlineExceeded, InternalError, ProblemError, Unavailable
+from parley.logs import describe_error
+from parley.models import Message
+from parley.repositories import turns
+from parley.repositories.turns import Begun, Ending, NewTurn
+from parley.services.agent_service import AgentService, Run, TextDelta, ToolProgress
+from parley.services.history import estimate_tokens, input_items
+
+logger = logging.getLogger(__name__)
+
+CHECKPOINT_S = 2
+
+
+class TurnLost(Unavailable):
+    type = "/problems/turn-lost"
+    title = "The answer was interrupted"
+    detail = "Your message is kept. Please try again."
+
+
+@dataclass(frozen=True, slots=True)
+class TurnCreated:
+    conversation_id: uuid.UUID
+    message_id: uuid.UUID
+    user_message_id: uuid.UUID
+
+
+@dataclass(frozen=True, slots=True)
+class TurnEnded:
+    """A turn's last event, with the assistant's message as it is stored. `replayed`: it had ended before."""
+
+    message: Message
+    problem: ProblemError | None = None
+    replayed: bool = False
+
+
+TurnEvent = TurnCreated | TextDelta | ToolProgress | TurnEnded
+# How the writing stopped.
+Stop = Literal["completed", "cancelled"] | ProblemError
+# Begins the work after a reply, or hands it on; returns at once.
+FollowUp = Callable[[str, uuid.UUID], Awaitable[None]]
+
+
+class TurnRun:
+    """`run` carries it to its end and puts what happens into `events`: TurnCreated first, TurnEnded last."""
+
+    def __init__(
+        self,
+        database: Database,
+        agent: AgentService,
+        follow_up: FollowUp,
+        turn: NewTurn,
+        begun: Begun,
+    ) -> None:
+        self.events: asyncio.Queue[TurnEvent] = asyncio.Queue()
+        self._database = database
+        self._agent = agent
+        self._follow_up = follow_up
+        self._turn = turn
+        self._begun = begun
+        self._run = Run()
+
+    async def run(self, deadline: float) -> None:
+        """`deadline`: on the monotonic clock."""
+        begun = self._begun
+        self.events.put_nowait(TurnCreated(begun.conversation_id, begun.answer_id, begun.question_id))
+        following = asyncio.create_task(self._request_follow_up())
+        # Whichever is first says how the writing stopped; neither, when the deadline is.
+        writing = asyncio.create_task(self._write())
+        watching = asyncio.create_task(self._watch())
+        done, pending = await asyncio.wait(
+            {writing, watching},
+            timeout=max(0, deadline - time.monotonic()),
+            return_when=asyncio.FIRST_COMPLETED,
+        )
+        stop: Stop = DeadlineExceeded()
+        if done:
+            stop = (writing if writing in done else watching).result()
+        for task in pending:
+            task.cancel()
+        await asyncio.gather(following, *pending, return_exceptions=True)
+        self.events.put_nowait(await self._end(stop))
+
+    async def _write(self) -> Stop:
+        begun = self._begun
+        items = input_items(begun.summary, begun.history, begun.question)
+        try:
+            async for progress in self._agent.stream(items, begun.conversation_id, self._run):
+                self.events.put_nowait(progress)
+        except ProblemError as error:
+            return error
+        except Exception as error:
+            logger.error("turn_crashed", extra=describe_error(error))
+            return InternalError()
+        return "completed"
+
+    async def _watch(self) -> Stop:
+        """Make a checkpoint every few seconds. Returns when the writing has to stop: cancelled, or lost."""
+        while True:
+            await asyncio.sleep(CHECKPOINT_S)
+            try:
+                cancel = await asyncio.to_thread(
+                    turns.checkpoint_turn, self._database, self._turn, self._begun.answer_id, self._run.text
+                )
+            except ProblemError:
+                continue  # the lease outlasts many checkpoints
+            if cancel is None:
+                return TurnLost()
+            if cancel:
+                return "cancelled"
+
+    async def _request_follow_up(self) -> None:
+        """While the model writes, so that it costs no time: it concerns what was said before."""
+        if self._begun.follow_up:
+            try:
+                await self._follow_up(self._turn.user_id, self._begun.conversation_id)
+            except Exception as error:
+                logger.warning("follow_up_not_requested", extra=describe_error(error))
+
+    async def _end(self, stop: Stop) -> TurnEnded:
+        """Store how the turn ended. What cannot be stored did not happen: the client is told so."""
+        ending = self._ending(stop)
+        problem = stop if isinstance(stop, ProblemError) else None
+        completed_at = None
+        try:
+            completed_at = await asyncio.to_thread(
+                turns.end_turn, self._database, self._turn, self._begun, ending
+            )
+            if completed_at is None:
+                problem = TurnLost()
+        except ProblemError as error:
+            problem = error
+        except Exception as error:
+            logger.error("turn_not_stored", extra=describe_error(error))
+            problem = InternalError()
+        logger.info(
+            "turn_ended",
+            extra={
+                "message_id": str(self._begun.answer_id),
+                "status": ending.status,
+                "problem": problem.type if problem else None,
+                "input_tokens": ending.input_tokens,
+                "output_tokens": ending.output_tokens,
+            },
+        )
+        return TurnEnded(self._message(ending, completed_at), problem)
+
+    def _ending(self, stop: Stop) -> Ending:
+        run = self._run
+        output_tokens = run.output_tokens
+        if stop != "completed" and not output_tokens:
+            # The model tells what a stream cost at its end only; this one was broken off.
+            output_tokens = estimate_tokens(run.text) if run.text else 0
+        return Ending(
+            status="failed" if isinstance(stop, ProblemError) else stop,
+            content=run.text,
+            tokens=estimate_tokens(run.text, run.run_items),
+            run_items=run.run_items,
+            error=stop.document() if isinstance(stop, ProblemError) else None,
+            model=self._agent.model,
+            input_tokens=run.input_tokens,
+            output_tokens=output_tokens,
+        )
+
+    def _message(self, ending: Ending, completed_at: datetime | None) -> Message:
+        """The assistant's message as `end_turn` has stored it, without reading it back."""
+        return Message(
+            id=self._begun.answer_id,
+            conversation_id=self._begun.conversation_id,
+            reply_to=self._begun.question_id,
+            completed_at=completed_at,
+            **asdict(ending),
+        )
