@@ -32,7 +32,8 @@ def estimate_tokens(content: str, run_items: list[InputItem] | None = None) -> i
 
 def tool_calls(run_items: list[InputItem] | None) -> list[dict[str, Any]]:
     """The tool calls among run items as clients see them: name, arguments, output, status."""
-    items = run_items or []
+    # A message may come in the short form, which has no type.
+    items = [item for item in run_items or [] if "type" in item]
     outputs = {item["call_id"]: item["output"] for item in items if item["type"] == "function_call_output"}
     return [
         {
