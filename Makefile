@@ -5,7 +5,9 @@ WEB_PORT ?= 3000
 ISSUER_PORT ?= 8001
 
 RUN = $(VENV)/bin/python
-SETUP = @$(PYTHON) -m local.setup --venv $(VENV)
+NEW_ENOUGH = $(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))'
+SETUP = @$(NEW_ENOUGH) || { echo "Python 3.11 or newer is needed, as in: make PYTHON=python3.13"; exit 1; }; \
+	$(PYTHON) -m local.setup --venv $(VENV)
 # Says nothing unless the command fails.
 QUIETLY = @quietly() { output=$$("$$@" 2>&1) || { echo "$$output"; echo "failed: $$*"; exit 1; }; }; quietly
 # A test that does not run, or that keeps the others from running.
@@ -41,7 +43,7 @@ test: ## Check the code and run all tests
 	@echo "== tests of the front end"
 	@npm --prefix frontend run --silent test
 	@echo "== end to end"
-	@$(RUN) -m local.dev --e2e npx playwright test
+	@$(RUN) -m local.dev --e2e node_modules/.bin/playwright test
 
 .PHONY: test-python
 test-python:
@@ -66,6 +68,7 @@ check-frontend:
 	$(QUIETLY) npm --prefix frontend run lint
 	$(QUIETLY) npm --prefix frontend run typecheck
 	$(QUIETLY) npm --prefix frontend run types:check
+	$(QUIETLY) npm --prefix tests/e2e run typecheck
 	@! git grep --untracked -nE '$(NOT_RUN)' -- frontend tests/e2e
 
 .PHONY: format

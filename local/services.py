@@ -15,6 +15,8 @@ ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = ROOT / "layers" / "parley" / "python"
 FRONTEND = ROOT / "frontend"
 OFFLINE_KEY = "offline"
+# The first two switch Better Auth's origin check off, the others lead to a deployment's secrets and keys.
+NOT_FOR_THIS_MACHINE = ("TEST", "NODE_ENV", "SECRET_ARN", "JWT_JWKS_URL")
 ISSUER_PATHS = ("/.well-known/openid-configuration", "/api/auth/jwks")
 
 Environment = Mapping[str, str]
@@ -23,8 +25,7 @@ Environment = Mapping[str, str]
 def base_environment(env_file: Environment) -> dict[str, str]:
     """What every part is started with: the file's settings beneath those of the shell."""
     env = {**env_file, **os.environ}
-    # Either of them switches Better Auth's origin check off.
-    for name in ("TEST", "NODE_ENV"):
+    for name in NOT_FOR_THIS_MACHINE:
         env.pop(name, None)
     own = ("localhost", "127.0.0.1", env.get("NO_PROXY", ""))
     env["NO_PROXY"] = env["no_proxy"] = ",".join(filter(None, own))

@@ -1,10 +1,7 @@
 """Installs what a target of the Makefile needs, once, and again when the list of it changes.
 
-Runs under the system's Python, before there is anything else, so it must load under an old one too, to be
-able to say that it is too old.
+Runs under the system's Python, before there is anything else: it uses the standard library only.
 """
-
-from __future__ import annotations
 
 import argparse
 import contextlib
@@ -14,17 +11,15 @@ import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from local.progress import Problem, last_lines, step, tell
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
-
 ROOT = Path(__file__).resolve().parent.parent
 REQUIREMENTS = ROOT / "tests" / "requirements.txt"
-PYTHON, NODE = (3, 11), 20
+VERSION = f"{sys.version_info.major}.{sys.version_info.minor}"
+OLDEST_NODE = 20
 DEBIAN_PACKAGES = ("chromium", "fonts-dejavu-core", "pgbouncer")
 
 
@@ -55,16 +50,11 @@ def main() -> int:
 
 
 def _check_python() -> None:
-    found = "%d.%d" % sys.version_info[:2]  # noqa: UP031
-    if sys.version_info < PYTHON:
-        raise Problem(
-            f"Python 3.11 or newer is needed, this is {found}: name another one, as in make PYTHON=python3.13"
-        )
     try:
         import ensurepip  # noqa: F401, PLC0415
         import venv  # noqa: F401, PLC0415
     except ImportError:
-        raise Problem(f"Python's venv module is missing: apt-get install python{found}-venv") from None
+        raise Problem(f"Python's venv module is missing: apt-get install python{VERSION}-venv") from None
 
 
 @contextlib.contextmanager
@@ -77,7 +67,7 @@ def _one_at_a_time() -> Iterator[None]:
 
 
 def _make_venv(venv: Path) -> None:
-    digest = _digest(REQUIREMENTS.read_bytes(), "%d.%d" % sys.version_info[:2])  # noqa: UP031
+    digest = _digest(REQUIREMENTS.read_bytes(), VERSION)
     stamp = venv / "installed"
     if _says(stamp, digest):
         return
@@ -91,10 +81,10 @@ def _make_venv(venv: Path) -> None:
 def _check_node() -> None:
     for command in ("node", "npm"):
         if not shutil.which(command):
-            raise Problem(f"{command} is missing: install Node.js {NODE} or newer, with npm")
+            raise Problem(f"{command} is missing: install Node.js {OLDEST_NODE} or newer, with npm")
     version = subprocess.run(["node", "--version"], capture_output=True, text=True, check=True).stdout.strip()
-    if int(version.lstrip("v").split(".")[0]) < NODE:
-        raise Problem(f"Node.js {NODE} or newer is needed, this is {version}: install a newer one")
+    if int(version.lstrip("v").split(".")[0]) < OLDEST_NODE:
+        raise Problem(f"Node.js {OLDEST_NODE} or newer is needed, this is {version}: install a newer one")
 
 
 def _install_npm_packages(folder: Path) -> None:

@@ -43,9 +43,12 @@ def test_the_shell_wins_over_the_env_file(monkeypatch: pytest.MonkeyPatch) -> No
     }
 
 
-def test_nothing_that_switches_off_the_origin_check_is_passed_on(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_weakens_the_parts_or_belongs_to_a_deployment_is_not_passed_on(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setenv("TEST", "1")
-    assert not {"TEST", "NODE_ENV"} & base_environment({"NODE_ENV": "test"}).keys()
+    env = base_environment({"NODE_ENV": "test", "JWT_JWKS_URL": "https://deployed.example/jwks"})
+    assert not {"TEST", "NODE_ENV", "JWT_JWKS_URL"} & env.keys()
 
 
 def test_a_port_in_use_is_told_with_the_setting_that_chooses_another(taken_port: int) -> None:
