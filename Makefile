@@ -10,6 +10,8 @@ SETUP = @$(NEW_ENOUGH) || { echo "Python 3.11 or newer is needed, as in: make PY
 	$(PYTHON) -m local.setup --venv $(VENV)
 # Says nothing unless the command fails.
 QUIETLY = @quietly() { output=$$("$$@" 2>&1) || { echo "$$output"; echo "failed: $$*"; exit 1; }; }; quietly
+# Results of end-to-end tests lie among their sources, and Prettier looks into its own folder's lists only.
+IGNORED = --ignore-path .prettierignore --ignore-path ../.gitignore
 # A test that does not run, or that keeps the others from running.
 NOT_RUN = \b(it|test|describe)\.(skip|only|todo|fixme|failing)\b|\bx(it|test|describe)\(|\bf(it|describe)\(
 
@@ -64,7 +66,7 @@ check-python:
 
 .PHONY: check-frontend
 check-frontend:
-	$(QUIETLY) npm --prefix frontend run format:check
+	$(QUIETLY) npm --prefix frontend run format:check -- $(IGNORED)
 	$(QUIETLY) npm --prefix frontend run lint
 	$(QUIETLY) npm --prefix frontend run typecheck
 	$(QUIETLY) npm --prefix frontend run types:check
@@ -76,7 +78,7 @@ format: ## Format the code and mend what can be mended
 	$(SETUP) --npm frontend
 	@$(VENV)/bin/ruff format
 	@$(VENV)/bin/ruff check --fix
-	@npm --prefix frontend run --silent format
+	@npm --prefix frontend run --silent format -- $(IGNORED)
 
 .PHONY: lock
 lock: ## Resolve the requirements anew from pyproject.toml
