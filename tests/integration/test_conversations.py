@@ -34,6 +34,7 @@ def test_a_conversation_has_the_shape_of_the_contract(alice: Person) -> None:
         "pinned",
         "message_count",
         "running",
+        "snippet",
     ]
     assert conversation["title"].startswith("Where do parrots sleep")
     assert (conversation["message_count"], conversation["running"]) == (2, False)
@@ -205,3 +206,55 @@ def test_reading_an_expired_lease_says_interrupted(alice: Person, database: Data
 def test_me_says_who_the_token_is_for(alice: Person) -> None:
     reply = alice.http.get(str(alice.http.base_url).split("/api/")[0] + "/api/me")
     assert reply.json()["id"] == alice.id
+
+
+def found(person: Person, q: str, **parameters: str | int) -> list[dict[str, object]]:
+    reply = person.http.get("/conversations", params={"q": q, **parameters})
+    assert reply.status_code == 200, reply.text
+    return list(reply.json()["data"])
+
+
+def test_a_search_finds_titles_and_messages_and_shows_where(alice: Person) -> None:
+    parrots = converse(alice, "Where do parrots <b>sleep</b>?")
+    holiday = converse(alice, "Say exactly: the ferry leaves at noon")
+    alice.http.patch(f"/conversations/{holiday}", json={"title": "Holiday in Ålesund"})
+    (hit,) = found(alice, "PARROTS sleep")
+    assert hit["id"] == parrots
+    assert "<mark>parrots</mark>" in str(hit["snippet"])
+    assert "<b>" not in str(hit["snippet"])
+    (titled,) = found(alice, "ålesund")
+    assert (titled["id"], titled["snippet"]) == (holiday, None)
+    assert [each["id"] for each in found(alice, '"ferry leaves"')] == [holiday]
+    assert found(alice, "ferry -noon") == []
+    assert found(alice, "elephants") == []
+    assert len(found(alice, "")) == 2
+
+
+def test_a_search_sees_nothing_of_others(alice: Person, bob: Person) -> None:
+    converse(alice, "The treasure is buried under the oak")
+    assert len(found(alice, "treasure")) == 1
+    assert found(bob, "treasure") == []
+
+
+def test_a_search_is_paged(alice: Person) -> None:
+    ids = [converse(alice, f"parrot {number}") for number in range(3)]
+    page = alice.http.get("/conversations", params={"q": "parrot", "limit": 2}).json()
+    rest = alice.http.get(
+        "/conversations", params={"q": "parrot", "limit": 2, "cursor": page["next_cursor"]}
+    ).json()
+    assert [each["id"] for each in page["data"] + rest["data"]] == ids[::-1]
+
+
+@pytest.mark.parametrize("q", ["'", "\\", "%", "zzz & | !", "(((", "🦜", "x" * 200, "-", "<script>", ":*"])
+def test_odd_searches_find_nothing_and_break_nothing(alice: Person, q: str) -> None:
+    converse(alice, "Hello there")
+    assert found(alice, q) == []
+
+
+def test_what_was_replaced_is_not_found(alice: Person) -> None:
+    conversation_id = converse(alice, "elephants")
+    question = alice.messages(conversation_id)[0]
+    alice.http.patch(f"/conversations/{conversation_id}", json={"title": "Animals"})
+    path = f"/conversations/{conversation_id}/messages/{question['id']}/edit"
+    assert alice.http.post(path, json={"message": "parrots"}).status_code == 200
+    assert found(alice, "elephants") == []

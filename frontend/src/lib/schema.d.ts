@@ -278,7 +278,8 @@ export interface components {
         };
         /**
          * ConversationOut
-         * @description `running`: an answer is being written right now.
+         * @description `running`: an answer is being written right now. `snippet`: of a search, what matched, as HTML with
+         *     nothing but `<mark>` in it.
          */
         ConversationOut: {
             /**
@@ -306,6 +307,8 @@ export interface components {
             message_count: number;
             /** Running */
             running: boolean;
+            /** Snippet */
+            snippet: string | null;
         };
         /** ConversationPage */
         ConversationPage: {
@@ -568,6 +571,8 @@ export interface operations {
             query?: {
                 limit?: number;
                 cursor?: string | null;
+                /** @description Words to search for */
+                q?: string | null;
                 archived?: boolean;
             };
             header?: never;

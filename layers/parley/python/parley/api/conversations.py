@@ -1,5 +1,6 @@
 """`/api/{user_id}/conversations`: list, read, change and delete conversations."""
 
+import html
 import uuid
 from typing import Annotated
 
@@ -13,7 +14,7 @@ from parley.api.times import Time
 from parley.database import Database
 from parley.errors import DatabaseUnavailable, Forbidden, NotFound, Unauthorized, Unprocessable
 from parley.repositories import conversations
-from parley.repositories.conversations import ConversationState
+from parley.repositories.conversations import HIT_END, HIT_START, ConversationState
 
 router = APIRouter(prefix="/api/{user_id}/conversations", tags=["conversations"])
 
@@ -22,7 +23,9 @@ _ONE_ERRORS = describe(Unauthorized, Forbidden, NotFound, Unprocessable, Databas
 
 
 class ConversationOut(BaseModel):
-    """`running`: an answer is being written right now."""
+    """`running`: an answer is being written right now. `snippet`: of a search, what matched, as HTML with
+    nothing but `<mark>` in it.
+    """
 
     id: uuid.UUID
     title: str
@@ -32,10 +35,15 @@ class ConversationOut(BaseModel):
     pinned: bool
     message_count: int
     running: bool
+    snippet: str | None
 
     @classmethod
     def of(cls, state: ConversationState) -> "ConversationOut":
-        return cls(**state.conversation.model_dump(include=set(cls.model_fields)), running=state.running)
+        return cls(
+            **state.conversation.model_dump(include=set(cls.model_fields)),
+            running=state.running,
+            snippet=_marked(state.snippet),
+        )
 
 
 class ConversationPage(BaseModel):
@@ -60,9 +68,12 @@ def list_conversations(
     database: AppDatabase,
     limit: Annotated[int, Query(ge=1, le=100)] = 20,
     cursor: Annotated[str | None, Query(max_length=200)] = None,
+    q: Annotated[Text | None, Query(max_length=200, description="Words to search for")] = None,
     archived: bool = False,
 ) -> ConversationPage:
-    page = conversations.list_conversations(database, user_id, limit=limit, cursor=cursor, archived=archived)
+    page = conversations.list_conversations(
+        database, user_id, limit=limit, cursor=cursor, archived=archived, search=q or None
+    )
     return ConversationPage(
         data=[ConversationOut.of(state) for state in page.data],
         has_more=page.next_cursor is not None,
@@ -95,6 +106,12 @@ def update_conversation(
 def delete_conversation(user_id: OwnerId, conversation_id: ConversationId, database: AppDatabase) -> None:
     if not conversations.delete_conversation(database, user_id, conversation_id):
         raise conversations.missing_conversation(database, user_id, conversation_id)
+
+
+def _marked(snippet: str | None) -> str | None:
+    if snippet is None:
+        return None
+    return html.escape(snippet).replace(HIT_START, "<mark>").replace(HIT_END, "</mark>")
 
 
 def _read(database: Database, user_id: str, conversation_id: uuid.UUID) -> ConversationOut:

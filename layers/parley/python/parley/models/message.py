@@ -4,8 +4,8 @@ import uuid
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import CheckConstraint, Column, DateTime, ForeignKey, Index, UniqueConstraint, text
-from sqlalchemy.dialects.postgresql import JSONB, UUID
+from sqlalchemy import CheckConstraint, Column, Computed, DateTime, ForeignKey, Index, UniqueConstraint, text
+from sqlalchemy.dialects.postgresql import JSONB, TSVECTOR, UUID
 from sqlmodel import Field, SQLModel
 
 
@@ -50,6 +50,11 @@ class Message(SQLModel, table=True):
     content: str = Field(default="", sa_column_kwargs={"server_default": text("''")})
     # The Responses API's input items of a turn that did more than answer; None where `content` says it all.
     run_items: list[dict[str, Any]] | None = Field(default=None, sa_column=Column(JSONB(none_as_null=True)))
+    # For the search; nothing reads it, so selects leave it out.
+    search: str | None = Field(
+        default=None,
+        sa_column=Column(TSVECTOR, Computed("to_tsvector('simple', left(content, 100000))", persisted=True)),
+    )
     # A problem document, without request_id, of a turn that did not complete.
     error: dict[str, Any] | None = Field(default=None, sa_column=Column(JSONB(none_as_null=True)))
     # Estimated, for the history window; `input_tokens` and `output_tokens` are what the model charged.

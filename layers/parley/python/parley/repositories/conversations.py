@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Select, delete, exists, func, select, tuple_, update
+from sqlalchemy import Select, delete, exists, func, or_, select, true, tuple_, update
 from sqlmodel import col
 
 from parley.database import Database
@@ -13,11 +13,17 @@ from parley.errors import Forbidden, NotFound, ProblemError
 from parley.models import Conversation, Message
 from parley.repositories.page import Page, decode_cursor, encode_cursor
 
+# What marks a hit in a snippet: characters that no text holds otherwise.
+HIT_START, HIT_END = "\x02", "\x03"
+
 
 @dataclass(frozen=True, slots=True)
 class ConversationState:
+    """`snippet`: of a search, the newest message that matches, the hits between HIT_START and HIT_END."""
+
     conversation: Conversation
     running: bool
+    snippet: str | None = None
 
 
 _RUNNING = (
@@ -40,11 +46,11 @@ def get_conversation(
 
 
 def list_conversations(
-    database: Database, user_id: str, *, limit: int, cursor: str | None, archived: bool
+    database: Database, user_id: str, *, limit: int, cursor: str | None, archived: bool, search: str | None
 ) -> Page[ConversationState]:
-    """A page, newest activity first."""
+    """A page, newest activity first; of a search, only what matches in its title or a message."""
     statement = (
-        _of_user(user_id)
+        (_of_user(user_id) if search is None else _matching(user_id, search))
         .where(col(Conversation.archived) == archived)
         .order_by(col(Conversation.updated_at).desc(), col(Conversation.id).desc())
         .limit(limit + 1)
@@ -57,6 +63,37 @@ def list_conversations(
     more = len(states) > limit
     key = page[-1].conversation if more else None
     return Page(page, encode_cursor(key.updated_at.isoformat(), key.id) if key else None)
+
+
+def _matching(user_id: str, search: str) -> Select[*tuple[Any, ...]]:
+    """The user's conversations that match, each with its newest matching message's snippet.
+
+    The user's messages are found by their index and then matched one by one: row-level security keeps the
+    planner from using an index on the words, since their operator might tell what it was shown.
+    """
+    query = func.websearch_to_tsquery("simple", search)
+    marks = f"StartSel={HIT_START}, StopSel={HIT_END}, MaxWords=30, MinWords=10"
+    hit = (
+        select(
+            func.ts_headline("simple", func.left(col(Message.content), 100_000), query, marks).label("text")
+        )
+        .where(
+            col(Message.user_id) == user_id,
+            col(Message.conversation_id) == col(Conversation.id),
+            col(Message.superseded).is_(False),
+            col(Message.search).op("@@")(query),
+        )
+        .order_by(col(Message.seq).desc())
+        .limit(1)
+        .correlate(Conversation)
+        .lateral("hit")
+    )
+    titled = func.to_tsvector("simple", col(Conversation.title)).op("@@")(query)
+    return (
+        select(Conversation, _RUNNING, hit.c.text)
+        .outerjoin(hit, true())
+        .where(col(Conversation.user_id) == user_id, or_(titled, hit.c.text.is_not(None)))
+    )
 
 
 def update_conversation(

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import Select, case, func, or_, select
-from sqlalchemy.orm import aliased
+from sqlalchemy.orm import aliased, defer
 from sqlmodel import col
 
 from parley.database import Database
@@ -105,4 +105,5 @@ def missing_message(
 
 
 def _of_user(user_id: str) -> Select[*tuple[Any, ...]]:
-    return select(Message, _STATUS, _VERSION_COUNT).where(col(Message.user_id) == user_id)
+    entity = select(Message, _STATUS, _VERSION_COUNT).options(defer(Message.search))  # type: ignore[arg-type]
+    return entity.where(col(Message.user_id) == user_id)
