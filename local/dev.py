@@ -5,6 +5,7 @@ import contextlib
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -20,7 +21,7 @@ from local.progress import Problem, step, tell
 from local.secret import kept_secret
 from local.services import Environment
 from local.state import State
-from local.supervisor import Supervisor
+from local.supervisor import Supervisor, answers
 
 E2E_TESTS = services.ROOT / "tests" / "e2e"
 # A person watches the words come; a test has no time to.
@@ -54,6 +55,8 @@ def run_dev(state: State, ports: Ports, env: Environment) -> NoReturn:
             env = {**env, **start_offline_model(supervisor, env, PERSONS_WORD_DELAY_MS)}
         start_api_and_frontend(supervisor, ports, env, postgres, built=False)
         print(f"\n  Model: {model_in(env)}\n  Stop:  Ctrl-C\n\n  {ports.web_url}\n", flush=True)
+        # Compiled while the person signs in, instead of when they are waiting for it.
+        threading.Thread(target=answers, args=[f"{ports.web_url}/chat"], daemon=True).start()
         watch(supervisor)
 
 

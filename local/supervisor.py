@@ -52,7 +52,7 @@ class _Running:
     def wait_until_ready(self) -> None:
         unanswered = list(self.service.ready_urls)
         while unanswered:
-            if _answers(unanswered[0]):
+            if answers(unanswered[0]):
                 unanswered.pop(0)
                 continue
             if self.child.exit_code is not None:
@@ -113,7 +113,7 @@ class Supervisor:
 _DIRECT = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
 
-def _answers(url: str) -> bool:
+def answers(url: str) -> bool:
     try:
         with _DIRECT.open(url, timeout=60):
             return True
