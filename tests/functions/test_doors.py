@@ -11,8 +11,13 @@ from types import ModuleType
 from typing import Any
 
 import pytest
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
 
 from local.issuer import Issuer
+from local.serving import serve_in_thread
 from parley.config import Settings
 from tests.conftest import Person
 
@@ -85,11 +90,20 @@ def door(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callab
 
     yield open_door
     for module in opened:
-        app = module.mangum.app
-        app.state.database.close()
-        if hasattr(app.state, "turns"):
-            # On the loop on which Mangum ran the app.
-            asyncio.get_event_loop().run_until_complete(app.state.turns.close())
+        close(module)
+
+
+def close(module: ModuleType) -> None:
+    """What the end of an environment would: drop connections, on the loop that made them."""
+    if hasattr(module, "mangum"):
+        state = module.mangum.app.state
+        state.database.close()
+        if hasattr(state, "turns"):
+            asyncio.get_event_loop().run_until_complete(state.turns.close())
+    else:
+        module.follow_ups._database.close()
+        module.loop.run_until_complete(module.follow_ups._service.close())
+        module.loop.close()
 
 
 def test_a_turn_goes_through_the_chat_door(door: Callable[[str], ModuleType], alice: Person) -> None:
@@ -162,3 +176,42 @@ def test_one_environment_holds_one_connection(door: Callable[[str], ModuleType],
     module = door("chat")
     assert os.environ["AWS_LAMBDA_FUNCTION_NAME"]
     assert module.mangum.app.state.database._engine.pool.size() == 1
+
+
+class LambdaApi:
+    """Takes invocations over HTTP, as the service does."""
+
+    def __init__(self) -> None:
+        self.taken: list[tuple[str, str, dict[str, Any]]] = []
+
+    def app(self) -> Starlette:
+        async def invoke(request: Request) -> Response:
+            kind = request.headers["x-amz-invocation-type"]
+            self.taken.append((request.path_params["name"], kind, await request.json()))
+            return Response(status_code=202)
+
+        return Starlette(routes=[Route("/2015-03-31/functions/{name}/invocations", invoke, methods=["POST"])])
+
+
+def test_what_follows_a_reply_is_handed_on_with_ids_only(
+    door: Callable[[str], ModuleType], alice: Person, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    service = LambdaApi()
+    with serve_in_thread(lambda _: service.app()) as url:
+        for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+            monkeypatch.setenv(name, "testing")
+        monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-central-1")
+        monkeypatch.setenv("AWS_ENDPOINT_URL_LAMBDA", url)
+        monkeypatch.setenv("FOLLOWUP_FUNCTION", "parley-followup")
+        said = event("POST", f"/api/{alice.id}/chat", alice.token, {"message": "Tell me of ferries, please"})
+        reply = json.loads(door("chat").handler(said, Context())["body"])
+    ids = {"user_id": alice.id, "conversation_id": reply["conversation_id"]}
+    assert service.taken == [("parley-followup", "Event", ids)]
+    path = f"/conversations/{reply['conversation_id']}"
+    before = alice.http.get(path).json()["title"]
+    followup = door("followup")
+    followup.handler(ids, Context())
+    after = alice.http.get(path).json()["title"]
+    assert after != before
+    followup.handler(ids, Context())
+    assert alice.http.get(path).json()["title"] == after, "twice does no harm"

@@ -80,6 +80,8 @@ class Settings(_Environment):
     quota_tokens_per_day: Annotated[int, Field(ge=0)] | None = None
     cors_origins: Annotated[tuple[str, ...], BeforeValidator(_split)] = ()
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+    # Set by the template, with a function's name or ARN: what follows a reply is done there.
+    followup_function: str | None = None
     # Set by the Lambda runtime: one environment serves one request at a time.
     aws_lambda_function_name: str | None = None
 

@@ -3,6 +3,7 @@
 import importlib.util
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +20,8 @@ from parley.security import TokenVerifier
 if TYPE_CHECKING:
     from agents import Agent
 
+    from parley.services.follow_up_service import FollowUpService
+
 # Of the local server, whose requests share one process; a Lambda environment serves one at a time.
 LOCAL_POOL_SIZE = 10
 # What Mangum is to send as text; anything else it sends as base64.
@@ -31,14 +34,19 @@ def create_app(settings: Settings | None = None, agent: "Agent[Any] | None" = No
     # Imported here: the Agents SDK takes seconds, and the light door never needs it.
     from parley.api import chat  # noqa: PLC0415
     from parley.services.agent_service import AgentService  # noqa: PLC0415
-    from parley.services.follow_up_service import FollowUpService  # noqa: PLC0415
+    from parley.services.follow_up_service import FollowUpService, invoke_follow_up  # noqa: PLC0415
     from parley.services.turn_service import TurnService  # noqa: PLC0415
 
     settings = settings or Settings.load()
     app = create_light_app(settings, chat.router)
-    service = AgentService(agent or _load_agent(), settings)
-    follow_ups = FollowUpService(app.state.database, service, settings)
-    app.state.turns = TurnService(app.state.database, service, settings, follow_ups.start)
+    service = AgentService(settings)
+    database = app.state.database
+    if settings.on_lambda:
+        follow_up = partial(invoke_follow_up, settings.followup_function)
+    else:
+        app.state.follow_ups = FollowUpService(database, service, settings)
+        follow_up = app.state.follow_ups.start
+    app.state.turns = TurnService(database, service, agent or _load_agent(), follow_up, settings)
     return app
 
 
@@ -72,17 +80,32 @@ def create_light_app(settings: Settings | None = None, *routers: APIRouter) -> F
         app.include_router(router)
     jwks_url = settings.jwt_jwks_url
     app.state.verifier = TokenVerifier(settings.jwt_issuer, settings.jwt_audience, jwks_url)
-    pool_size = 1 if settings.on_lambda else LOCAL_POOL_SIZE
-    app.state.database = Database(settings.database_url.get_secret_value(), pool_size=pool_size)
+    app.state.database = _database(settings)
     return app
+
+
+def _database(settings: Settings) -> Database:
+    pool_size = 1 if settings.on_lambda else LOCAL_POOL_SIZE
+    return Database(settings.database_url.get_secret_value(), pool_size=pool_size)
+
+
+def create_follow_ups(settings: Settings | None = None) -> "FollowUpService":
+    """What the follow-up Lambda runs. Raises ConfigError."""
+    from parley.services.agent_service import AgentService  # noqa: PLC0415
+    from parley.services.follow_up_service import FollowUpService  # noqa: PLC0415
+
+    settings = settings or Settings.load()
+    configure_logging(settings.log_level)
+    return FollowUpService(_database(settings), AgentService(settings), settings)
 
 
 @asynccontextmanager
 async def _close_at_shutdown(app: FastAPI) -> AsyncIterator[None]:
     """Of a server that stops. A Lambda environment is never told, and its door runs no lifespan."""
     yield
-    if turns := getattr(app.state, "turns", None):
-        await turns.close()
+    for name in ("follow_ups", "turns"):
+        if service := getattr(app.state, name, None):
+            await service.close()
     app.state.database.close()
 
 

@@ -1,4 +1,4 @@
-"""The Agents SDK's Runner behind one method. Knows the model, and nothing of users or the database."""
+"""The Agents SDK's Runner against the configured model. Knows nothing of users or the database."""
 
 import logging
 import uuid
@@ -54,13 +54,12 @@ class Run:
 
 
 class AgentService:
-    """Runs `agent` against the model that the settings name."""
+    """Runs agents against the model that the settings name. Raises ConfigError when none is configured."""
 
-    def __init__(self, agent: Agent[Any], settings: Settings) -> None:
+    def __init__(self, settings: Settings) -> None:
         if settings.openai_api_key is None:
             raise ConfigError("OPENAI_API_KEY: is not set")
         self.model = settings.openai_model
-        self._agent = agent
         self._client = openai.AsyncOpenAI(
             api_key=settings.openai_api_key.get_secret_value(),
             base_url=settings.openai_base_url,
@@ -85,7 +84,7 @@ class AgentService:
         """Answer once, without tools. Raises ProblemError."""
         agent = Agent[None](name="Clerk", instructions=instructions)
         run = Run()
-        async for _ in self._stream(agent, [{"role": "user", "content": text}], self._config, run):
+        async for _ in self.stream(agent, [{"role": "user", "content": text}], None, run):
             pass
         return run
 
@@ -93,17 +92,11 @@ class AgentService:
         await self._client.close()
 
     async def stream(
-        self, items: list[InputItem], conversation_id: uuid.UUID, run: Run
+        self, agent: Agent[Any], items: list[InputItem], conversation_id: uuid.UUID | None, run: Run
     ) -> AsyncIterator[TextDelta | ToolProgress]:
-        """Answer `items`, filling `run` as it goes. Raises ProblemError."""
+        """Let `agent` answer `items`, filling `run` as it goes. Raises ProblemError."""
         # The SDK derives the key of the model's prompt cache from the group.
-        config = replace(self._config, group_id=str(conversation_id))
-        async for progress in self._stream(self._agent, items, config, run):
-            yield progress
-
-    async def _stream(
-        self, agent: Agent[Any], items: list[InputItem], config: RunConfig, run: Run
-    ) -> AsyncIterator[TextDelta | ToolProgress]:
+        config = replace(self._config, group_id=str(conversation_id) if conversation_id else None)
         wire = cast("list[TResponseInputItem]", items)
         result = Runner.run_streamed(agent, wire, max_turns=MAX_TURNS, run_config=config)
         try:

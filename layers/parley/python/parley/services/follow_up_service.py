@@ -5,6 +5,7 @@ the next turn asks for a follow-up again.
 """
 
 import asyncio
+import json
 import logging
 import uuid
 
@@ -32,9 +33,9 @@ TITLE_LENGTH = 80
 
 
 class FollowUpService:
-    def __init__(self, database: Database, agent: AgentService, settings: Settings) -> None:
+    def __init__(self, database: Database, service: AgentService, settings: Settings) -> None:
         self._database = database
-        self._agent = agent
+        self._service = service
         self._history_tokens = settings.history_tokens
         # The event loop itself keeps only weak references to tasks.
         self._tasks: set[asyncio.Task[None]] = set()
@@ -74,11 +75,27 @@ class FollowUpService:
             logger.warning("follow_up_failed", extra=describe_error(error))
 
     async def _complete(self, instructions: str, text: str) -> tuple[str, Spent]:
-        run = await self._agent.complete(instructions, text)
-        return run.text, Spent(self._agent.model, run.input_tokens, run.output_tokens)
+        run = await self._service.complete(instructions, text)
+        return run.text, Spent(self._service.model, run.input_tokens, run.output_tokens)
 
 
 def _transcript(pending: Pending) -> str:
     parts = [f"Earlier summary:\n{pending.summary}"] if pending.summary else []
     parts += [f"{message['role']}:\n{message['content']}" for message in pending.to_fold]
     return "\n\n".join(parts)
+
+
+async def invoke_follow_up(function: str | None, user_id: str, conversation_id: uuid.UUID) -> None:
+    """Hand a follow-up on to the Lambda `function`: the event holds ids only, the platform retries it."""
+    if function is not None:
+        await asyncio.to_thread(
+            _invoke, function, {"user_id": user_id, "conversation_id": str(conversation_id)}
+        )
+
+
+def _invoke(function: str, event: dict[str, str]) -> None:
+    # Imported here: boto3 takes 0.4 s, and few turns have a follow-up.
+    import boto3  # noqa: PLC0415
+
+    client = boto3.client("lambda")
+    client.invoke(FunctionName=function, InvocationType="Event", Payload=json.dumps(event))

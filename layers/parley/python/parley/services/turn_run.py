@@ -7,7 +7,9 @@ import uuid
 from collections.abc import Awaitable, Callable
 from dataclasses import asdict, dataclass
 from datetime import datetime
-from typing import Literal
+from typing import Any, Literal
+
+from agents import Agent
 
 from parley.database import Database
 from parley.errors import DeadlineExceeded, InternalError, ProblemError, Unavailable
@@ -58,13 +60,15 @@ class TurnRun:
     def __init__(
         self,
         database: Database,
-        agent: AgentService,
+        service: AgentService,
+        agent: Agent[Any],
         follow_up: FollowUp,
         turn: NewTurn,
         begun: Begun,
     ) -> None:
         self.events: asyncio.Queue[TurnEvent] = asyncio.Queue()
         self._database = database
+        self._service = service
         self._agent = agent
         self._follow_up = follow_up
         self._turn = turn
@@ -96,7 +100,7 @@ class TurnRun:
         begun = self._begun
         items = input_items(begun.summary, begun.history, begun.question)
         try:
-            async for progress in self._agent.stream(items, begun.conversation_id, self._run):
+            async for progress in self._service.stream(self._agent, items, begun.conversation_id, self._run):
                 self.events.put_nowait(progress)
         except ProblemError as error:
             return error
@@ -168,7 +172,7 @@ class TurnRun:
             tokens=estimate_tokens(run.text, run.run_items),
             run_items=run.run_items,
             error=stop.document() if isinstance(stop, ProblemError) else None,
-            model=self._agent.model,
+            model=self._service.model,
             input_tokens=run.input_tokens,
             output_tokens=output_tokens,
         )

@@ -9,6 +9,8 @@ from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from typing import Any, Literal, assert_never
 
+from agents import Agent
+
 from parley.config import Settings
 from parley.database import Database
 from parley.errors import (
@@ -65,9 +67,15 @@ class TurnService:
     """`start` is the way in; a turn that has begun runs to its end whether or not anybody listens."""
 
     def __init__(
-        self, database: Database, agent: AgentService, settings: Settings, follow_up: FollowUp
+        self,
+        database: Database,
+        service: AgentService,
+        agent: Agent[Any],
+        follow_up: FollowUp,
+        settings: Settings,
     ) -> None:
         self._database = database
+        self._service = service
         self._agent = agent
         self._follow_up = follow_up
         self._deadline_s = settings.turn_deadline_s
@@ -130,7 +138,7 @@ class TurnService:
     async def close(self) -> None:
         """Let the running turns end, then drop the connections to the model."""
         await asyncio.gather(*self._tasks)
-        await self._agent.close()
+        await self._service.close()
 
     def _new_turn(self, request: TurnRequest) -> NewTurn:
         asked = [request.kind, request.message, str(request.conversation_id), str(request.target_id)]
@@ -148,11 +156,11 @@ class TurnService:
             tokens=estimate_tokens(request.message),
             idempotency_key=request.idempotency_key,
             request_hash=hashlib.sha256(json.dumps(asked).encode()).hexdigest(),
-            model=self._agent.model,
+            model=self._service.model,
         )
 
     def _run(self, turn: NewTurn, begun: Begun, deadline: float) -> AsyncIterator[TurnEvent]:
-        run = TurnRun(self._database, self._agent, self._follow_up, turn, begun)
+        run = TurnRun(self._database, self._service, self._agent, self._follow_up, turn, begun)
         task = asyncio.create_task(run.run(deadline))
         self._admitted += 1
         self._tasks.add(task)

@@ -1,0 +1,14 @@
+"""The Lambda for what follows a reply, invoked asynchronously with ids only: title and summary."""
+
+import asyncio
+import uuid
+from typing import Any
+
+from parley.main import create_follow_ups
+
+follow_ups = create_follow_ups()
+loop = asyncio.new_event_loop()
+
+
+def handler(event: dict[str, Any], _context: Any) -> None:
+    loop.run_until_complete(follow_ups.run(event["user_id"], uuid.UUID(event["conversation_id"])))
