@@ -17,7 +17,7 @@ from local.environment import read_env_file
 from local.issuer import AUDIENCE, issuer_url
 from local.ports import check_port, free_port
 from local.postgres import Postgres, PostgresError
-from local.progress import Problem, step, tell
+from local.progress import Problem, not_allowed, step, tell
 from local.secret import kept_secret
 from local.services import Environment
 from local.state import State
@@ -57,7 +57,7 @@ def run_dev(state: State, ports: Ports, env: Environment) -> NoReturn:
         print(f"\n  Model: {model_in(env)}\n  Stop:  Ctrl-C\n\n  {ports.web_url}\n", flush=True)
         # Compiled while the person signs in, instead of when they are waiting for it.
         threading.Thread(target=answers, args=[f"{ports.web_url}/chat"], daemon=True).start()
-        watch(supervisor)
+        watch(supervisor, postgres)
 
 
 def run_api(state: State, ports: Ports, env: Environment) -> NoReturn:
@@ -80,7 +80,7 @@ def run_api(state: State, ports: Ports, env: Environment) -> NoReturn:
             f"  Stop:  Ctrl-C\n\n  {ports.api_url}/api/docs\n",
             flush=True,
         )
-        watch(supervisor)
+        watch(supervisor, postgres)
 
 
 def run_e2e(state: State, env: Environment, command: list[str]) -> int:
@@ -160,8 +160,9 @@ def start_api_and_frontend(
     )
 
 
-def watch(supervisor: Supervisor) -> NoReturn:
+def watch(supervisor: Supervisor, postgres: Postgres) -> NoReturn:
     while True:
+        postgres.check()
         supervisor.check()
         time.sleep(CHECK_EVERY_S)
 
@@ -210,6 +211,9 @@ def main() -> int:
         return run(given)
     except Problem as problem:
         tell(problem)
+        return 1
+    except PermissionError as error:
+        tell(not_allowed(error))
         return 1
     except KeyboardInterrupt:
         print("\n  Stopped.")

@@ -63,9 +63,14 @@ class Postgres:
     def app_url(self) -> str:
         return self.url(APP)
 
-    def url(self, role: str, database: str = DATABASE) -> str:
+    def url(self, role: str) -> str:
         """The address for a role with a password of its own, kept beside the data."""
-        return f"postgresql://{role}:{self._password(role)}@127.0.0.1:{self.port}/{database}"
+        return f"postgresql://{role}:{self._password(role)}@127.0.0.1:{self.port}/{DATABASE}"
+
+    def check(self) -> None:
+        """Raises PostgresError if the server has ended by itself."""
+        if self._server and self._server.exit_code is not None:
+            raise PostgresError(f"PostgreSQL on {self._data} has ended: {self._last_words()}")
 
     def restart(self) -> None:
         self.stop()
@@ -171,10 +176,9 @@ class Postgres:
     def _wait_until_ready(self, server: Leashed) -> None:
         command = [str(_binaries() / "pg_isready"), "--quiet", "-h", "127.0.0.1", "-p", str(self.port)]
         deadline = time.monotonic() + START_TIMEOUT_S
-        while subprocess.run(command, check=False).returncode != 0:
+        while subprocess.run(command, env={}, check=False).returncode != 0:
             if server.exit_code is not None or time.monotonic() > deadline:
-                reason = _last_line((self._data / "server.log").read_text(errors="replace"))
-                raise PostgresError(f"PostgreSQL did not start on {self._data}: {reason}")
+                raise PostgresError(f"PostgreSQL did not start on {self._data}: {self._last_words()}")
             time.sleep(0.02)
 
     def _make_database(self) -> None:
@@ -183,7 +187,11 @@ class Postgres:
             f"where not exists (select from pg_database where datname = '{DATABASE}') \\gexec\n"
         )
         result = subprocess.run(
-            [_binaries() / "psql", "-X", "-q", "-v", "ON_ERROR_STOP=1", self.url(OWNER, "postgres")],
+            [
+                *(_binaries() / "psql", "-X", "-q", "-v", "ON_ERROR_STOP=1"),
+                *("-h", "127.0.0.1", "-p", str(self.port), "-U", OWNER, "postgres"),
+            ],
+            env={"PGPASSWORD": self._password(OWNER)},  # and nothing of the shell's PG* settings
             input=statement,
             capture_output=True,
             text=True,
@@ -199,6 +207,9 @@ class Postgres:
         if owner == 0:
             raise PostgresError(f"{cluster} belongs to root, and PostgreSQL does not run as root")
         return as_user(owner, command, reaching=[cluster, _binaries() / "postgres"])
+
+    def _last_words(self) -> str:
+        return _last_line((self._data / "server.log").read_text(errors="replace"))
 
     def _password(self, role: str) -> str:
         return kept_secret(self._data / f"{role}.password")

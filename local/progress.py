@@ -28,3 +28,9 @@ def last_lines(text: str, count: int = 15) -> str:
 
 def tell(problem: Problem) -> None:
     print(f"\n{problem}", file=sys.stderr)
+
+
+def not_allowed(error: PermissionError) -> Problem:
+    return Problem(
+        f"No permission for {error.filename}: run as the user that it belongs to, or give it to this one"
+    )

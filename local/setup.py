@@ -14,7 +14,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from local.progress import Problem, last_lines, step, tell
+from local.progress import Problem, last_lines, not_allowed, step, tell
 
 ROOT = Path(__file__).resolve().parent.parent
 REQUIREMENTS = ROOT / "tests" / "requirements.txt"
@@ -43,6 +43,9 @@ def main() -> int:
                 _install_debian_packages()
     except Problem as problem:
         tell(problem)
+        return 1
+    except PermissionError as error:
+        tell(not_allowed(error))
         return 1
     except KeyboardInterrupt:
         return 130

@@ -112,6 +112,17 @@ def test_no_server_outlives_a_killed_starter(data: Path) -> None:
         assert query(server.owner_url, "select 1") == [[1]]
 
 
+def test_a_server_that_ends_by_itself_is_noticed(data: Path) -> None:
+    with Postgres.start(data, durable=False) as server:
+        server.check()
+        os.kill(int((data / "cluster" / "postmaster.pid").read_text().split()[0]), signal.SIGQUIT)
+        deadline = time.monotonic() + 10
+        with pytest.raises(PostgresError, match="has ended"):
+            while time.monotonic() < deadline:
+                server.check()
+                time.sleep(0.05)
+
+
 def test_no_folder_above_the_data_is_opened_to_others(tmp_path: Path) -> None:
     closed = tmp_path / "closed"
     closed.mkdir(mode=0o700)
