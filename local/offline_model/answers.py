@@ -73,8 +73,13 @@ def _title(prompt: Prompt) -> str:
 
 
 def _summary(prompt: Prompt) -> str:
-    quotes = " ".join(f"“{_shortened(text, 160)}”" for text in _users_words(prompt))
-    return f"The user said: {quotes[:2000]}"
+    """What the user said, what an earlier summary at the top had of it, and facts longer than the rest."""
+    before = re.split(r"^user:", "\n".join(prompt.texts("user")), maxsplit=1, flags=re.I | re.M)[0]
+    earlier = re.findall("“([^”]+)”", before)
+    said = [_shortened(text, 160) for text in (*earlier, *_users_words(prompt))]
+    facts = [text for text in said if _FACT.search(text)]
+    others = [text for text in said if text not in facts]
+    return "The user said: " + " ".join(f"“{text}”" for text in (*facts[-20:], *others[-10:]))
 
 
 def _users_words(prompt: Prompt) -> list[str]:

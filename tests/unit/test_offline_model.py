@@ -122,11 +122,16 @@ def test_it_writes_a_title_from_the_first_message() -> None:
     assert answer(prompt, Commands()).text == "How do I grow tomatoes on"
 
 
-def test_a_summary_of_a_transcript_keeps_what_the_user_told() -> None:
-    transcript = "User: my name is Ada\nAssistant: Nice to meet you.\nUser: I row"
-    summary = answer(Prompt("Summarize the conversation.", [Entry("user", transcript)], {}), Commands()).text
-    assert summary == "The user said: “my name is Ada” “I row”"
-    later = Prompt(f"Be helpful. Earlier: {summary}", [Entry("user", "What is my name?")], {})
+def test_a_summary_keeps_what_the_user_told_and_what_the_earlier_one_had() -> None:
+    def summarized(transcript: str) -> str:
+        prompt = Prompt("Write a summary of the conversation.", [Entry("user", transcript)], {})
+        return answer(prompt, Commands()).text
+
+    first = summarized("user:\nmy name is Ada\n\nassistant:\nNice to meet you.\n\nuser:\nI row")
+    assert first == "The user said: “my name is Ada” “I row”"
+    second = summarized(f"Earlier summary:\n{first}\n\nuser:\n" + "\n\nuser:\n".join(map(str, range(30))))
+    assert second.startswith("The user said: “my name is Ada” “20”")
+    later = Prompt(f"Be helpful. Earlier: {second}", [Entry("user", "What is my name?")], {})
     assert answer(later, Commands()).text.startswith("Your name is Ada.")
 
 
