@@ -99,17 +99,19 @@ class AgentService:
         config = replace(self._config, group_id=str(conversation_id) if conversation_id else None)
         wire = cast("list[TResponseInputItem]", items)
         result = Runner.run_streamed(agent, wire, max_turns=MAX_TURNS, run_config=config)
+        whole = False
         try:
             async for event in result.stream_events():
                 if (progress := _progress(event, run)) is not None:
                     yield progress
+            whole = True
         except Exception as error:
             # Rubbish from the model comes as whatever tripped over it. The cause is for the operator.
             logger.warning("run_failed", extra=describe_error(error))
             raise _problem(error) from error
         finally:
             result.cancel()
-            _collect(result, run)
+            _collect(result, run, whole)
         if not run.text:
             raise UpstreamFailed("The model's answer was empty. Please try again.")
 
@@ -138,11 +140,15 @@ def _progress(event: agents.StreamEvent, run: Run) -> TextDelta | ToolProgress |
     return None
 
 
-def _collect(result: RunResultStreaming, run: Run) -> None:
-    """Note what the finished or broken-off run leaves behind."""
+def _collect(result: RunResultStreaming, run: Run, whole: bool) -> None:
+    """Note what the whole or broken-off run leaves behind."""
     items = [cast("InputItem", item.to_input_item()) for item in result.new_items]
+    if not whole and run.text:
+        # Of the text of a run that was broken off, the SDK's items hold what came before the last part.
+        items = [item for item in items if item.get("type") != "message"]
+        items.append({"role": "assistant", "content": run.text})
     # A plain answer is told in full by its text; anything more is kept, and replayed, item by item.
-    run.run_items = items if any(item.get("type") != "message" for item in items) else None
+    run.run_items = items if any(item.get("type", "message") != "message" for item in items) else None
     run.text = run.text or ItemHelpers.text_message_outputs(result.new_items)
     usage = result.context_wrapper.usage
     run.input_tokens, run.output_tokens = usage.input_tokens, usage.output_tokens

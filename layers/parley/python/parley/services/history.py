@@ -11,15 +11,34 @@ SUMMARY_PREFACE = "What was said earlier in this conversation, in short:\n\n"
 def input_items(summary: str | None, history: list[dict[str, Any]], question: str) -> list[InputItem]:
     """The stored window and the question in the Responses API's wire form, oldest first.
 
-    Run items are replayed as they were produced, so a tool call and its output are never parted. The
-    summary stands where the messages stood that it replaces; `system` is the role that every provider knows.
+    The summary stands where the messages stood that it replaces; `system` is the role that every provider
+    knows.
     """
     items: list[InputItem] = []
     if summary is not None:
         items.append({"role": "system", "content": SUMMARY_PREFACE + summary})
     for message in history:
-        items += message["run_items"] or [{"role": message["role"], "content": message["content"]}]
+        items += paired(message["run_items"] or [{"role": message["role"], "content": message["content"]}])
     return [*items, {"role": "user", "content": question}]
+
+
+def paired(items: list[InputItem]) -> list[InputItem]:
+    """Run items without tool calls that have no output, as a turn leaves them that was broken off.
+
+    The model's API refuses such calls, outputs without their call, and reasoning without what it led to.
+    """
+    calls = {item["call_id"] for item in items if item.get("type") == "function_call"}
+    outputs = {item["call_id"] for item in items if item.get("type") == "function_call_output"}
+    whole: list[InputItem] = []
+    for item in items:
+        if item.get("call_id") is None or item["call_id"] in calls & outputs:
+            whole.append(item)
+        else:
+            while whole and whole[-1].get("type") == "reasoning":
+                whole.pop()
+    while whole and whole[-1].get("type") == "reasoning":
+        whole.pop()
+    return whole
 
 
 def estimate_tokens(content: str, run_items: list[InputItem] | None = None) -> int:
