@@ -8,6 +8,7 @@ from typing import Any
 
 import httpx
 import pytest
+from agents import Agent
 
 from local import offline_model
 from local.issuer import Issuer
@@ -69,12 +70,12 @@ def settings(postgres: Postgres, model_url: str, issuer: Issuer) -> Settings:
 
 @pytest.fixture(scope="session")
 def serve_api(settings: Settings) -> Iterator[Callable[..., str]]:
-    """`serve_api(turn_deadline_s=3)` starts an API with some settings changed, and gives its address."""
+    """`serve_api(turn_deadline_s=3)` starts an API with some settings, or the agent, changed."""
     with ExitStack() as stack:
 
-        def serve(**changes: Any) -> str:
+        def serve(agent: Agent[Any] | None = None, **changes: Any) -> str:
             changed = settings.model_copy(update=changes)
-            return stack.enter_context(serve_in_thread(lambda _: create_app(changed)))
+            return stack.enter_context(serve_in_thread(lambda _: create_app(changed, agent)))
 
         yield serve
 

@@ -1,16 +1,73 @@
-"""The agent. This file is all that you edit to make Parley yours.
+"""The agent. This file is all that you edit to make Parley yours. The three commonest changes:
 
-- Another character: change INSTRUCTIONS.
-- Another skill: write a function with a docstring and `@function_tool` above it, and add it to `tools`.
-- Another model: set OPENAI_MODEL; it holds for every agent in here that names none.
+1. Another character: change INSTRUCTIONS.
+2. Another skill: write a function like `current_time` below and add it to `tools`. What it returns is what
+   the model reads; its docstring is how the model knows when to use it. A tool that does something which
+   cannot be undone takes `@function_tool(needs_approval=True)`: the user is asked first.
+3. Another model: set OPENAI_MODEL, and for another provider OPENAI_BASE_URL and OPENAI_API.
+
+A tool that needs to know who is asking takes `context: RunContextWrapper[Caller]` as its first parameter and
+calls the API as that user: `await context.context.get("/conversations")`. See parley/tools/conversations.py.
 """
 
-from agents import Agent
+import re
+from datetime import UTC, datetime
+from typing import Any
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from agents import (
+    Agent,
+    GuardrailFunctionOutput,
+    RunContextWrapper,
+    TResponseInputItem,
+    function_tool,
+    input_guardrail,
+)
+
+from parley.tools.for_agents import conversation_tools
 
 INSTRUCTIONS = """\
 You are a helpful assistant in a chat. Answer in the language of the question, briefly first and in detail
 when asked. Use Markdown where it helps: lists, tables, code with its language named. Say so when you do not
 know something.
+
+You can look into the user's earlier conversations with your tools. Do so when they refer to something that
+was said before and that you do not see.
 """
 
-agent = Agent(name="Parley", instructions=INSTRUCTIONS, tools=[])
+
+@function_tool
+def current_time(timezone: str) -> str:
+    """Tell the current date and time.
+
+    Args:
+        timezone: An IANA time zone, such as Europe/Berlin; UTC when the user's is not known.
+    """
+    try:
+        zone = ZoneInfo(timezone)
+    except (ZoneInfoNotFoundError, ValueError):
+        return f"There is no time zone {timezone}."
+    return datetime.now(UTC).astimezone(zone).strftime("%A, %d %B %Y, %H:%M %Z")
+
+
+PRIVATE_KEY = re.compile(r"-----BEGIN [A-Z ]*PRIVATE KEY-----|\bAKIA[0-9A-Z]{16}\b")
+
+
+@input_guardrail(run_in_parallel=False)
+def no_private_keys(
+    _context: RunContextWrapper[Any], _agent: Agent[Any], asked: str | list[TResponseInputItem]
+) -> GuardrailFunctionOutput:
+    """Refuse a message with a private key in it, before the model sees it."""
+    latest = asked if isinstance(asked, str) else str(asked[-1].get("content"))
+    return GuardrailFunctionOutput(
+        output_info="Your message holds a private key. It was not sent to the model; replace the key.",
+        tripwire_triggered=PRIVATE_KEY.search(latest) is not None,
+    )
+
+
+agent = Agent(
+    name="Parley",
+    instructions=INSTRUCTIONS,
+    tools=[current_time, *conversation_tools],
+    input_guardrails=[no_private_keys],
+)

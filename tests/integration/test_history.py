@@ -17,17 +17,15 @@ from tests.integration.test_turns import wait_for
 WINDOW = 400
 
 
+@pytest.fixture(scope="module")
+def small_window_url(serve_api: Callable[..., str]) -> str:
+    return serve_api(history_tokens=WINDOW)
+
+
 @pytest.fixture
-def alice(serve_api: Callable[..., str], person: Callable[..., Person]) -> Person:
+def alice(small_window_url: str, person: Callable[..., Person]) -> Person:
     """Somebody whose window is small."""
-    return person(api_url=small_window_api(serve_api))
-
-
-_urls: dict[int, str] = {}
-
-
-def small_window_api(serve_api: Callable[..., str]) -> str:
-    return _urls.setdefault(id(serve_api), serve_api(history_tokens=WINDOW))
+    return person(api_url=small_window_url)
 
 
 def seed(database: Database, user_id: str, turns: int, tokens: int = 20) -> str:
@@ -68,7 +66,7 @@ def conversation(database: Database, user_id: str, conversation_id: str) -> Any:
 
 def requests(model_url: str, user_text: str) -> list[list[dict[str, Any]]]:
     """The inputs of the model requests whose last item is this message."""
-    inputs = [each["body"]["input"] for each in httpx.get(f"{model_url}/log").json()["requests"]]
+    inputs = [each["body"].get("input") for each in httpx.get(f"{model_url}/log").json()["requests"]]
     return [items for items in inputs if isinstance(items, list) and items[-1].get("content") == user_text]
 
 

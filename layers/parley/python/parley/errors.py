@@ -15,6 +15,7 @@ ProblemError
 ├── QuotaExceeded 429
 ├── InternalError 500
 ├── UpstreamFailed 502
+├── AgentExhausted 502
 ├── Unavailable 503
 │   ├── Overloaded
 │   ├── ModelBusy
@@ -158,6 +159,13 @@ class UpstreamFailed(ProblemError):
     type = "/problems/model-failed"
     title = "The model did not answer"
     detail = "Your message is kept. Please try again."
+
+
+class AgentExhausted(ProblemError):
+    status = 502
+    type = "/problems/agent-exhausted"
+    title = "The agent came to no answer"
+    detail = "It used its tools too often, or too much text. What was written so far is kept. Ask for less."
 
 
 class Unavailable(ProblemError):

@@ -36,6 +36,8 @@ def create_app(settings: Settings | None = None, agent: "Agent[Any] | None" = No
     from parley.services.agent_service import AgentService  # noqa: PLC0415
     from parley.services.follow_up_service import FollowUpService, invoke_follow_up  # noqa: PLC0415
     from parley.services.turn_service import TurnService  # noqa: PLC0415
+    from parley.tools.bounds import bounded  # noqa: PLC0415
+    from parley.tools.caller import Caller  # noqa: PLC0415
 
     settings = settings or Settings.load()
     app = create_light_app(settings, chat.router)
@@ -46,7 +48,10 @@ def create_app(settings: Settings | None = None, agent: "Agent[Any] | None" = No
     else:
         app.state.follow_ups = FollowUpService(database, service, settings)
         follow_up = app.state.follow_ups.start
-    app.state.turns = TurnService(database, service, agent or _load_agent(), follow_up, settings)
+    make_caller = partial(Caller, app)
+    app.state.turns = TurnService(
+        database, service, bounded(agent or _load_agent()), make_caller, follow_up, settings
+    )
     return app
 
 
@@ -110,10 +115,18 @@ async def _close_at_shutdown(app: FastAPI) -> AsyncIterator[None]:
 
 
 def _load_agent() -> "Agent[Any]":
+    """The agent of AGENT_FILE. What is wrong with it is said in a line, for whoever edits it."""
+    from agents import Agent  # noqa: PLC0415
+
     spec = importlib.util.spec_from_file_location("agent", AGENT_FILE)
-    if spec is None or spec.loader is None or not AGENT_FILE.exists():
-        raise ConfigError(f"{AGENT_FILE}: there is no agent")
+    if spec is None or spec.loader is None:
+        raise ConfigError(f"{AGENT_FILE}: this is not a Python file")
     module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    agent: Agent[Any] = module.agent
+    try:
+        spec.loader.exec_module(module)
+    except Exception as error:
+        raise ConfigError(f"{AGENT_FILE}: {type(error).__name__}: {error}") from error
+    agent = getattr(module, "agent", None)
+    if not isinstance(agent, Agent):
+        raise ConfigError(f"{AGENT_FILE}: `agent` is not an Agent of the Agents SDK")
     return agent

@@ -12,6 +12,7 @@ from parley.api.problems import describe
 from parley.api.text import Text
 from parley.api.turns import ChatReply, TurnCall, turn_service
 from parley.errors import (
+    AgentExhausted,
     BadRequest,
     ContentRefused,
     DatabaseUnavailable,
@@ -45,6 +46,7 @@ _TURN_ERRORS = (
     ContentRefused,
     QuotaExceeded,
     UpstreamFailed,
+    AgentExhausted,
     Overloaded,
     ModelBusy,
     DatabaseUnavailable,

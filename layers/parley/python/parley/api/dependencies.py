@@ -26,7 +26,16 @@ async def current_user(
     return verifier.verify(credentials.credentials)
 
 
+def bearer_token(
+    _: Annotated[User, Depends(current_user)],
+    credentials: Annotated[HTTPAuthorizationCredentials, Depends(_bearer)],
+) -> str:
+    """The verified token itself, for what is done as the user."""
+    return credentials.credentials
+
+
 CurrentUser = Annotated[User, Depends(current_user)]
+BearerToken = Annotated[str, Depends(bearer_token)]
 
 
 def owner(user: CurrentUser, user_id: Annotated[str, Path(description="The token's `sub`")]) -> str:

@@ -26,7 +26,8 @@ class RequestScope:
         if scope["type"] != "http":
             return await self._app(scope, receive, send)
         event = scope.get("aws.event", {})
-        identifier = event.get("requestContext", {}).get("requestId") or str(new_id())
+        # Of a call that a tool makes in process, the request's that it serves.
+        identifier = event.get("requestContext", {}).get("requestId") or request_id.get() or str(new_id())
         scope.setdefault("state", {})["request_id"] = identifier
         token = request_id.set(identifier)
         started = time.monotonic()

@@ -11,7 +11,7 @@ from fastapi import Depends, Header, Request, Response
 from fastapi.responses import StreamingResponse
 from pydantic import BaseModel
 
-from parley.api.dependencies import IdempotencyKey, OwnerId
+from parley.api.dependencies import BearerToken, IdempotencyKey, OwnerId
 from parley.api.messages import ToolCall, TurnUsage
 from parley.api.problems import problem_document
 from parley.api.times import Time
@@ -62,12 +62,14 @@ class TurnCall:
         self,
         request: Request,
         user_id: OwnerId,
+        token: BearerToken,
         turns: Annotated[TurnService, Depends(turn_service)],
         idempotency_key: IdempotencyKey = None,
         accept: Annotated[str, Header(include_in_schema=False)] = "",
     ) -> None:
         self._request = request
         self._user_id = user_id
+        self._token = token
         self._turns = turns
         self._idempotency_key = idempotency_key
         self._streams = "text/event-stream" in accept
@@ -79,7 +81,9 @@ class TurnCall:
         target_id: uuid.UUID | None = None,
         message: str = "",
     ) -> Response:
-        turn = TurnRequest(self._user_id, kind, conversation_id, target_id, message, self._idempotency_key)
+        turn = TurnRequest(
+            self._user_id, self._token, kind, conversation_id, target_id, message, self._idempotency_key
+        )
         events = await self._turns.start(turn, _platform_remaining_s(self._request))
         if self._streams:
             stream = _server_sent(events, self._request.state.request_id)

@@ -8,19 +8,38 @@ from typing import Any, cast
 
 import agents
 import openai
-from agents import Agent, ItemHelpers, ModelSettings, OpenAIProvider, RunConfig, Runner
+from agents import (
+    Agent,
+    ItemHelpers,
+    ModelSettings,
+    OpenAIProvider,
+    RunConfig,
+    RunContextWrapper,
+    RunHooks,
+    Runner,
+)
 from agents.items import ToolCallItem, ToolCallOutputItem, TResponseInputItem
 from agents.result import RunResultStreaming
 from openai.types.responses import ResponseFunctionToolCall
 
 from parley.config import ConfigError, Settings
-from parley.errors import ContentRefused, DeadlineExceeded, ModelBusy, ProblemError, UpstreamFailed
+from parley.errors import (
+    AgentExhausted,
+    ContentRefused,
+    DeadlineExceeded,
+    ModelBusy,
+    ProblemError,
+    UpstreamFailed,
+)
 from parley.logs import describe_error
 from parley.services.history import InputItem
+from parley.tools.caller import Caller
 
 logger = logging.getLogger(__name__)
 
+# Bounds of one turn: how often the model is asked, and how many tokens it reads and writes in all.
 MAX_TURNS = 10
+MAX_TURN_TOKENS = 200_000
 # Models that think: without the encrypted reasoning in the replayed items they would lose it, since nothing
 # is stored on the model's side.
 REASONING_MODELS = ("o1", "o3", "o4", "gpt-5")
@@ -51,6 +70,18 @@ class Run:
     input_tokens: int = 0
     output_tokens: int = 0
     calls: dict[str, ToolProgress] = field(default_factory=dict)
+
+
+class TokenBudgetExceeded(agents.AgentsException):
+    pass
+
+
+class TokenBudget(RunHooks[Any]):
+    """Ends a run that costs too much, before the model is asked once more."""
+
+    async def on_llm_start(self, context: RunContextWrapper[Any], *_: Any) -> None:
+        if context.usage.total_tokens > MAX_TURN_TOKENS:
+            raise TokenBudgetExceeded
 
 
 class AgentService:
@@ -84,7 +115,7 @@ class AgentService:
         """Answer once, without tools. Raises ProblemError."""
         agent = Agent[None](name="Clerk", instructions=instructions)
         run = Run()
-        async for _ in self.stream(agent, [{"role": "user", "content": text}], None, run):
+        async for _ in self.stream(agent, [{"role": "user", "content": text}], run):
             pass
         return run
 
@@ -92,13 +123,23 @@ class AgentService:
         await self._client.close()
 
     async def stream(
-        self, agent: Agent[Any], items: list[InputItem], conversation_id: uuid.UUID | None, run: Run
+        self,
+        agent: Agent[Any],
+        items: list[InputItem],
+        run: Run,
+        conversation_id: uuid.UUID | None = None,
+        caller: Caller | None = None,
     ) -> AsyncIterator[TextDelta | ToolProgress]:
-        """Let `agent` answer `items`, filling `run` as it goes. Raises ProblemError."""
+        """Let `agent` answer `items`, filling `run` as it goes; its tools act as `caller`.
+
+        Raises ProblemError.
+        """
         # The SDK derives the key of the model's prompt cache from the group.
         config = replace(self._config, group_id=str(conversation_id) if conversation_id else None)
         wire = cast("list[TResponseInputItem]", items)
-        result = Runner.run_streamed(agent, wire, max_turns=MAX_TURNS, run_config=config)
+        result = Runner.run_streamed(
+            agent, wire, context=caller, max_turns=MAX_TURNS, hooks=TokenBudget(), run_config=config
+        )
         whole = False
         try:
             async for event in result.stream_events():
@@ -164,8 +205,11 @@ def _problem(error: Exception) -> ProblemError:
             return ContentRefused()
         case openai.APIStatusError(status_code=503):
             return ModelBusy()
-        case agents.MaxTurnsExceeded():
-            return UpstreamFailed("The agent used its tools too often without coming to an answer.")
+        case agents.MaxTurnsExceeded() | TokenBudgetExceeded():
+            return AgentExhausted()
+        case agents.InputGuardrailTripwireTriggered() | agents.OutputGuardrailTripwireTriggered():
+            reason = error.guardrail_result.output.output_info
+            return ContentRefused(reason if isinstance(reason, str) else None)
         case _:
             return UpstreamFailed()
 

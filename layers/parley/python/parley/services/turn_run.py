@@ -19,6 +19,7 @@ from parley.repositories import turns
 from parley.repositories.turns import Begun, Ending, NewTurn
 from parley.services.agent_service import AgentService, Run, TextDelta, ToolProgress
 from parley.services.history import estimate_tokens, input_items
+from parley.tools.caller import Caller
 
 logger = logging.getLogger(__name__)
 
@@ -62,6 +63,7 @@ class TurnRun:
         database: Database,
         service: AgentService,
         agent: Agent[Any],
+        caller: Caller,
         follow_up: FollowUp,
         turn: NewTurn,
         begun: Begun,
@@ -70,6 +72,7 @@ class TurnRun:
         self._database = database
         self._service = service
         self._agent = agent
+        self._caller = caller
         self._follow_up = follow_up
         self._turn = turn
         self._begun = begun
@@ -99,8 +102,9 @@ class TurnRun:
     async def _write(self) -> Stop:
         begun = self._begun
         items = input_items(begun.summary, begun.history, begun.question)
+        stream = self._service.stream(self._agent, items, self._run, begun.conversation_id, self._caller)
         try:
-            async for progress in self._service.stream(self._agent, items, begun.conversation_id, self._run):
+            async for progress in stream:
                 self.events.put_nowait(progress)
         except ProblemError as error:
             return error

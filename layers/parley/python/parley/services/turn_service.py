@@ -6,7 +6,7 @@ import json
 import time
 import uuid
 from collections.abc import AsyncIterator, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal, assert_never
 
 from agents import Agent
@@ -32,6 +32,7 @@ from parley.repositories.turns import Begun, Limits, NewTurn, Refused, Replay
 from parley.services.agent_service import AgentService, TextDelta
 from parley.services.history import estimate_tokens
 from parley.services.turn_run import FollowUp, TurnCreated, TurnEnded, TurnEvent, TurnRun
+from parley.tools.caller import Caller
 
 TITLE_LENGTH = 60
 # What is left of the platform's time after the deadline, to store what was written and to answer.
@@ -53,9 +54,13 @@ class StoredProblem(ProblemError):
 
 @dataclass(frozen=True, slots=True)
 class TurnRequest:
-    """`target_id`: the answer to regenerate, or the question to edit; the former needs no `message`."""
+    """`target_id`: the answer to regenerate, or the question to edit; the former needs no `message`.
+
+    `token`: the user's own, with which the agent's tools call the API.
+    """
 
     user_id: str
+    token: str = field(repr=False)
     kind: Literal["send", "regenerate", "edit"]
     conversation_id: uuid.UUID | None
     target_id: uuid.UUID | None
@@ -71,12 +76,14 @@ class TurnService:
         database: Database,
         service: AgentService,
         agent: Agent[Any],
+        make_caller: Callable[[str, str, uuid.UUID], Caller],
         follow_up: FollowUp,
         settings: Settings,
     ) -> None:
         self._database = database
         self._service = service
         self._agent = agent
+        self._make_caller = make_caller
         self._follow_up = follow_up
         self._deadline_s = settings.turn_deadline_s
         self._limits = Limits(
@@ -106,7 +113,7 @@ class TurnService:
             beginning = await asyncio.to_thread(turns.begin_turn, self._database, turn, self._limits)
             match beginning:
                 case Begun():
-                    return self._run(turn, beginning, deadline)
+                    return self._run(turn, request.token, beginning, deadline)
                 case Replay():
                     return await self._replay(turn.user_id, beginning.answer_id)
                 case Refused():
@@ -159,8 +166,9 @@ class TurnService:
             model=self._service.model,
         )
 
-    def _run(self, turn: NewTurn, begun: Begun, deadline: float) -> AsyncIterator[TurnEvent]:
-        run = TurnRun(self._database, self._service, self._agent, self._follow_up, turn, begun)
+    def _run(self, turn: NewTurn, token: str, begun: Begun, deadline: float) -> AsyncIterator[TurnEvent]:
+        caller = self._make_caller(turn.user_id, token, begun.conversation_id)
+        run = TurnRun(self._database, self._service, self._agent, caller, self._follow_up, turn, begun)
         task = asyncio.create_task(run.run(deadline))
         self._admitted += 1
         self._tasks.add(task)

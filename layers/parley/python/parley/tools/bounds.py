@@ -1,0 +1,28 @@
+"""Limits that hold for every tool of an agent, whoever wrote it."""
+
+from dataclasses import replace
+from typing import Any
+
+from agents import Agent, FunctionTool, Tool
+from agents.tool_context import ToolContext
+
+TIMEOUT_S = 15
+# In characters: the model reads what a tool returned again in every later turn.
+MAX_OUTPUT = 20_000
+
+
+def bounded(agent: Agent[Any]) -> Agent[Any]:
+    """The agent with its function tools held to the time limit and the size of what they return."""
+    return agent.clone(tools=[_bounded(tool) for tool in agent.tools])
+
+
+def _bounded(tool: Tool) -> Tool:
+    if not isinstance(tool, FunctionTool):
+        return tool
+
+    async def invoke(context: ToolContext[Any], arguments: str) -> Any:
+        output = await tool.on_invoke_tool(context, arguments)
+        text = str(output)
+        return output if len(text) <= MAX_OUTPUT else f"{text[:MAX_OUTPUT]}\n[… cut off: too long]"
+
+    return replace(tool, on_invoke_tool=invoke, timeout_seconds=tool.timeout_seconds or TIMEOUT_S)

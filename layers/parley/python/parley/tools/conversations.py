@@ -1,0 +1,76 @@
+"""What may be done with the user's own conversations. Each function's docstring is what the model reads."""
+
+import json
+import uuid
+from typing import Any
+
+from parley.tools.caller import Caller, ToolError
+
+LIMIT = 10
+# Of what one call may return, in characters: a tool's output is paid for again in every later turn.
+MAX_TEXT = 6_000
+
+
+async def list_recent_conversations(caller: Caller) -> str:
+    """List the user's most recent conversations: id, title and when they were last active."""
+    page = await caller.get("/conversations", limit=LIMIT)
+    return json.dumps([_brief(conversation) for conversation in page["data"]])
+
+
+async def search_conversations(caller: Caller, words: str) -> str:
+    """Search all of the user's conversations, titles and messages, and show the place that matched.
+
+    Args:
+        words: A few words that must occur, in any order.
+    """
+    page = await caller.get("/conversations", q=words, limit=LIMIT)
+    found = [_brief(each) | {"matched": each["snippet"]} for each in page["data"]]
+    return json.dumps(found) if found else "Nothing was found. Try fewer or other words."
+
+
+async def read_conversation(caller: Caller, conversation_id: str) -> str:
+    """Read the latest messages of one of the user's conversations.
+
+    Args:
+        conversation_id: The id, as the list or the search gives it.
+    """
+    page = await caller.get(f"/conversations/{_id(conversation_id)}/messages", limit=30)
+    lines = [f"{message['role']} ({message['created_at']}): {message['content']}" for message in page["data"]]
+    text = "\n\n".join(lines)
+    return text if len(text) <= MAX_TEXT else f"[…]\n{text[-MAX_TEXT:]}"
+
+
+async def rename_conversation(caller: Caller, conversation_id: str, title: str) -> str:
+    """Give one of the user's conversations another title.
+
+    Args:
+        conversation_id: The id, as the list or the search gives it; "this" for the present one.
+        title: The new title, at most 200 characters.
+    """
+    wanted = conversation_id
+    if conversation_id == "this":
+        if caller.conversation_id is None:
+            raise ToolError("There is no present conversation. Give an id.")
+        wanted = str(caller.conversation_id)
+    renamed = await caller.patch(f"/conversations/{_id(wanted)}", {"title": title})
+    return f"The conversation is now called “{renamed['title']}”."
+
+
+CONVERSATION_TOOLS = (
+    list_recent_conversations,
+    search_conversations,
+    read_conversation,
+    rename_conversation,
+)
+
+
+def _id(text: str) -> uuid.UUID:
+    """Nothing but an id becomes part of a path."""
+    try:
+        return uuid.UUID(text)
+    except ValueError:
+        raise ToolError("This is not the id of a conversation.") from None
+
+
+def _brief(conversation: dict[str, Any]) -> dict[str, Any]:
+    return {name: conversation[name] for name in ("id", "title", "updated_at")}

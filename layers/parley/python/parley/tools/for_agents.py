@@ -1,0 +1,39 @@
+"""The tools as the Agents SDK wants them."""
+
+import inspect
+from collections.abc import Awaitable, Callable
+from functools import wraps
+from typing import Any
+
+from agents import FunctionTool, RunContextWrapper, function_tool
+
+from parley.tools.caller import Caller, ToolError
+from parley.tools.conversations import CONVERSATION_TOOLS
+
+
+def _explain(_: RunContextWrapper[Any], error: Exception) -> str:
+    """What the model is told: a ToolError in its own words, of anything else only that it failed."""
+    return str(error) if isinstance(error, ToolError) else "The tool failed. Go on without it."
+
+
+def as_function_tool(function: Callable[..., Awaitable[str]]) -> FunctionTool:
+    """`function(caller, …)` as a tool whose caller is the run's context."""
+
+    @wraps(function)
+    async def invoke(context: RunContextWrapper[Caller], *args: Any, **kwargs: Any) -> str:
+        return await function(context.context, *args, **kwargs)
+
+    signature = inspect.signature(function)
+    caller, *others = signature.parameters.values()
+    context = caller.replace(name="context", annotation=RunContextWrapper[Caller])
+    invoke.__signature__ = signature.replace(parameters=[context, *others])  # type: ignore[attr-defined]
+    invoke.__annotations__ = {
+        **{name: kind for name, kind in function.__annotations__.items() if name != caller.name},
+        "context": RunContextWrapper[Caller],
+    }
+    # The SDK reads the annotations of what is wrapped, if it can find it.
+    del invoke.__wrapped__
+    return function_tool(invoke, failure_error_function=_explain)
+
+
+conversation_tools = [as_function_tool(function) for function in CONVERSATION_TOOLS]

@@ -1,0 +1,164 @@
+"""The agent's tools: as the user, within bounds, and never as anybody else."""
+
+import asyncio
+import json
+from collections.abc import Callable
+from typing import Any
+
+import httpx
+import pytest
+from agents import Agent, function_tool
+
+from tests.conftest import Person
+from tests.integration.test_chat import events
+
+
+def use(person: Person, tool: str, where: str | None = None, /, **arguments: Any) -> str:
+    """What the offline model answers after using a tool: what the tool returned."""
+    reply = person.say(f"use the tool {tool} with {json.dumps(arguments)}", where)
+    assert reply.status_code == 200, reply.text
+    (call,) = reply.json()["tool_calls"]
+    assert (call["name"], json.loads(call["arguments"])) == (tool, arguments)
+    return str(call["output"])
+
+
+@pytest.fixture(params=["responses", "chat_completions"])
+def ada(
+    request: pytest.FixtureRequest, serve_api: Callable[..., str], person: Callable[..., Person]
+) -> Person:
+    """Somebody on a server that speaks one of the two protocols with the model."""
+    url = _urls.setdefault((id(serve_api), request.param), "") or serve_api(openai_api=request.param)
+    _urls[id(serve_api), request.param] = url
+    return person("ada", api_url=url)
+
+
+_urls: dict[tuple[int, str], str] = {}
+
+
+def test_the_agent_finds_reads_and_renames_what_its_user_said(ada: Person) -> None:
+    earlier = ada.say("Say exactly: we decided to paint the ferry green").json()["conversation_id"]
+    found = json.loads(use(ada, "search_conversations", words="ferry green"))
+    assert earlier in [each["id"] for each in found]
+    assert "paint the ferry green" in use(ada, "read_conversation", conversation_id=earlier)
+    assert "Ferry" in use(ada, "rename_conversation", conversation_id=earlier, title="Ferry")
+    assert ada.http.get(f"/conversations/{earlier}").json()["title"] == "Ferry"
+    assert earlier in use(ada, "list_recent_conversations")
+
+
+def test_this_conversation_is_known_out_of_band(ada: Person) -> None:
+    conversation_id = ada.say("Hello").json()["conversation_id"]
+    use(ada, "rename_conversation", conversation_id, conversation_id="this", title="Mine")
+    assert ada.http.get(f"/conversations/{conversation_id}").json()["title"] == "Mine"
+
+
+def test_a_conversation_goes_on_after_tool_calls(ada: Person) -> None:
+    conversation_id = ada.say("My name is Ada").json()["conversation_id"]
+    use(ada, "current_time", conversation_id, timezone="Europe/Berlin")
+    assert "Ada" in ada.say("What is my name?", conversation_id).json()["response"]
+    answer = ada.messages(conversation_id)[3]
+    assert answer["tool_calls"][0]["status"] == "completed"
+
+
+def test_nobody_elses_conversation_is_reached(ada: Person, bob: Person) -> None:
+    secret = bob.say("Say exactly: the treasure is under the oak").json()["conversation_id"]
+    for output in (
+        use(ada, "read_conversation", conversation_id=secret),
+        use(ada, "rename_conversation", conversation_id=secret, title="Stolen"),
+        use(ada, "search_conversations", words="treasure oak"),
+        use(ada, "read_conversation", conversation_id=f"../../{bob.id}/conversations/{secret}"),
+    ):
+        assert "under the oak" not in output
+    assert bob.http.get(f"/conversations/{secret}").json()["title"] != "Stolen"
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        {"words": "treasure", "user_id": "bob"},
+        {"words": "treasure", "caller": "bob"},
+        {"words": "treasure", "context": {"user_id": "bob"}},
+    ],
+)
+def test_arguments_do_not_say_who_is_asking(ada: Person, bob: Person, arguments: dict[str, Any]) -> None:
+    bob.say("Say exactly: the treasure is under the oak")
+    reply = ada.say(f"use the tool search_conversations with {json.dumps(arguments)}")
+    assert "oak" not in reply.text
+
+
+def test_tool_calls_are_streamed_as_they_happen(ada: Person) -> None:
+    reply = ada.say('use the tool current_time with {"timezone": "UTC"}', Accept="text/event-stream")
+    calls = [data for name, data in events(reply) if name == "turn.tool_call"]
+    assert [call["status"] for call in calls] == ["in_progress", "completed"]
+    assert {call["name"] for call in calls} == {"current_time"}
+    assert calls[0]["call_id"] == calls[1]["call_id"]
+    assert "UTC" in calls[1]["output"]
+
+
+@function_tool
+def explode() -> str:
+    """Fails."""
+    raise RuntimeError("secret-cause")
+
+
+@function_tool
+async def dawdle() -> str:
+    """Takes for ever."""
+    await asyncio.sleep(60)
+    return "done"
+
+
+@function_tool
+def babble() -> str:
+    """Says too much."""
+    return "bla " * 50_000
+
+
+@pytest.fixture(scope="module")
+def odd_tools(serve_api: Callable[..., str]) -> str:
+    return serve_api(Agent(name="Odd", tools=[explode, babble]))
+
+
+def test_a_tool_that_fails_does_not_fail_the_turn(odd_tools: str, person: Callable[..., Person]) -> None:
+    assert "error" in use(person(api_url=odd_tools), "explode").lower()
+
+
+def test_a_tool_that_hangs_is_given_up(
+    serve_api: Callable[..., str], person: Callable[..., Person], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("parley.tools.bounds.TIMEOUT_S", 0.5)
+    slow = serve_api(Agent(name="Slow", tools=[dawdle]))
+    assert "timed out" in use(person(api_url=slow), "dawdle")
+
+
+def test_what_a_tool_returns_is_cut_off(odd_tools: str, person: Callable[..., Person]) -> None:
+    output = use(person(api_url=odd_tools), "babble")
+    assert len(output) < 21_000
+    assert output.endswith("[… cut off: too long]")
+
+
+def test_an_endless_loop_ends_readably_and_its_cost_is_recorded(ada: Person) -> None:
+    reply = ada.say("[offline: loop] Hello")
+    assert (reply.status_code, reply.json()["type"]) == (502, "/problems/agent-exhausted")
+    conversation_id = ada.http.get("/conversations").json()["data"][0]["id"]
+    answer = ada.messages(conversation_id)[1]
+    assert answer["status"] == "failed"
+    assert len(answer["tool_calls"]) >= 5
+    assert answer["usage"]["output_tokens"] > 0
+    assert ada.say("Say exactly: onwards", conversation_id).status_code == 200
+
+
+def test_a_turn_that_costs_too_much_ends(
+    serve_api: Callable[..., str], person: Callable[..., Person], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("parley.services.agent_service.MAX_TURN_TOKENS", 300)
+    reply = person(api_url=serve_api()).say("[offline: loop] Hello")
+    assert (reply.status_code, reply.json()["type"]) == (502, "/problems/agent-exhausted")
+
+
+def test_a_message_with_a_private_key_never_reaches_the_model(ada: Person, model_url: str) -> None:
+    httpx.delete(f"{model_url}/log")
+    reply = ada.say("-----BEGIN RSA PRIVATE KEY-----\nMIIE")
+    assert (reply.status_code, reply.json()["type"]) == (422, "/problems/content-refused")
+    assert "private key" in reply.json()["detail"]
+    asked = httpx.get(f"{model_url}/log").json()["requests"]
+    assert [each for each in asked if "Write a title" not in str(each["body"])] == []
