@@ -199,7 +199,9 @@ async def _replayed(message: Message) -> AsyncIterator[TurnEvent]:
     yield TurnCreated(message.conversation_id, message.id, message.reply_to)
     if message.content:
         yield TextDelta(message.content)
-    problem = StoredProblem(message.error) if message.error else None
+    problem: ProblemError | None = StoredProblem(message.error) if message.error else None
+    if problem is None and message.status == "interrupted":
+        problem = MessageSuperseded()  # otherwise it would have run again
     yield TurnEnded(message, problem, replayed=True)
 
 
