@@ -1,0 +1,123 @@
+"""Runs schedules one after another: one event loop with the proxy, the model and the person in it."""
+
+import asyncio
+import tempfile
+import time
+from collections.abc import AsyncIterator, Callable, Iterable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import httpx
+import uvicorn
+from starlette.types import ASGIApp
+
+from local.issuer import Issuer
+from local.serving import QUIET
+from parley.database import Address
+from tests.crash.boundaries import CountingModel, Gate, StatementProxy
+from tests.crash.invariants import Rows, Violated
+from tests.crash.listening import listen
+from tests.crash.person import Person
+from tests.crash.schedule import draw
+from tests.crash.workers import Zygote
+
+TIMEOUT_S = 10
+SCHEDULE_TIMEOUT_S = 60
+
+
+@dataclass
+class Report:
+    seed: int
+    problem: str | None = None
+    trace: list[str] = field(default_factory=list)
+    struck: int = 0
+
+    def __str__(self) -> str:
+        lines = [*self.trace, self.problem or "everything held"]
+        return "\n".join([f"seed {self.seed}", *(f"  {line}" for line in lines)])
+
+
+async def run_schedules(
+    owner_url: str, app_url: str, seeds: Iterable[int], report: Callable[[Report], None]
+) -> None:
+    """On a database of their own: new conversations count as titled there, so that no title is asked for."""
+    owner = Address(owner_url).connect()
+    owner.autocommit = True
+    owner.cursor().execute("alter table conversation alter column titled set default true")
+    gate = Gate()
+    try:
+        async with _stage(gate, app_url) as (zygote, issuer), _client() as http:
+            for seed in seeds:
+                report(await _run(seed, gate=gate, zygote=zygote, issuer=issuer, http=http, owner=owner))
+    finally:
+        owner.close()
+
+
+async def _run(
+    seed: int, *, gate: Gate, zygote: Zygote, issuer: Issuer, http: httpx.AsyncClient, owner: object
+) -> Report:
+    done = Report(seed)
+    user_id = f"crash-{seed}-{time.time_ns()}"
+    gate.begin(done.trace.append)
+    person = Person(
+        user_id,
+        issuer.mint(user_id),
+        http=http,
+        zygote=zygote,
+        gate=gate,
+        rows=Rows(owner, user_id),
+        trace=done.trace.append,
+    )
+    try:
+        await asyncio.wait_for(person.follow(draw(seed)), SCHEDULE_TIMEOUT_S)
+    except Violated as violated:
+        done.problem = str(violated)
+    except TimeoutError:
+        done.problem = "the schedule hangs"
+    finally:
+        await person.leave()
+    done.struck = sum("struck" in line for line in done.trace)
+    return done
+
+
+@asynccontextmanager
+async def _stage(gate: Gate, app_url: str) -> AsyncIterator[tuple[Zygote, Issuer]]:
+    port = urlsplit(app_url).port
+    assert port
+    with tempfile.TemporaryDirectory() as folder, listen() as listener:
+        issuer = Issuer(f"http://127.0.0.1:{listener.getsockname()[1]}", Path(folder) / "key.pem")
+        async with (
+            _served(issuer.app(), listener),
+            _served(CountingModel(gate), model_listener := listen()),
+            StatementProxy(gate, port).listen() as proxy_port,
+        ):
+            settings = {
+                "database_url": app_url.replace(f":{port}/", f":{proxy_port}/"),
+                "jwt_issuer": issuer.url,
+                "openai_api_key": "offline",
+                "openai_base_url": f"http://127.0.0.1:{model_listener.getsockname()[1]}/v1",
+                "openai_model": "offline",
+                "log_level": "ERROR",
+            }
+            async with Zygote.start(settings, "zygote", issuer.mint("zygote")) as zygote:
+                yield zygote, issuer
+
+
+@asynccontextmanager
+async def _served(app: ASGIApp, listener: object) -> AsyncIterator[None]:
+    server = uvicorn.Server(uvicorn.Config(app, **QUIET, lifespan="off"))
+    serving = asyncio.create_task(server.serve([listener]))
+    try:
+        yield
+    finally:
+        server.should_exit = True
+        await serving
+
+
+def _client() -> httpx.AsyncClient:
+    """Whose connections are never kept: the worker at their other end is dead soon."""
+    return httpx.AsyncClient(
+        timeout=TIMEOUT_S, verify=False, limits=httpx.Limits(max_keepalive_connections=0)
+    )

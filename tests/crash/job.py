@@ -1,0 +1,22 @@
+"""One process of several that run schedules side by side. Reads its task as JSON, writes a report a line."""
+
+import asyncio
+import json
+import sys
+from dataclasses import asdict
+
+from tests.crash.harness import Report, run_schedules
+
+
+def _report(report: Report) -> None:
+    print(json.dumps(asdict(report)), flush=True)
+
+
+def main() -> None:
+    task = json.loads(sys.stdin.readline())
+    seeds = range(task["first"], task["end"], task["step"])
+    asyncio.run(run_schedules(task["owner_url"], task["app_url"], seeds, _report))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,69 @@
+"""What a person does and what goes wrong, drawn from a seed."""
+
+import random
+from dataclasses import dataclass
+from typing import Literal, get_args
+
+from tests.crash.boundaries import How, When, Where
+
+Action = Literal[
+    "send", "twins", "rivals", "regenerate", "edit", "cancel", "leave", "fail", "replay", "reload"
+]
+# What happens to a request that got no answer. `hasty`: it is sent again while the lease still stands.
+Then = Literal["retry", "hasty", "move on"]
+
+_WEIGHTS = {"send": 6, "regenerate": 3, "edit": 3}
+
+
+@dataclass(frozen=True)
+class Strike:
+    where: Where
+    when: When
+    how: How
+    nth: int
+
+
+@dataclass(frozen=True)
+class Step:
+    action: Action
+    # Which of the person's conversations, counted from the newest; beyond the oldest is a new one.
+    conversation: int
+    streams: bool
+    slow: bool
+    strike: Strike | None
+    then: Then
+    killed_afterwards: bool
+
+    def __str__(self) -> str:
+        words = [self.action, f"in {self.conversation}", "streamed" * self.streams, "slow" * self.slow]
+        words += [f"[{self.strike}]" if self.strike else "", self.then, "killed" * self.killed_afterwards]
+        return " ".join(word for word in words if word)
+
+
+def draw(seed: int) -> list[Step]:
+    rng = random.Random(seed)
+    return [_step(rng) for _ in range(rng.randint(2, 3))]
+
+
+def _step(rng: random.Random) -> Step:
+    actions = get_args(Action)
+    strike = _strike(rng) if rng.random() < 0.6 else None
+    (action,) = rng.choices(actions, [_WEIGHTS.get(action, 1) for action in actions])
+    return Step(
+        action=action,
+        conversation=rng.choice([0, 0, 0, 1]),
+        streams=rng.random() < 0.3,
+        slow=action in {"cancel", "leave"} or (strike is not None and strike.where == "checkpoint"),
+        strike=strike,
+        then=rng.choice(get_args(Then)),
+        killed_afterwards=rng.random() < 0.1,
+    )
+
+
+def _strike(rng: random.Random) -> Strike:
+    where: Where = rng.choice(["begin", "begin", "end", "end", "checkpoint", "model"])
+    # A model whose connection breaks is no crash: tests/integration/test_chat.py has it.
+    how: How = rng.choices(["kill", "cut", "stop"], [6, 0 if where == "model" else 2, 2])[0]
+    nth = rng.choice([1, 1, 2]) if where in {"checkpoint", "begin"} else 1
+    when: When = rng.choice(["before", "after"] if how == "cut" else ["before", "after", "replied"])
+    return Strike(where, when, how, nth)

@@ -1,0 +1,76 @@
+"""Worker processes as a schedule sees them: born in milliseconds, killed, stopped, woken."""
+
+import asyncio
+import json
+import os
+import signal
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+from tests.crash import LAYER, ROOT
+
+START_TIMEOUT_S = 60
+
+
+class Worker:
+    """One life of an API process. Dead for certain when `kill` returns."""
+
+    def __init__(self, zygote: "Zygote", pid: int, port: int) -> None:
+        self.alive = True
+        self.url = f"http://127.0.0.1:{port}"
+        self._zygote = zygote
+        self._pid = pid
+
+    async def kill(self) -> None:
+        if self.alive:
+            self.alive = False
+            os.kill(self._pid, signal.SIGKILL)
+            await self._zygote.ask(f"reap {self._pid}")
+
+    def stop(self) -> None:
+        os.kill(self._pid, signal.SIGSTOP)
+
+    def wake(self) -> None:
+        if self.alive:
+            os.kill(self._pid, signal.SIGCONT)
+
+
+class Zygote:
+    def __init__(self, process: asyncio.subprocess.Process) -> None:
+        self._process = process
+        self._lock = asyncio.Lock()
+
+    @classmethod
+    @asynccontextmanager
+    async def start(cls, settings: dict[str, Any], user_id: str, token: str) -> AsyncIterator["Zygote"]:
+        process = await asyncio.create_subprocess_exec(
+            sys.executable,
+            *("-m", "tests.crash.zygote"),
+            cwd=ROOT,
+            env={"PATH": os.environ["PATH"], "PYTHONPATH": str(LAYER)},
+            stdin=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.PIPE,
+        )
+        zygote = cls(process)
+        config = {"settings": settings, "user_id": user_id, "token": token}
+        try:
+            ready = await asyncio.wait_for(zygote.ask(json.dumps(config)), START_TIMEOUT_S)
+            assert ready == "ready", "the zygote did not start"
+            yield zygote
+        finally:
+            assert process.stdin is not None
+            process.stdin.close()
+            await process.wait()
+
+    async def fork(self) -> Worker:
+        pid, port = (await self.ask("fork")).split()
+        return Worker(self, int(pid), int(port))
+
+    async def ask(self, line: str) -> str:
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        async with self._lock:
+            self._process.stdin.write(f"{line}\n".encode())
+            return (await self._process.stdout.readline()).decode().strip()
