@@ -80,6 +80,16 @@ format: ## Format the code and mend what can be mended
 	@$(VENV)/bin/ruff check --fix
 	@npm --prefix frontend run --silent format -- $(IGNORED)
 
+.PHONY: bench
+bench: .venv-bench/installed ## Measure a turn beside its goals and its peers: make bench ARGS=--help
+	@PYTHONPATH=layers/parley/python .venv-bench/bin/python -m tests.load $(ARGS)
+
+.venv-bench/installed: tests/requirements.txt tests/load/requirements.txt
+	@echo "  Python packages into .venv-bench, the first time some minutes"
+	@$(PYTHON) -m venv --clear .venv-bench
+	@.venv-bench/bin/python -m pip install --disable-pip-version-check --requirement tests/load/requirements.txt
+	@touch $@
+
 .PHONY: lock
 lock: ## Resolve the requirements anew from pyproject.toml
 	$(SETUP)
