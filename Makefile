@@ -52,6 +52,11 @@ test-python:
 	$(SETUP)
 	@$(RUN) -m pytest -p local.no_skips
 
+.PHONY: crash
+crash: ## Run 10,000 schedules of crashes; COUNT=100 runs as many
+	$(SETUP)
+	@$(RUN) -m tests.crash --count $(or $(COUNT),10000)
+
 .PHONY: check
 check: ## Check format, lint, types and imports
 	$(SETUP) --npm frontend tests/e2e
