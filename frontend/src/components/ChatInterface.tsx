@@ -45,8 +45,8 @@ export function ChatInterface({ apiUrl, user, initialConversationId }: ChatInter
 
   const onChange = useCallback(
     (id: string) => {
-      adopt(id);
-      void refresh(id);
+      const isNew = adopt(id);
+      void refresh(id, isNew);
     },
     [adopt, refresh],
   );

@@ -1,8 +1,7 @@
 import { useEffect, type KeyboardEvent, type RefObject } from "react";
 import styles from "./Composer.module.css";
 import { SendIcon, StopIcon } from "./icons";
-
-const MAX_LENGTH = 32_000;
+import { isSendable, isSendKey, tooLong } from "./messageText";
 
 interface ComposerProps {
   ref: RefObject<HTMLTextAreaElement | null>;
@@ -15,8 +14,8 @@ interface ComposerProps {
 }
 
 export function Composer({ ref, draft, onDraft, isBusy, canStop, onSend, onStop }: ComposerProps) {
-  const isTooLong = draft.length > MAX_LENGTH;
-  const canSend = !isBusy && !isTooLong && draft.trim() !== "";
+  const problem = tooLong(draft);
+  const canSend = !isBusy && isSendable(draft);
 
   useEffect(() => {
     // On a touch screen focus would raise the keyboard over the conversation.
@@ -30,9 +29,7 @@ export function Composer({ ref, draft, onDraft, isBusy, canStop, onSend, onStop 
   }
 
   function onKeyDown(event: KeyboardEvent) {
-    // With an input method Enter accepts a candidate; 229 is what Safari reports then.
-    if (event.nativeEvent.isComposing || event.keyCode === 229) return;
-    if (event.key !== "Enter" || event.shiftKey) return;
+    if (!isSendKey(event)) return;
     event.preventDefault();
     send();
   }
@@ -54,7 +51,7 @@ export function Composer({ ref, draft, onDraft, isBusy, canStop, onSend, onStop 
           placeholder="Write a message"
           aria-label="Message"
           aria-describedby="composer-hint"
-          aria-invalid={isTooLong}
+          aria-invalid={problem !== null}
           onChange={(event) => onDraft(event.target.value)}
           onKeyDown={onKeyDown}
         />
@@ -82,9 +79,7 @@ export function Composer({ ref, draft, onDraft, isBusy, canStop, onSend, onStop 
         )}
       </div>
       <p id="composer-hint" className={styles.hint}>
-        {isTooLong
-          ? `Too long: ${draft.length.toLocaleString("en")} of ${MAX_LENGTH.toLocaleString("en")} characters.`
-          : "Enter sends, Shift+Enter starts a new line."}
+        {problem ?? "Enter sends, Shift+Enter starts a new line."}
       </p>
     </form>
   );

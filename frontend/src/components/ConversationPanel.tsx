@@ -1,5 +1,8 @@
 import { useRef, useState } from "react";
+import { isRunning, type ChatMessage } from "@/hooks/messages";
+import type { ChatState } from "@/hooks/openChat";
 import { useChat } from "@/hooks/useChat";
+import { useFocusRefuge } from "@/hooks/useFocusRefuge";
 import type { ChatApi } from "@/services/chat_api";
 import type { User } from "./ChatInterface";
 import { Composer } from "./Composer";
@@ -8,6 +11,12 @@ import { EmptyState } from "./EmptyState";
 import { MenuIcon } from "./icons";
 import { MessageList, MessageSkeleton } from "./MessageList";
 import { UnavailableConversation } from "./UnavailableConversation";
+
+const CONNECTION: Record<ChatState["connection"], string | null> = {
+  good: null,
+  checking: "The connection was lost. Checking how the answer goes on…",
+  unreachable: "The connection was lost, and the server cannot be reached. Trying again…",
+};
 
 interface ConversationPanelProps {
   api: ChatApi;
@@ -24,18 +33,39 @@ export function ConversationPanel(props: ConversationPanelProps) {
   const { state, store } = useChat(props.api, props.conversationId, props.onChange);
   const [draft, setDraft] = useState("");
   const composer = useRef<HTMLTextAreaElement>(null);
+  const room = useRef<HTMLElement>(null);
   const { view, messages } = state;
-  const isSending = messages.some(({ status }) => status === "sending");
-  const isAnswering = messages.some(({ status }) => status === "in_progress");
+  const isAnswering = messages.some(isRunning);
+  const isBusy = isAnswering || state.beginning !== null;
+  const connection = CONNECTION[state.connection];
 
-  function edit(id: string, text: string) {
+  function focusComposer() {
+    // On a touch screen that would raise the keyboard over the conversation.
+    const hasKeyboard = window.matchMedia("(hover: hover)").matches;
+    (hasKeyboard ? composer : room).current?.focus();
+  }
+
+  useFocusRefuge(room, focusComposer);
+
+  function withdraw({ id, content }: ChatMessage) {
     store.withdraw(id);
-    setDraft(text);
+    setDraft((written) => (written ? `${content}\n\n${written}` : content));
     composer.current?.focus();
   }
 
+  function stop() {
+    void store.stop();
+    focusComposer();
+  }
+
   return (
-    <main id="conversation" tabIndex={-1} className={styles.panel} inert={props.isBehindDrawer}>
+    <main
+      ref={room}
+      id="conversation"
+      tabIndex={-1}
+      className={styles.panel}
+      inert={props.isBehindDrawer}
+    >
       <header className={styles.header}>
         <button
           type="button"
@@ -54,7 +84,7 @@ export function ConversationPanel(props: ConversationPanelProps) {
         <UnavailableConversation
           view={view}
           problem={state.problem}
-          onRetry={store.load}
+          onRetry={store.reading.load}
           onLeave={props.onLeave}
         />
       )}
@@ -62,10 +92,11 @@ export function ConversationPanel(props: ConversationPanelProps) {
         <EmptyState name={props.user.name} onChoose={store.send} />
       )}
       {view === "ready" && messages.length > 0 && (
-        <MessageList state={state} store={store} onEdit={edit} />
+        <MessageList state={state} store={store} isBusy={isBusy} onWithdraw={withdraw} />
       )}
       {view === "ready" && (
         <div className={styles.foot}>
+          {connection && <p className="notice">{connection}</p>}
           {state.problem && (
             <p className="alert" role="alert">
               {state.problem}
@@ -84,15 +115,15 @@ export function ConversationPanel(props: ConversationPanelProps) {
             ref={composer}
             draft={draft}
             onDraft={setDraft}
-            isBusy={isSending || isAnswering}
+            isBusy={isBusy}
             canStop={isAnswering && !state.isStopping}
             onSend={store.send}
-            onStop={store.stop}
+            onStop={stop}
           />
         </div>
       )}
       <p className="visually-hidden" role="status">
-        {isAnswering || isSending ? "The assistant is answering." : state.announcement}
+        {connection ?? (isBusy ? "The assistant is answering." : state.announcement)}
       </p>
     </main>
   );

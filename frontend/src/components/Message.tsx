@@ -1,74 +1,126 @@
-import { lazy, memo, Suspense } from "react";
-import type { ChatMessage } from "@/hooks/messages";
+import { lazy, memo, Suspense, useLayoutEffect, useRef } from "react";
+import type { ChatStore } from "@/hooks/chatStore";
+import { isLocal, isRunning, type ChatMessage } from "@/hooks/messages";
+import type { Edit } from "@/hooks/openChat";
+import { useVersions } from "@/hooks/useVersions";
 import type { ToolCall } from "@/services/types";
-import { PencilIcon, RetryIcon, ToolIcon } from "./icons";
+import { ToolIcon } from "./icons";
 import styles from "./Message.module.css";
+import { MessageActions } from "./MessageActions";
+import { MessageEditor } from "./MessageEditor";
+import { MessageState } from "./MessageState";
+import { VersionSwitch } from "./VersionSwitch";
 
 // The parser is a third of the page's script; until it is there, the text is shown as it is.
 const Markdown = lazy(() => import("./Markdown"));
 
-interface MessageProps {
-  message: ChatMessage;
-  /** The user's message that a retry would ask again; none if it cannot be. */
-  retryId: string | null;
-  onRetry: (id: string) => void;
-  onEdit: (id: string, text: string) => void;
+/** When an edit is given up, the focus goes back to where it was begun. */
+function useFocusBack(isEditing: boolean) {
+  const button = useRef<HTMLButtonElement>(null);
+  const wasEditing = useRef(isEditing);
+
+  useLayoutEffect(() => {
+    const isNowhere = document.activeElement === document.body;
+    if (wasEditing.current && !isEditing && isNowhere) button.current?.focus();
+    wasEditing.current = isEditing;
+  }, [isEditing]);
+
+  return button;
 }
 
-export const Message = memo(function Message({ message, retryId, onRetry, onEdit }: MessageProps) {
+interface MessageProps {
+  message: ChatMessage;
+  store: ChatStore;
+  /** Present while this message is being edited. */
+  edit: Edit | null;
+  isLast: boolean;
+  /** An answer is being written, or about to be. */
+  isBusy: boolean;
+  /** What the server has been asked to replace, and has not answered yet. */
+  isBeginning: boolean;
+  onWithdraw: (message: ChatMessage) => void;
+}
+
+export const Message = memo(function Message(props: MessageProps) {
+  const { message, store, edit, isLast, isBusy, isBeginning } = props;
+  const versions = useVersions(message, store.reading.listVersions);
+  const editButton = useFocusBack(edit !== null);
   const isUser = message.role === "user";
-  const canRetry =
-    retryId !== null && ["unsent", "failed", "interrupted", "cancelled"].includes(message.status);
+
+  if (edit) {
+    return (
+      <article className={styles.user}>
+        <h2 className="visually-hidden">You</h2>
+        <MessageEditor
+          edit={edit}
+          isBusy={isBusy}
+          isSending={isBeginning}
+          onChange={store.changeEdit}
+          onSend={store.sendEdit}
+          onCancel={store.cancelEdit}
+        />
+      </article>
+    );
+  }
   return (
-    <article className={isUser ? styles.user : styles.assistant}>
+    <article
+      className={`${isUser ? styles.user : styles.assistant} ${isLast ? styles.last : ""}`}
+      aria-busy={isBeginning && !isUser}
+    >
       <h2 className="visually-hidden">{isUser ? "You" : "Assistant"}</h2>
-      {message.toolCalls.length > 0 && <ToolCalls calls={message.toolCalls} />}
-      {isUser ? <p className={styles.bubble}>{message.content}</p> : <Answer message={message} />}
-      <State message={message} />
-      {canRetry && (
-        <div className={styles.actions}>
-          <button type="button" className="button secondary small" onClick={() => onRetry(retryId)}>
-            <RetryIcon /> Retry
-          </button>
-          {message.status === "unsent" && (
-            <button
-              type="button"
-              className="button secondary small"
-              onClick={() => onEdit(message.id, message.content)}
-            >
-              <PencilIcon /> Edit
-            </button>
+      <Content message={versions.shown} />
+      {!versions.isEarlier && (
+        <MessageState
+          message={message}
+          isLast={isLast}
+          isBusy={isBusy}
+          onRetry={() => void store.retry(message.id)}
+          onWithdraw={() => props.onWithdraw(message)}
+        />
+      )}
+      {!isLocal(message) && !isRunning(message) && (
+        <MessageActions
+          message={versions.shown}
+          isReadOnly={versions.isEarlier}
+          isBusy={isBusy}
+          editButton={editButton}
+          onEdit={() => store.startEdit(message.id)}
+          onRegenerate={() => void store.regenerate(message.id)}
+        >
+          {message.versionCount > 1 && (
+            <VersionSwitch count={message.versionCount} versions={versions} />
           )}
-        </div>
+        </MessageActions>
       )}
     </article>
   );
 });
 
-function Answer({ message }: { message: ChatMessage }) {
-  if (message.status === "in_progress" && !message.content) {
-    return (
-      <div className={styles.waiting} aria-hidden="true">
-        <i />
-        <i />
-        <i />
-      </div>
-    );
-  }
+function Content({ message }: { message: ChatMessage }) {
+  const { role, content, toolCalls } = message;
   return (
-    <Suspense fallback={<p className={styles.plain}>{message.content}</p>}>
-      <Markdown text={message.content} />
-    </Suspense>
+    <>
+      {toolCalls.length > 0 && <ToolCalls calls={toolCalls} />}
+      {role === "user" ? (
+        <p className={styles.bubble}>{content}</p>
+      ) : isRunning(message) && !content ? (
+        <Waiting />
+      ) : (
+        <Suspense fallback={<p className={styles.plain}>{content}</p>}>
+          <Markdown text={content} />
+        </Suspense>
+      )}
+    </>
   );
 }
 
-function State({ message: { status, error } }: { message: ChatMessage }) {
-  if (status === "cancelled") return <p className={styles.state}>You stopped this answer.</p>;
-  if (!error) return null;
+function Waiting() {
   return (
-    <p className="alert" role="alert">
-      {error}
-    </p>
+    <div className={styles.waiting} aria-hidden="true">
+      <i />
+      <i />
+      <i />
+    </div>
   );
 }
 

@@ -1,6 +1,7 @@
 import { useLayoutEffect, useRef, useState } from "react";
-import type { ChatState, ChatStore } from "@/hooks/chatStore";
+import type { ChatStore } from "@/hooks/chatStore";
 import type { ChatMessage } from "@/hooks/messages";
+import type { ChatState } from "@/hooks/openChat";
 import { Message } from "./Message";
 import styles from "./MessageList.module.css";
 
@@ -37,17 +38,18 @@ function useScroll(messages: ChatMessage[]) {
 interface MessageListProps {
   state: ChatState;
   store: ChatStore;
-  onEdit: (id: string, text: string) => void;
+  isBusy: boolean;
+  onWithdraw: (message: ChatMessage) => void;
 }
 
-export function MessageList({ state, store, onEdit }: MessageListProps) {
-  const { messages } = state;
+export function MessageList({ state, store, isBusy, onWithdraw }: MessageListProps) {
+  const { messages, edit, beginning } = state;
   const { region, onScroll } = useScroll(messages);
   const [isLoadingEarlier, setLoadingEarlier] = useState(false);
 
   async function loadEarlier() {
     setLoadingEarlier(true);
-    await store.loadEarlier();
+    await store.reading.loadEarlier();
     setLoadingEarlier(false);
   }
 
@@ -77,20 +79,17 @@ export function MessageList({ state, store, onEdit }: MessageListProps) {
           <Message
             key={message.id}
             message={message}
-            // Only the end of a conversation can be asked again.
-            retryId={index === messages.length - 1 ? questionOf(messages, index) : null}
-            onRetry={store.retry}
-            onEdit={onEdit}
+            store={store}
+            edit={edit?.messageId === message.id ? edit : null}
+            isLast={index === messages.length - 1}
+            isBusy={isBusy}
+            isBeginning={beginning === message.id}
+            onWithdraw={onWithdraw}
           />
         ))}
       </div>
     </div>
   );
-}
-
-function questionOf(messages: ChatMessage[], index: number): string | null {
-  const question = messages[index]?.role === "user" ? messages[index] : messages[index - 1];
-  return question?.role === "user" ? question.id : null;
 }
 
 export function MessageSkeleton() {

@@ -1,4 +1,4 @@
-import type { ChatView } from "@/hooks/chatStore";
+import type { ChatView } from "@/hooks/openChat";
 import styles from "./UnavailableConversation.module.css";
 
 interface UnavailableConversationProps {

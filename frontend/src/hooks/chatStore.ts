@@ -1,62 +1,30 @@
 import type { ChatApi } from "@/services/chat_api";
 import { ApiError, connectionLost } from "@/services/errors";
 import { newIdempotencyKey } from "@/services/idempotency_key";
-import type { TurnEvent } from "@/services/types";
-import {
-  appended,
-  emptyAnswer,
-  fromApi,
-  merged,
-  patched,
-  userMessage,
-  withoutMessage,
-  withToolCall,
-  type ChatMessage,
-} from "./messages";
+import type { Act, TurnRequest } from "@/services/types";
+import { LiveTurn } from "./liveTurn";
+import { fromApi, patched, userMessage, withoutMessage } from "./messages";
+import { OpenChat, problemOf, type ChatState } from "./openChat";
 import { pause } from "./pause";
+import { Reading } from "./reading";
 
-export type ChatView = "loading" | "ready" | "forbidden" | "missing" | "unavailable" | "signed-out";
-
-export interface ChatState {
-  view: ChatView;
-  messages: ChatMessage[];
-  hasEarlier: boolean;
-  isStopping: boolean;
-  isSignedOut: boolean;
-  /** Why the last attempt to load or to stop failed. */
-  problem: string | null;
-  /** The reply that has just been finished, for screen readers. */
-  announcement: string;
-}
-
-/** One send of one text; a retry repeats it unchanged, so that the server can recognise it. */
+/** One act of a person; a retry repeats it unchanged, so that the server can recognise it. */
 interface Attempt {
-  idempotencyKey: string;
-  message: string;
-  conversationId: string | null;
+  request: TurnRequest;
+  /** A connection was lost over it: the server may have carried it out. */
+  isUncertain: boolean;
 }
 
-/** An attempt under way. */
-interface Turn {
-  attempt: Attempt;
-  questionId: string;
-  answerId: string | null;
-  isEnded: boolean;
-}
+const OWN_TURN_POLL_MS = 2_000;
+const BUSY = "An answer is still being written here, perhaps in another tab.";
 
-const POLL_MS = { first: 1_000, longest: 2_000, longestOffline: 15_000 };
-
-/** The state of one conversation on the screen, from the first message to leaving it. */
+/** What a person can do in one conversation, from its first message to leaving it. */
 export class ChatStore {
-  #conversationId: string | null;
-  readonly #api: ChatApi;
-  readonly #onChange: (conversationId: string) => void;
+  readonly reading: Reading;
+  readonly #chat: OpenChat;
+  /** What has not begun yet, by the message that it is about. */
   readonly #attempts = new Map<string, Attempt>();
-  readonly #listeners = new Set<() => void>();
-  #state: ChatState;
-  #earlierCursor: string | null = null;
-  #closing = new AbortController();
-  #unseen = { messageId: "", text: "", frame: 0 };
+  #live: LiveTurn | null = null;
 
   constructor(
     api: ChatApi,
@@ -64,286 +32,187 @@ export class ChatStore {
     /** Called when the conversation is there, and when a turn in it has begun or ended. */
     onChange: (conversationId: string) => void,
   ) {
-    this.#api = api;
-    this.#conversationId = conversationId;
-    this.#onChange = onChange;
-    this.#state = {
-      view: conversationId ? "loading" : "ready",
-      messages: [],
-      hasEarlier: false,
-      isStopping: false,
-      isSignedOut: false,
-      problem: null,
-      announcement: "",
-    };
+    this.#chat = new OpenChat(api, conversationId, onChange);
+    this.reading = new Reading(this.#chat, () => this.#sendQueued());
   }
 
-  subscribe = (listener: () => void) => {
-    this.#listeners.add(listener);
-    return () => this.#listeners.delete(listener);
-  };
+  subscribe = (listener: () => void) => this.#chat.subscribe(listener);
 
-  getState = () => this.#state;
+  getState = () => this.#chat.state;
 
   open() {
-    this.#closing = new AbortController();
-    if (this.#state.view === "loading") void this.load();
+    this.#chat.open();
+    if (this.#chat.state.view === "loading") void this.reading.load();
   }
 
   /** Only the watching ends: the server goes on with a running turn. */
   close() {
-    this.#closing.abort();
-    cancelAnimationFrame(this.#unseen.frame);
+    this.#chat.close();
   }
 
-  load = async () => {
-    this.#set({ view: "loading", problem: null });
-    await this.#guarded(async (signal) => {
-      await this.#read(signal);
-      this.#set({ view: "ready" });
-      this.#onChange(this.#conversationId!);
-      await this.#followRunning();
-    }, viewOf);
+  refresh = async () => {
+    const { view, conversationId, beginning } = this.#chat.state;
+    // The stream of a turn is ahead of what is stored.
+    if (view !== "ready" || !conversationId || beginning || this.#live) return;
+    await this.reading.refresh();
   };
-
-  loadEarlier = () =>
-    this.#guarded(async (signal) => {
-      const page = await this.#api.listMessages(this.#conversationId!, {
-        before: this.#earlierCursor,
-        signal,
-      });
-      this.#earlierCursor = page.next_cursor;
-      const messages = [...page.data.map(fromApi), ...this.#state.messages];
-      this.#set({ messages, hasEarlier: page.has_more, problem: null });
-    }, problemOf);
 
   send = (text: string) => {
-    const attempt = {
-      idempotencyKey: newIdempotencyKey(),
-      message: text,
-      conversationId: this.#conversationId,
-    };
-    const message = userMessage(attempt.idempotencyKey, text);
-    this.#set({ messages: [...this.#state.messages, message] });
-    return this.#run(message.id, attempt);
+    const message = userMessage(newIdempotencyKey(), text);
+    this.#chat.set({ messages: [...this.#chat.state.messages, message] });
+    return this.#resend(message.id);
   };
 
-  /** Asks again for the answer to a user's message that has none, or whose answer went wrong. */
-  retry = (userMessageId: string) => {
-    const { messages } = this.#state;
-    const asked = messages.findIndex(({ id }) => id === userMessageId);
-    const answer = messages[asked + 1];
-    const attempt = this.#attempts.get(userMessageId);
-    // The server repeats a failed turn in place under its key. A cancelled one counts as done,
-    // and the key of an attempt made before a reload is gone: those are asked anew.
-    if (!attempt || answer?.status === "cancelled") return this.send(messages[asked]!.content);
-    const kept = answer ? withoutMessage(messages, answer.id) : messages;
-    this.#set({ messages: patched(kept, userMessageId, { status: "sending", error: null }) });
-    return this.#run(userMessageId, attempt);
+  /**
+   * Asks again for an answer that went wrong, or sends what could not be sent; while another answer
+   * is being written, as soon as that has ended.
+   */
+  retry = async (messageId: string) => {
+    if (this.#chat.find(messageId)?.role === "assistant") return this.regenerate(messageId);
+    if (this.#chat.isBusy) this.#chat.patch(messageId, { status: "queued", error: null });
+    else await this.#resend(messageId);
+  };
+
+  regenerate = async (messageId: string) => {
+    const { conversationId } = this.#chat.state;
+    if (!conversationId) return;
+    await this.#run(messageId, { kind: "regenerate", conversationId, messageId });
   };
 
   /** Takes a message that could not be sent back, for its writer to change it. */
   withdraw = (id: string) => {
     this.#attempts.delete(id);
-    this.#set({ messages: withoutMessage(this.#state.messages, id) });
+    this.#chat.set({ messages: withoutMessage(this.#chat.state.messages, id) });
   };
 
-  stop = () => {
-    const answer = this.#state.messages.find(({ status }) => status === "in_progress");
-    if (!answer || !this.#conversationId) return Promise.resolve();
-    this.#set({ isStopping: true, problem: null });
-    return this.#guarded(
-      () => this.#api.cancelTurn(this.#conversationId!, answer.id),
+  startEdit = (messageId: string) => {
+    const message = this.#chat.find(messageId);
+    if (message) this.#chat.set({ edit: { messageId, text: message.content, error: null } });
+  };
+
+  changeEdit = (text: string) => {
+    const { edit } = this.#chat.state;
+    if (edit) this.#chat.set({ edit: { ...edit, text } });
+  };
+
+  cancelEdit = () => this.#chat.set({ edit: null });
+
+  sendEdit = async () => {
+    const { edit, conversationId } = this.#chat.state;
+    if (!edit || !conversationId) return;
+    const { messageId, text } = edit;
+    this.#chat.set({ edit: { ...edit, error: null } });
+    await this.#run(messageId, { kind: "edit", conversationId, messageId, message: text });
+  };
+
+  stop = async () => {
+    const { running, state } = this.#chat;
+    if (!running || !state.conversationId) return;
+    this.#chat.set({ isStopping: true, problem: null });
+    await this.#chat.guarded(
+      async () => {
+        const answer = await this.#chat.api.cancelTurn(state.conversationId!, running.id);
+        if (this.#live) return; // its stream tells
+        this.#chat.patch(running.id, fromApi(answer));
+        await this.reading.refresh();
+      },
       (error) => ({ ...problemOf(error), isStopping: false }),
     );
   };
 
-  async #run(questionId: string, attempt: Attempt) {
-    const { signal } = this.#closing;
-    const turn: Turn = { attempt, questionId, answerId: null, isEnded: false };
-    this.#attempts.set(questionId, attempt);
-    this.#set({ announcement: "", problem: null, isSignedOut: false });
+  #resend(messageId: string) {
+    const { conversationId, messages } = this.#chat.state;
+    const message = this.#chat.find(messageId)?.content ?? "";
+    this.#chat.set({ messages: patched(messages, messageId, { status: "sending", error: null }) });
+    return this.#run(messageId, { kind: "send", conversationId, message });
+  }
+
+  #sendQueued() {
+    const queued = this.#chat.state.messages.find(({ status }) => status === "queued");
+    if (queued && !this.#chat.isBusy) void this.#resend(queued.id);
+  }
+
+  async #run(targetId: string, act: Act): Promise<void> {
+    const { signal } = this.#chat;
+    const attempt = this.#attempt(targetId, act);
+    const live = new LiveTurn(this.#chat, targetId, act);
+    this.#live = live;
+    this.#chat.set({ beginning: targetId, announcement: "", problem: null, isSignedOut: false });
+    const refusal = await this.#stream(live, attempt.request);
+    this.#live = null;
+    if (signal.aborted) return;
+    if (refusal) return this.#refuse(targetId, attempt, refusal);
+    this.#attempts.delete(targetId);
+    live.flush();
+    if (live.isEnded) this.#sendQueued();
+    else await this.reading.follow("checking");
+  }
+
+  #attempt(targetId: string, act: Act): Attempt {
+    const made = this.#attempts.get(targetId);
+    if (made && isSameAct(made.request, act)) return made;
+    const request = { ...act, idempotencyKey: newIdempotencyKey() };
+    const attempt = { request, isUncertain: false };
+    this.#attempts.set(targetId, attempt);
+    return attempt;
+  }
+
+  /** Returns why the turn has not begun, if it has not. */
+  async #stream(live: LiveTurn, request: TurnRequest): Promise<ApiError | null> {
+    const { signal } = this.#chat;
     try {
-      for await (const event of this.#api.runTurn(attempt, signal)) {
-        if (signal.aborted) return;
-        this.#apply(event, turn);
+      for await (const event of this.#chat.api.runTurn(request, signal)) {
+        if (signal.aborted) return null;
+        live.apply(event);
       }
-      if (!turn.answerId) throw connectionLost();
-      if (!turn.isEnded) await this.#follow(turn.answerId);
     } catch (error) {
-      if (signal.aborted) return;
-      await this.#refuse(turn.questionId, error);
-    }
-  }
-
-  #apply(event: TurnEvent, turn: Turn) {
-    switch (event.type) {
-      case "turn.created":
-        this.#accept(turn, event.conversation_id, event.user_message_id, event.message_id);
-        break;
-      case "turn.output_text.delta":
-        this.#grow(turn.answerId!, event.delta);
-        break;
-      case "turn.tool_call": {
-        const toolCalls = withToolCall(this.#find(turn.answerId)?.toolCalls ?? [], event);
-        this.#patch(turn.answerId!, { toolCalls });
-        break;
-      }
-      case "turn.completed":
-        // A plain JSON reply comes without the events before it.
-        if (!turn.answerId) {
-          this.#accept(turn, event.conversation_id, turn.questionId, event.message_id);
-        }
-        this.#end(turn, {
-          status: "completed",
-          content: event.response,
-          toolCalls: event.tool_calls,
-        });
-        break;
-      case "turn.cancelled":
-        // A replayed one comes without deltas.
-        this.#end(turn, {
-          status: "cancelled",
-          ...(event.response && { content: event.response }),
-        });
-        break;
-      case "turn.failed":
-        this.#end(turn, { status: "failed", error: event.problem.detail });
-        break;
-      default:
-        event satisfies never; // from a newer server, and not for this page
-    }
-  }
-
-  /** The server has stored the message: it and its conversation have their ids from there. */
-  #accept(turn: Turn, conversationId: string, questionId: string, answerId: string) {
-    const { messages } = this.#state;
-    const stored = { id: questionId, status: "completed", error: null } as const;
-    // After a lost connection the message may have been read from the server meanwhile.
-    const isKnown = turn.questionId !== questionId && this.#find(questionId) !== undefined;
-    const asked = isKnown
-      ? withoutMessage(messages, turn.questionId)
-      : patched(messages, turn.questionId, stored);
-    this.#attempts.delete(turn.questionId);
-    this.#attempts.set(questionId, turn.attempt);
-    turn.questionId = questionId;
-    turn.answerId = answerId;
-    this.#conversationId = conversationId;
-    this.#set({ messages: appended(asked, emptyAnswer(answerId)) });
-    this.#onChange(conversationId);
-  }
-
-  #end(turn: Turn, change: Partial<ChatMessage>) {
-    turn.isEnded = true;
-    this.#flush();
-    this.#patch(turn.answerId!, change);
-    this.#finished(turn.answerId!);
-  }
-
-  #finished(answerId: string) {
-    this.#set({ isStopping: false, announcement: this.#find(answerId)?.content ?? "" });
-    this.#onChange(this.#conversationId!);
-  }
-
-  /** One update of the page a frame, however many deltas arrive in it. */
-  #grow(messageId: string, delta: string) {
-    this.#unseen.messageId = messageId;
-    this.#unseen.text += delta;
-    this.#unseen.frame ||= requestAnimationFrame(() => this.#flush());
-  }
-
-  #flush() {
-    const { messageId, text, frame } = this.#unseen;
-    cancelAnimationFrame(frame);
-    this.#unseen = { messageId: "", text: "", frame: 0 };
-    const answer = this.#find(messageId);
-    if (answer && text) this.#patch(messageId, { content: answer.content + text });
-  }
-
-  async #refuse(questionId: string, error: unknown) {
-    if (!(error instanceof ApiError)) throw error;
-    this.#patch(questionId, { status: "unsent", error: error.message });
-    this.#set({ isSignedOut: error.isSignedOut });
-    if (error.isBusy && this.#conversationId) {
-      await this.#guarded((signal) => this.#read(signal), problemOf);
-      await this.#followRunning();
-    }
-  }
-
-  async #followRunning() {
-    const running = this.#state.messages.find(({ status }) => status === "in_progress");
-    if (running) await this.#follow(running.id);
-  }
-
-  /** Reads the conversation until the answer has ended: somebody else holds its stream, or nobody. */
-  async #follow(answerId: string) {
-    const { signal } = this.#closing;
-    this.#flush();
-    let wait = POLL_MS.first;
-    for (;;) {
-      await pause(wait, signal);
-      if (signal.aborted) return;
-      try {
-        await this.#read(signal);
-        wait = Math.min(wait * 1.25, POLL_MS.longest);
-        this.#set({ problem: null });
-      } catch (error) {
-        if (signal.aborted) return;
-        if (!(error instanceof ApiError) || error.isFinal) throw error;
-        wait = Math.min(wait * 2, POLL_MS.longestOffline);
-        this.#set({ problem: error.message });
-      }
-      if (this.#find(answerId)?.status !== "in_progress") return this.#finished(answerId);
-    }
-  }
-
-  async #read(signal: AbortSignal) {
-    const page = await this.#api.listMessages(this.#conversationId!, { signal });
-    const messages = merged(this.#state.messages, page.data.map(fromApi));
-    // While pages read before lie above this one, theirs is the place to go on from.
-    if (messages[0]?.id === page.data[0]?.id) {
-      this.#earlierCursor = page.next_cursor;
-      this.#set({ hasEarlier: page.has_more });
-    }
-    this.#set({ messages });
-  }
-
-  async #guarded(
-    work: (signal: AbortSignal) => Promise<unknown>,
-    onError: (error: ApiError) => Partial<ChatState>,
-  ) {
-    const { signal } = this.#closing;
-    try {
-      await work(signal);
-    } catch (error) {
-      if (signal.aborted) return;
+      if (signal.aborted) return null;
       if (!(error instanceof ApiError)) throw error;
-      this.#set(onError(error));
+      return error;
+    }
+    return live.hasBegun ? null : connectionLost();
+  }
+
+  async #refuse(targetId: string, attempt: Attempt, error: ApiError): Promise<void> {
+    const { conversationId } = this.#chat.state;
+    if (error.isBusy && !conversationId) {
+      // Nothing but this very message, lost before, can run in a conversation that it begins.
+      const { signal } = this.#chat;
+      await pause(OWN_TURN_POLL_MS, signal);
+      return signal.aborted ? undefined : this.#run(targetId, attempt.request);
+    }
+    attempt.isUncertain ||= error.isUncertain;
+    this.#chat.set({
+      beginning: null,
+      isSignedOut: error.isSignedOut,
+      ...this.#refused(targetId, attempt, error),
+    });
+    if (error.isStale || error.isUncertain) await this.refresh();
+  }
+
+  #refused(targetId: string, attempt: Attempt, error: ApiError): Partial<ChatState> {
+    const { messages, edit } = this.#chat.state;
+    const problem = error.isBusy ? BUSY : error.message;
+    switch (attempt.request.kind) {
+      case "send": {
+        const status = error.isBusy ? "held" : "unsent";
+        const change = attempt.isUncertain
+          ? ({ status: "lost", error: problem } as const)
+          : ({ status, error: error.isBusy ? null : problem } as const);
+        return { messages: patched(messages, targetId, change) };
+      }
+      case "edit":
+        return { edit: edit && { ...edit, error: problem } };
+      case "regenerate":
+        return { problem };
+      default:
+        return attempt.request satisfies never;
     }
   }
-
-  #find(id: string | null) {
-    return this.#state.messages.find((message) => message.id === id);
-  }
-
-  #patch(id: string, change: Partial<ChatMessage>) {
-    this.#set({ messages: patched(this.#state.messages, id, change) });
-  }
-
-  #set(change: Partial<ChatState>) {
-    this.#state = { ...this.#state, ...change };
-    for (const listener of this.#listeners) listener();
-  }
 }
 
-function problemOf(error: ApiError): Partial<ChatState> {
-  return { problem: error.message, isSignedOut: error.isSignedOut };
-}
-
-function viewOf(error: ApiError): Partial<ChatState> {
-  if (error.isSignedOut) return { view: "signed-out" };
-  if (error.isForbidden) return { view: "forbidden" };
-  // 422: an address with something that is no id.
-  if (error.isMissing || error.status === 422) return { view: "missing" };
-  return { view: "unavailable", problem: error.message };
+function isSameAct(request: TurnRequest, act: Act): boolean {
+  if (request.conversationId !== act.conversationId) return false;
+  const text = (some: Act) => (some.kind === "regenerate" ? "" : some.message);
+  return text(request) === text(act);
 }

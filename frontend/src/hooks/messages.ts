@@ -1,17 +1,25 @@
-import type { Message, ToolCall } from "@/services/types";
+import type { Act, Message, ToolCall } from "@/services/types";
 
 /** A tool call; it has its id while its turn is streamed. */
 export type ShownToolCall = ToolCall & { call_id?: string };
+
+/**
+ * What the server has not stored, as far as this page knows: on its way there; refused; `lost` with its
+ * connection, so that it may have arrived; `held` back by another answer; `queued` until that has ended.
+ */
+type LocalStatus = "sending" | "unsent" | "lost" | "held" | "queued";
 
 /** A message as it is shown: what the API keeps, or what is on its way there. */
 export interface ChatMessage {
   id: string;
   role: "user" | "assistant";
-  status: Message["status"] | "sending" | "unsent";
+  status: Message["status"] | LocalStatus;
   content: string;
   toolCalls: ShownToolCall[];
   /** Why there is no answer, or no more of it. */
   error: string | null;
+  version: number;
+  versionCount: number;
 }
 
 const ERRORS: Partial<Record<Message["status"], string>> = {
@@ -31,16 +39,40 @@ export function fromApi(message: Message): ChatMessage {
     content: message.content,
     toolCalls: message.tool_calls,
     error: describe(message.error) ?? ERRORS[message.status] ?? null,
+    version: message.version,
+    versionCount: message.version_count,
   };
 }
 
-export function userMessage(id: string, content: string): ChatMessage {
-  return { id, role: "user", status: "sending", content, toolCalls: [], error: null };
+export function userMessage(
+  id: string,
+  content: string,
+  change: Partial<ChatMessage> = {},
+): ChatMessage {
+  return {
+    id,
+    role: "user",
+    status: "sending",
+    content,
+    toolCalls: [],
+    error: null,
+    version: 1,
+    versionCount: 1,
+    ...change,
+  };
 }
 
-export function emptyAnswer(id: string): ChatMessage {
-  return { id, role: "assistant", status: "in_progress", content: "", toolCalls: [], error: null };
-}
+const UNWRITTEN: Pick<ChatMessage, "status" | "content" | "toolCalls" | "error"> = {
+  status: "in_progress",
+  content: "",
+  toolCalls: [],
+  error: null,
+};
+
+export const isLocal = ({ status }: ChatMessage) =>
+  ["sending", "unsent", "lost", "held", "queued"].includes(status);
+
+export const isRunning = ({ status }: ChatMessage) => status === "in_progress";
 
 export function patched(
   messages: ChatMessage[],
@@ -54,20 +86,68 @@ export function withoutMessage(messages: ChatMessage[], id: string): ChatMessage
   return messages.filter((message) => message.id !== id);
 }
 
-/** The last place counts: an answer that is run again keeps its id and moves to the end. */
-export function appended(messages: ChatMessage[], message: ChatMessage): ChatMessage[] {
-  return [...withoutMessage(messages, message.id), message];
-}
-
 export function withToolCall(calls: ShownToolCall[], call: ShownToolCall): ShownToolCall[] {
   const known = calls.findIndex(({ call_id }) => call_id === call.call_id);
   return known < 0 ? [...calls, call] : calls.with(known, call);
 }
 
-/** Puts a freshly read page in the place of what it covers, before what is not sent yet. */
+/**
+ * The messages once the server has taken up an act on the message `targetId`. A reply that is replayed
+ * may have been read meanwhile: what is known by its id keeps its place.
+ */
+export function begun(
+  messages: ChatMessage[],
+  targetId: string,
+  act: Act,
+  { questionId, answerId }: { questionId: string; answerId: string },
+): ChatMessage[] {
+  const target = messages.find(({ id }) => id === targetId);
+  const unsent = messages.filter((message) => isLocal(message) && message.id !== targetId);
+  const stored = messages.filter((message) => !isLocal(message));
+  const kept = act.kind === "send" || !target ? stored : stored.slice(0, stored.indexOf(target));
+
+  const count = act.kind === "send" ? 1 : (target?.versionCount ?? 0) + 1;
+  const latest = { version: count, versionCount: count };
+  if (act.kind !== "regenerate" && !kept.some(({ id }) => id === questionId)) {
+    kept.push(userMessage(questionId, act.message, { status: "completed", ...latest }));
+  }
+  if (kept.some(({ id }) => id === answerId)) {
+    return [...patched(kept, answerId, UNWRITTEN), ...unsent];
+  }
+  const versions = act.kind === "regenerate" ? latest : { version: 1, versionCount: 1 };
+  return [...kept, { id: answerId, role: "assistant", ...UNWRITTEN, ...versions }, ...unsent];
+}
+
+/** Puts a freshly read page in the place of what it covers, before what is not stored. */
 export function merged(messages: ChatMessage[], page: ChatMessage[]): ChatMessage[] {
   const fresh = new Set(page.map(({ id }) => id));
+  const shown = new Map(messages.map((message) => [message.id, message]));
   const overlap = messages.findIndex(({ id }) => fresh.has(id));
-  const unsent = messages.filter(({ status }) => status === "sending" || status === "unsent");
-  return [...messages.slice(0, Math.max(overlap, 0)), ...page, ...unsent];
+  return [
+    ...messages.slice(0, Math.max(overlap, 0)),
+    ...page.map((message) => notShorter(message, shown.get(message.id))),
+    ...unstored(messages, page),
+  ];
+}
+
+/** What was streamed may be ahead of what is stored: a text does not shrink under its reader's eyes. */
+function notShorter(stored: ChatMessage, shown: ChatMessage | undefined): ChatMessage {
+  if (!shown || !isPartial(stored) || !isPartial(shown)) return stored;
+  return shown.content.startsWith(stored.content)
+    ? { ...stored, content: shown.content, toolCalls: shown.toolCalls }
+    : stored;
+}
+
+const isPartial = ({ status }: ChatMessage) => status === "in_progress" || status === "interrupted";
+
+/** A lost message that turns up among the stored ones has arrived after all. */
+function unstored(messages: ChatMessage[], page: ChatMessage[]): ChatMessage[] {
+  const arrived = page
+    .filter(({ id, role }) => role === "user" && !messages.some((message) => message.id === id))
+    .map(({ content }) => content);
+  return messages.filter(isLocal).filter(({ status, content }) => {
+    const at = status === "lost" ? arrived.indexOf(content) : -1;
+    if (at >= 0) arrived.splice(at, 1);
+    return at < 0;
+  });
 }

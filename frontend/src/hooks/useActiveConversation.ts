@@ -30,10 +30,12 @@ export function useActiveConversation(initial: string | null) {
     setActive(({ key }) => ({ id, key: key + 1 }));
   }, []);
 
-  const adopt = useCallback((id: string) => {
-    if (isInAddress(id)) return;
+  /** Gives a conversation that has just begun its address; says whether it had none. */
+  const adopt = useCallback((id: string): boolean => {
+    if (isInAddress(id)) return false;
     window.history.replaceState(null, "", conversationPath(id));
     setActive(({ key }) => ({ id, key }));
+    return true;
   }, []);
 
   return { active, open, adopt };

@@ -1,6 +1,7 @@
 import { useEffect, useState, useSyncExternalStore } from "react";
 import type { ChatApi } from "@/services/chat_api";
 import { ChatStore } from "./chatStore";
+import { useReturn } from "./useReturn";
 
 /**
  * The chat of one conversation, or of one that begins with the first message (`null`).
@@ -19,6 +20,7 @@ export function useChat(
     store.open();
     return () => store.close();
   }, [store]);
+  useReturn(store.refresh);
 
   return { state, store };
 }

@@ -1,7 +1,7 @@
 import { ApiServer, makeToken, openStream, sendJson } from "@/testing/apiServer";
 import { AccessToken } from "./access_token";
 import { ChatApi } from "./chat_api";
-import type { TurnEvent } from "./types";
+import type { TurnEvent, TurnRequest } from "./types";
 
 const server = new ApiServer();
 let url: string;
@@ -18,10 +18,16 @@ function createApi(apiUrl = url) {
   );
 }
 
-async function runTurn(api: ChatApi, signal = new AbortController().signal) {
+const SEND: TurnRequest = {
+  kind: "send",
+  message: "Hello",
+  conversationId: "c-1",
+  idempotencyKey: "key-1",
+};
+
+async function runTurn(api: ChatApi, turn = SEND) {
   const events: TurnEvent[] = [];
-  const turn = { message: "Hello", conversationId: "c-1", idempotencyKey: "key-1" };
-  for await (const event of api.runTurn(turn, signal)) events.push(event);
+  for await (const event of api.runTurn(turn, new AbortController().signal)) events.push(event);
   return events;
 }
 
@@ -52,15 +58,34 @@ test("sends the message with its key and the token, and yields the turn's events
   });
 });
 
-test("takes a plain JSON reply as the completed turn", async () => {
-  server.answer((response) => sendJson(response, REPLY));
-  expect(await runTurn(createApi())).toEqual([{ type: "turn.completed", ...REPLY }]);
+test.each<[TurnRequest, string, unknown]>([
+  [{ ...SEND, conversationId: null }, "/api/ada/chat", { message: "Hello" }],
+  [
+    { ...SEND, kind: "edit", conversationId: "c-1", messageId: "m-1" },
+    "/api/ada/conversations/c-1/messages/m-1/edit",
+    { message: "Hello" },
+  ],
+  [
+    { kind: "regenerate", conversationId: "c-1", messageId: "m-2", idempotencyKey: "key-1" },
+    "/api/ada/conversations/c-1/messages/m-2/regenerate",
+    null,
+  ],
+])("knows where to send %j", async (turn, path, body) => {
+  server.answer((response) => {
+    openStream(response);
+    response.end();
+  });
+  await runTurn(createApi(), turn);
+  expect(server.received).toMatchObject([{ method: "POST", path, body }]);
+  expect(server.received[0]!.headers["idempotency-key"]).toBe("key-1");
 });
 
 test("retries once after a 401, with a new token and the same key", async () => {
-  server.answer((response) =>
-    server.received.length === 1 ? sendJson(response, {}, 401) : sendJson(response, REPLY),
-  );
+  server.answer((response) => {
+    if (server.received.length === 1) return sendJson(response, {}, 401);
+    openStream(response)("turn.completed", REPLY);
+    response.end();
+  });
   await runTurn(createApi());
   const [first, second] = server.received;
   expect(server.received).toHaveLength(2);
@@ -76,13 +101,17 @@ test("gives up after a second 401", async () => {
 
 test("shows the detail of a problem, and that the conversation is busy", async () => {
   server.answer((response) =>
-    sendJson(response, { title: "Conflict", detail: "Still writing." }, 409, {
-      "Retry-After": "2",
-    }),
+    sendJson(
+      response,
+      { type: "/problems/turn-in-progress", title: "Conflict", detail: "Still writing." },
+      409,
+      { "Retry-After": "2" },
+    ),
   );
   await expect(runTurn(createApi())).rejects.toMatchObject({
     message: "Still writing.",
     isBusy: true,
+    isUncertain: false,
   });
 });
 

@@ -2,19 +2,15 @@ import { connectionLost, fromResponse } from "./errors";
 import { readEventStream } from "./event_stream";
 import type { AccessToken } from "./access_token";
 import type {
-  ChatReply,
   Conversation,
   ConversationPage,
+  Message,
   MessagePage,
+  MessageVersions,
   Problem,
   TurnEvent,
+  TurnRequest,
 } from "./types";
-
-export interface TurnRequest {
-  message: string;
-  conversationId: string | null;
-  idempotencyKey: string;
-}
 
 type Query = Record<string, string | number | null | undefined>;
 
@@ -32,29 +28,33 @@ export class ChatApi {
   }
 
   getConversation(id: string): Promise<Conversation> {
-    return this.#json("GET", `/conversations/${encodeURIComponent(id)}`);
+    return this.#json("GET", conversationPath(id));
   }
 
   renameConversation(id: string, title: string): Promise<Conversation> {
-    return this.#json("PATCH", `/conversations/${encodeURIComponent(id)}`, { body: { title } });
+    return this.#json("PATCH", conversationPath(id), { body: { title } });
   }
 
   async deleteConversation(id: string): Promise<void> {
-    await this.#send("DELETE", `/conversations/${encodeURIComponent(id)}`);
+    await this.#send("DELETE", conversationPath(id));
   }
 
   listMessages(
     conversationId: string,
     { before, signal }: { before?: string | null; signal?: AbortSignal } = {},
   ): Promise<MessagePage> {
-    const path = `/conversations/${encodeURIComponent(conversationId)}/messages`;
+    const path = `${conversationPath(conversationId)}/messages`;
     return this.#json("GET", path, { query: { limit: 50, before }, signal });
   }
 
-  async cancelTurn(conversationId: string, messageId: string): Promise<void> {
-    const conversation = encodeURIComponent(conversationId);
-    const message = encodeURIComponent(messageId);
-    await this.#send("POST", `/conversations/${conversation}/messages/${message}/cancel`);
+  /** Every version of a message, the first one first. */
+  listVersions(conversationId: string, messageId: string): Promise<MessageVersions> {
+    return this.#json("GET", `${messagePath(conversationId, messageId)}/versions`);
+  }
+
+  /** Stops a running turn; returns its answer, with the text it has so far. */
+  cancelTurn(conversationId: string, messageId: string): Promise<Message> {
+    return this.#json("POST", `${messagePath(conversationId, messageId)}/cancel`);
   }
 
   /**
@@ -62,18 +62,11 @@ export class ChatApi {
    * is lost: the server goes on, and reading the messages tells how it ended.
    */
   async *runTurn(turn: TurnRequest, signal: AbortSignal): AsyncGenerator<TurnEvent> {
-    const response = await this.#send("POST", "/chat", {
-      body: {
-        message: turn.message,
-        ...(turn.conversationId && { conversation_id: turn.conversationId }),
-      },
+    const response = await this.#send("POST", turnPath(turn), {
+      body: turnBody(turn),
       headers: { Accept: "text/event-stream", "Idempotency-Key": turn.idempotencyKey },
       signal,
     });
-    if (!response.headers.get("Content-Type")?.startsWith("text/event-stream")) {
-      yield { type: "turn.completed", ...((await response.json()) as ChatReply) };
-      return;
-    }
     try {
       for await (const { event, data } of readEventStream(response.body!)) {
         yield toTurnEvent(event, data);
@@ -134,6 +127,32 @@ interface RequestOptions {
   body?: unknown;
   headers?: Record<string, string>;
   signal?: AbortSignal;
+}
+
+const conversationPath = (id: string) => `/conversations/${encodeURIComponent(id)}`;
+
+const messagePath = (conversationId: string, messageId: string) =>
+  `${conversationPath(conversationId)}/messages/${encodeURIComponent(messageId)}`;
+
+function turnPath(turn: TurnRequest): string {
+  if (turn.kind === "send") return "/chat";
+  return `${messagePath(turn.conversationId, turn.messageId)}/${turn.kind}`;
+}
+
+function turnBody(turn: TurnRequest): object | undefined {
+  switch (turn.kind) {
+    case "send":
+      return {
+        message: turn.message,
+        ...(turn.conversationId && { conversation_id: turn.conversationId }),
+      };
+    case "edit":
+      return { message: turn.message };
+    case "regenerate":
+      return undefined;
+    default:
+      return turn satisfies never;
+  }
 }
 
 function toTurnEvent(type: string, data: string): TurnEvent {

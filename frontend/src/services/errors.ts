@@ -3,11 +3,14 @@ import type { Problem } from "./types";
 /** What went wrong, in words a person may read; `status` 0 means that no answer came. */
 export class ApiError extends Error {
   readonly status: number;
+  /** The stable name of the problem; empty when it was not the API that answered. */
+  readonly type: string;
 
-  constructor(message: string, status: number) {
+  constructor(message: string, status: number, type = "") {
     super(message);
     this.name = "ApiError";
     this.status = status;
+    this.type = type;
   }
 
   get isSignedOut() {
@@ -29,7 +32,17 @@ export class ApiError extends Error {
 
   /** Another answer is being written in this conversation. */
   get isBusy() {
+    return this.type === "/problems/turn-in-progress";
+  }
+
+  /** The page shows something that is no longer so. */
+  get isStale() {
     return this.status === 409;
+  }
+
+  /** No answer, or a gateway's: the request may have been carried out all the same. */
+  get isUncertain() {
+    return this.status === 0 || this.status >= 500;
   }
 }
 
@@ -44,5 +57,6 @@ const FALLBACK = "Something went wrong. Please try again.";
 export async function fromResponse(response: Response): Promise<ApiError> {
   if (response.status === 401) return signedOut();
   const body: Partial<Problem> & { message?: string } = await response.json().catch(() => ({}));
-  return new ApiError(body.detail || body.title || body.message || FALLBACK, response.status);
+  const message = body.detail || body.title || body.message || FALLBACK;
+  return new ApiError(message, response.status, body.type);
 }

@@ -7,8 +7,17 @@ export type Conversation = Schemas["ConversationOut"];
 export type ConversationPage = Schemas["ConversationPage"];
 export type Message = Schemas["MessageOut"];
 export type MessagePage = Schemas["MessagePage"];
+export type MessageVersions = Schemas["MessageVersions"];
 export type Problem = Schemas["Problem"];
 export type ToolCall = Schemas["ToolCall"];
+
+/** What a person does that the assistant answers. */
+export type Act =
+  | { kind: "send"; conversationId: string | null; message: string }
+  | { kind: "edit"; conversationId: string; messageId: string; message: string }
+  | { kind: "regenerate"; conversationId: string; messageId: string };
+
+export type TurnRequest = Act & { idempotencyKey: string };
 
 /** What happens in a turn; OpenAPI describes a stream's bytes, not its events. */
 export type TurnEvent =
@@ -16,5 +25,5 @@ export type TurnEvent =
   | { type: "turn.output_text.delta"; delta: string }
   | ({ type: "turn.tool_call"; call_id: string } & ToolCall)
   | ({ type: "turn.completed" } & ChatReply)
-  | ({ type: "turn.cancelled" } & Partial<ChatReply>)
+  | ({ type: "turn.cancelled" } & ChatReply)
   | { type: "turn.failed"; problem: Problem };

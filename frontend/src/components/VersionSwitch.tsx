@@ -1,0 +1,34 @@
+import type { useVersions } from "@/hooks/useVersions";
+import { IconButton } from "./IconButton";
+import { NextIcon, PreviousIcon } from "./icons";
+import styles from "./VersionSwitch.module.css";
+
+interface VersionSwitchProps {
+  count: number;
+  versions: ReturnType<typeof useVersions>;
+}
+
+export function VersionSwitch({ count, versions }: VersionSwitchProps) {
+  const { number, isEarlier, isLoading, show } = versions;
+  return (
+    <div className={styles.versions}>
+      <IconButton
+        name="Previous version"
+        icon={<PreviousIcon />}
+        isDisabled={isLoading || number === 1}
+        onClick={() => void show(number - 1)}
+      />
+      <span aria-live="polite">
+        <span className="visually-hidden">Version </span>
+        {number} of {count}
+        {isEarlier && ", an earlier one"}
+      </span>
+      <IconButton
+        name="Next version"
+        icon={<NextIcon />}
+        isDisabled={isLoading || number === count}
+        onClick={() => void show(number + 1)}
+      />
+    </div>
+  );
+}

@@ -1,0 +1,16 @@
+import { useEffect } from "react";
+
+/** Calls back when a person comes back to the page, or the page to the network. */
+export function useReturn(onReturn: () => void) {
+  useEffect(() => {
+    const onVisible = () => document.visibilityState === "visible" && onReturn();
+    window.addEventListener("focus", onReturn);
+    window.addEventListener("online", onReturn);
+    document.addEventListener("visibilitychange", onVisible);
+    return () => {
+      window.removeEventListener("focus", onReturn);
+      window.removeEventListener("online", onReturn);
+      document.removeEventListener("visibilitychange", onVisible);
+    };
+  }, [onReturn]);
+}
