@@ -43,6 +43,7 @@ MATRIX = [
     Row("GET", f"{MESSAGE}/versions"),
     Row("POST", f"{MESSAGE}/cancel"),
     Row("POST", f"{MESSAGE}/regenerate"),
+    Row("POST", f"{MESSAGE}/approval", {"approved": True}),
     Row("POST", f"{MESSAGE}/edit", {"message": "hi"}, owners=422),
     # Last: what it deletes is gone.
     Row("DELETE", "/api/{user_id}/conversations/{conversation_id}", owners=204),

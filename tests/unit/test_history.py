@@ -49,6 +49,10 @@ def test_a_whole_turn_is_replayed_as_it_was() -> None:
 
 def test_tool_calls_are_shown_with_what_they_returned() -> None:
     shown = {"name": "look_up", "arguments": '{"word": "x"}'}
-    assert tool_calls([CALL, OUTPUT, ANSWER]) == [shown | {"output": "found", "status": "completed"}]
-    assert tool_calls([CALL]) == [shown | {"output": None, "status": "in_progress"}]
-    assert tool_calls(None) == []
+    assert tool_calls([CALL, OUTPUT, ANSWER], "completed") == [
+        shown | {"output": "found", "status": "completed"}
+    ]
+    assert tool_calls([CALL], "in_progress") == [shown | {"output": None, "status": "in_progress"}]
+    assert tool_calls([CALL], "failed")[0]["status"] == "cancelled"
+    assert tool_calls([CALL], "waiting_approval")[0]["status"] == "waiting_approval"
+    assert tool_calls(None, "completed") == []

@@ -57,6 +57,8 @@ export function MessageState({ message, isLast, isBusy, onRetry, onWithdraw }: M
           {withdraw}
         </div>
       );
+    case "waiting_approval":
+      return <p className={styles.state}>The answer waits for your decision.</p>;
     default:
       return status satisfies never;
   }

@@ -182,6 +182,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/{user_id}/conversations/{conversation_id}/messages/{message_id}/approval": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Decide about the tool calls that an answer waits for, and let it go on
+         * @description An answer that does not wait (any more) stays as it is, and is the reply.
+         */
+        post: operations["decide_api__user_id__conversations__conversation_id__messages__message_id__approval_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/{user_id}/conversations/{conversation_id}/messages/{message_id}/cancel": {
         parameters: {
             query?: never;
@@ -232,7 +252,7 @@ export interface components {
              * Status
              * @enum {string}
              */
-            status: "completed" | "cancelled";
+            status: "completed" | "cancelled" | "waiting_approval";
             /** Tool Calls */
             tool_calls: components["schemas"]["ToolCall"][];
             usage: components["schemas"]["TurnUsage"];
@@ -320,6 +340,16 @@ export interface components {
             next_cursor: string | null;
         };
         /**
+         * Decision
+         * @example {
+         *       "approved": true
+         *     }
+         */
+        Decision: {
+            /** Approved */
+            approved: boolean;
+        };
+        /**
          * EditRequest
          * @example {
          *       "message": "What was a parley, in 1700?"
@@ -382,7 +412,7 @@ export interface components {
              * Status
              * @enum {string}
              */
-            status: "in_progress" | "completed" | "failed" | "cancelled" | "interrupted";
+            status: "in_progress" | "completed" | "failed" | "cancelled" | "interrupted" | "waiting_approval";
             /** Content */
             content: string;
             /** Tool Calls */
@@ -440,7 +470,7 @@ export interface components {
              * Status
              * @enum {string}
              */
-            status: "in_progress" | "completed";
+            status: "in_progress" | "completed" | "waiting_approval" | "cancelled";
         };
         /** TurnUsage */
         TurnUsage: {
@@ -1268,6 +1298,140 @@ export interface operations {
         requestBody: {
             content: {
                 "application/json": components["schemas"]["EditRequest"];
+            };
+        };
+        responses: {
+            /** @description The reply; with `Accept: text/event-stream` the turn as it happens */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ChatReply"];
+                    "text/event-stream": string;
+                };
+            };
+            /** @description The request cannot be read */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description You are not signed in */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description This is not yours */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description An answer is still being written */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The request is too large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The request is not valid */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Your quota for today is used up */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The model did not answer */
+            502: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many answers are being written right now */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The answer took too long */
+            504: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    decide_api__user_id__conversations__conversation_id__messages__message_id__approval_post: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Sent again with the same body, it gives the same reply and runs nothing twice */
+                "idempotency-key"?: string | null;
+            };
+            path: {
+                /** @description The conversation's id */
+                conversation_id: string;
+                /** @description The message's id */
+                message_id: string;
+                /** @description The token's `sub` */
+                user_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Decision"];
             };
         };
         responses: {

@@ -85,6 +85,12 @@ class EditRequest(BaseModel):
     message: Message
 
 
+class Decision(BaseModel):
+    model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [{"approved": True}]})
+
+    approved: bool
+
+
 @router.post("/chat", response_model=ChatReply, responses=_TURN, summary="Say something, get an answer")
 async def chat(body: ChatRequest, turn: Turn) -> Response:
     return await turn.answer("send", body.conversation_id, message=body.message)
@@ -112,6 +118,19 @@ async def edit(
     conversation_id: ConversationId, message_id: MessageId, body: EditRequest, turn: Turn
 ) -> Response:
     return await turn.answer("edit", conversation_id, message_id, body.message)
+
+
+@router.post(
+    "/conversations/{conversation_id}/messages/{message_id}/approval",
+    response_model=ChatReply,
+    responses=_TURN,
+    summary="Decide about the tool calls that an answer waits for, and let it go on",
+    description="An answer that does not wait (any more) stays as it is, and is the reply.",
+)
+async def decide(
+    conversation_id: ConversationId, message_id: MessageId, body: Decision, turn: Turn
+) -> Response:
+    return await turn.answer("resume", conversation_id, message_id, approved=body.approved)
 
 
 @router.post(

@@ -23,7 +23,7 @@ class ToolCall(BaseModel):
     name: str
     arguments: str
     output: Any = None
-    status: Literal["in_progress", "completed"]
+    status: Literal["in_progress", "completed", "waiting_approval", "cancelled"]
 
 
 class TurnUsage(BaseModel):
@@ -44,7 +44,7 @@ class MessageOut(BaseModel):
     conversation_id: uuid.UUID
     seq: int
     role: Literal["user", "assistant"]
-    status: Literal["in_progress", "completed", "failed", "cancelled", "interrupted"]
+    status: Literal["in_progress", "completed", "failed", "cancelled", "interrupted", "waiting_approval"]
     content: str
     tool_calls: list[ToolCall]
     usage: TurnUsage | None
@@ -69,7 +69,7 @@ class MessageOut(BaseModel):
             {
                 **message.model_dump(include=set(cls.model_fields)),
                 "status": state.status,
-                "tool_calls": tool_calls(message.run_items),
+                "tool_calls": tool_calls(message.run_items, state.status),
                 "usage": usage,
                 "feedback": None,
                 "version_count": state.version_count,

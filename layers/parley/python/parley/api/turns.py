@@ -16,6 +16,7 @@ from parley.api.messages import ToolCall, TurnUsage
 from parley.api.problems import problem_document
 from parley.api.times import Time
 from parley.models import Message
+from parley.repositories.turns import Kind
 from parley.services.agent_service import TextDelta, ToolProgress
 from parley.services.history import tool_calls
 from parley.services.turn_run import TurnCreated, TurnEnded, TurnEvent
@@ -31,7 +32,7 @@ class ChatReply(BaseModel):
     message_id: uuid.UUID
     response: str
     timestamp: Time
-    status: Literal["completed", "cancelled"]
+    status: Literal["completed", "cancelled", "waiting_approval"]
     tool_calls: list[ToolCall]
     usage: TurnUsage
 
@@ -44,7 +45,7 @@ class ChatReply(BaseModel):
                 "response": message.content,
                 "timestamp": message.completed_at,
                 "status": message.status,
-                "tool_calls": tool_calls(message.run_items),
+                "tool_calls": tool_calls(message.run_items, message.status),
                 "usage": message.model_dump(include=set(TurnUsage.model_fields)),
             }
         )
@@ -76,13 +77,21 @@ class TurnCall:
 
     async def answer(
         self,
-        kind: Literal["send", "regenerate", "edit"],
+        kind: Kind,
         conversation_id: uuid.UUID | None,
         target_id: uuid.UUID | None = None,
         message: str = "",
+        approved: bool = False,
     ) -> Response:
         turn = TurnRequest(
-            self._user_id, self._token, kind, conversation_id, target_id, message, self._idempotency_key
+            self._user_id,
+            self._token,
+            kind,
+            conversation_id,
+            target_id,
+            message,
+            approved,
+            self._idempotency_key,
         )
         events = await self._turns.start(turn, _platform_remaining_s(self._request))
         if self._streams:

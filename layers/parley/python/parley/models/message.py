@@ -13,7 +13,8 @@ class Message(SQLModel, table=True):
     """`seq` orders the messages of a conversation as they were stored, whatever the clocks say.
 
     A user's message is `completed` from the start. An assistant's starts as `in_progress` with a lease
-    (`run_id` is its fencing id) and ends as completed, failed, cancelled or interrupted. A row that still
+    (`run_id` is its fencing id) and ends as completed, failed, cancelled or interrupted, or stops as
+    waiting_approval until a person has decided about a tool call. A row that still
     says `in_progress` after its lease has run out is interrupted: see `repositories.messages.status`.
     """
 
@@ -21,7 +22,8 @@ class Message(SQLModel, table=True):
     __table_args__ = (
         CheckConstraint("role in ('user', 'assistant')", name="message_role_check"),
         CheckConstraint(
-            "status in ('in_progress', 'completed', 'failed', 'cancelled', 'interrupted')",
+            "status in ('in_progress', 'completed', 'failed', 'cancelled', 'interrupted',"
+            " 'waiting_approval')",
             name="message_status_check",
         ),
         CheckConstraint(
@@ -50,6 +52,8 @@ class Message(SQLModel, table=True):
     content: str = Field(default="", sa_column_kwargs={"server_default": text("''")})
     # The Responses API's input items of a turn that did more than answer; None where `content` says it all.
     run_items: list[dict[str, Any]] | None = Field(default=None, sa_column=Column(JSONB(none_as_null=True)))
+    # Of a turn that waits for approval: the Agents SDK's RunState, from which any process can go on.
+    run_state: dict[str, Any] | None = Field(default=None, sa_column=Column(JSONB(none_as_null=True)))
     # For the search; nothing reads it, so selects leave it out.
     search: str | None = Field(
         default=None,

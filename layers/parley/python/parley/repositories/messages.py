@@ -105,5 +105,5 @@ def missing_message(
 
 
 def _of_user(user_id: str) -> Select[*tuple[Any, ...]]:
-    entity = select(Message, _STATUS, _VERSION_COUNT).options(defer(Message.search))  # type: ignore[arg-type]
+    entity = select(Message, _STATUS, _VERSION_COUNT).options(defer(Message.search), defer(Message.run_state))  # type: ignore[arg-type]
     return entity.where(col(Message.user_id) == user_id)

@@ -12,18 +12,20 @@ from parley.database import Database
 
 LEASE_S = 30
 
-EndStatus = Literal["completed", "failed", "cancelled"]
+Kind = Literal["send", "regenerate", "edit", "resume"]
+
+EndStatus = Literal["completed", "failed", "cancelled", "waiting_approval"]
 
 
 @dataclass(frozen=True, slots=True)
 class NewTurn:
     """What a client asks for. The new ids are used where no stored turn is taken up again.
 
-    `target_id`: the answer to regenerate, or the question to edit.
+    `target_id`: the answer to regenerate or resume, or the question to edit.
     """
 
     user_id: str
-    kind: Literal["send", "regenerate", "edit"]
+    kind: Kind
     conversation_id: uuid.UUID | None
     target_id: uuid.UUID | None
     new_conversation_id: uuid.UUID
@@ -49,12 +51,15 @@ class Limits:
 class Begun:
     """The turn runs. `history`: `{"role", "content", "run_items"}` of what precedes the question, of which
     `summary` stands for the part that is left out. `follow_up`: there is work to do after the reply.
+    `content` and `run_state` are what a resumed turn had when it stopped.
     """
 
     conversation_id: uuid.UUID
     question_id: uuid.UUID
     answer_id: uuid.UUID
     question: str
+    content: str
+    run_state: dict[str, Any] | None
     summary: str | None
     history: list[dict[str, Any]]
     follow_up: bool
@@ -80,6 +85,7 @@ class Ending:
     content: str
     tokens: int
     run_items: list[dict[str, Any]] | None
+    run_state: dict[str, Any] | None
     error: dict[str, Any] | None
     model: str
     input_tokens: int
@@ -104,13 +110,15 @@ _END = text("""
     with conv as (
         select id from conversation where id = :conversation_id and user_id = :user_id for update
     ), held as (
-        select m.id, m.status as was, m.completed_at from message m join conv on conv.id = m.conversation_id
+        select m.id, m.status as was, m.completed_at, m.input_tokens, m.output_tokens
+        from message m join conv on conv.id = m.conversation_id
         where m.id = :answer_id and m.user_id = :user_id and m.run_id = :run_id
           and (m.status = :status or m.status = 'in_progress' and m.lease_expires_at > clock_timestamp())
         for update of m
     ), ended as (
         update message m
         set status = :status, content = :content, tokens = :tokens, run_items = :run_items, error = :error,
+            run_state = :run_state,
             model = :model, input_tokens = :input_tokens, output_tokens = :output_tokens,
             lease_expires_at = null, completed_at = date_trunc('milliseconds', clock_timestamp())
         from held where m.id = held.id and held.was = 'in_progress'
@@ -120,25 +128,28 @@ _END = text("""
         from ended where c.id = :conversation_id and c.user_id = :user_id
     ), charged as (
         insert into usage (user_id, day, model, input_tokens, output_tokens)
-        select :user_id, (now() at time zone 'utc')::date, :model, :input_tokens, :output_tokens from ended
+        select :user_id, (now() at time zone 'utc')::date, :model,
+            :input_tokens - coalesce(held.input_tokens, 0), :output_tokens - coalesce(held.output_tokens, 0)
+        from ended cross join held
         on conflict (user_id, day, model) do update
         set input_tokens = usage.input_tokens + excluded.input_tokens,
             output_tokens = usage.output_tokens + excluded.output_tokens
     )
     select completed_at from ended union all select completed_at from held where was <> 'in_progress'
 """).bindparams(
-    bindparam("run_items", type_=JSONB(none_as_null=True)), bindparam("error", type_=JSONB(none_as_null=True))
+    *(bindparam(name, type_=JSONB(none_as_null=True)) for name in ("run_items", "run_state", "error"))
 )
 
 
 # Only the message's row is touched, so that a checkpoint waits for nobody and nobody for it.
 _CHECKPOINT = text("""
     update message
-    set content = :content, lease_expires_at = clock_timestamp() + make_interval(secs => :lease_s)
+    set content = :content, run_items = :run_items,
+        lease_expires_at = clock_timestamp() + make_interval(secs => :lease_s)
     where id = :answer_id and user_id = :user_id and run_id = :run_id
       and status = 'in_progress' and lease_expires_at > clock_timestamp()
     returning cancel_requested
-""")
+""").bindparams(bindparam("run_items", type_=JSONB(none_as_null=True)))
 
 _CANCEL = text("""
     update message set cancel_requested = true
@@ -167,6 +178,8 @@ def begin_turn(database: Database, turn: NewTurn, limits: Limits) -> Begun | Rep
                 uuid.UUID(result["question_id"]),
                 uuid.UUID(result["answer_id"]),
                 result["question"],
+                result["content"],
+                result["run_state"],
                 result["summary"],
                 result["history"],
                 result["follow_up"],
@@ -177,13 +190,23 @@ def begin_turn(database: Database, turn: NewTurn, limits: Limits) -> Begun | Rep
             return Refused(reason)
 
 
-def checkpoint_turn(database: Database, turn: NewTurn, answer_id: uuid.UUID, content: str) -> bool | None:
-    """Store the text so far and renew the lease. True: someone asked to cancel; None: the turn is lost."""
+def checkpoint_turn(
+    database: Database,
+    turn: NewTurn,
+    answer_id: uuid.UUID,
+    content: str,
+    run_items: list[dict[str, Any]] | None,
+) -> bool | None:
+    """Store what there is so far and renew the lease.
+
+    True: someone asked to cancel. None: the turn is lost.
+    """
     params = {
         "user_id": turn.user_id,
         "answer_id": answer_id,
         "run_id": turn.run_id,
         "content": content,
+        "run_items": run_items,
         "lease_s": LEASE_S,
     }
     rows = database.rows(turn.user_id, _CHECKPOINT, params)

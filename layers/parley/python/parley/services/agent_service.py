@@ -18,8 +18,9 @@ from agents import (
     RunHooks,
     Runner,
 )
-from agents.items import ToolCallItem, ToolCallOutputItem, TResponseInputItem
+from agents.items import ToolApprovalItem, ToolCallItem, ToolCallOutputItem, TResponseInputItem
 from agents.result import RunResultStreaming
+from agents.run_state import RunState
 from openai.types.responses import ResponseFunctionToolCall
 
 from parley.config import ConfigError, Settings
@@ -70,6 +71,26 @@ class Run:
     input_tokens: int = 0
     output_tokens: int = 0
     calls: dict[str, ToolProgress] = field(default_factory=dict)
+    # Where it stopped, when it stopped to wait for approval.
+    state: dict[str, Any] | None = None
+
+    def call_items(self) -> list[InputItem] | None:
+        """The tool calls so far, as run items."""
+        items: list[InputItem] = []
+        for call in self.calls.values():
+            ids = {"call_id": call.call_id}
+            items.append({"type": "function_call", **ids, "name": call.name, "arguments": call.arguments})
+            if call.output is not None:
+                items.append({"type": "function_call_output", **ids, "output": call.output})
+        return items or None
+
+
+@dataclass(frozen=True, slots=True)
+class Resumption:
+    """A run that waited for approval, and what was decided about all the calls that it waited for."""
+
+    state: dict[str, Any]
+    approved: bool
 
 
 class TokenBudgetExceeded(agents.AgentsException):
@@ -125,36 +146,60 @@ class AgentService:
     async def stream(
         self,
         agent: Agent[Any],
-        items: list[InputItem],
+        asked: list[InputItem] | Resumption,
         run: Run,
         conversation_id: uuid.UUID | None = None,
         caller: Caller | None = None,
     ) -> AsyncIterator[TextDelta | ToolProgress]:
-        """Let `agent` answer `items`, filling `run` as it goes; its tools act as `caller`.
+        """Let `agent` answer `asked`, filling `run` as it goes; its tools act as `caller`.
 
         Raises ProblemError.
         """
         # The SDK derives the key of the model's prompt cache from the group.
         config = replace(self._config, group_id=str(conversation_id) if conversation_id else None)
-        wire = cast("list[TResponseInputItem]", items)
-        result = Runner.run_streamed(
-            agent, wire, context=caller, max_turns=MAX_TURNS, hooks=TokenBudget(), run_config=config
-        )
         whole = False
+        result: RunResultStreaming | None = None
         try:
+            given = await _runner_input(agent, asked, caller, run)
+            result = Runner.run_streamed(
+                agent, given, context=caller, max_turns=MAX_TURNS, hooks=TokenBudget(), run_config=config
+            )
             async for event in result.stream_events():
                 if (progress := _progress(event, run)) is not None:
                     yield progress
             whole = True
+            if result.interruptions:
+                # The caller is not part of it: whoever decides brings their own token.
+                run.state = result.to_state().to_json(context_serializer=lambda _: {})
         except Exception as error:
             # Rubbish from the model comes as whatever tripped over it. The cause is for the operator.
             logger.warning("run_failed", extra=describe_error(error))
             raise _problem(error) from error
         finally:
-            result.cancel()
-            _collect(result, run, whole)
-        if not run.text:
+            if result is not None:
+                result.cancel()
+                _collect(result, run, whole)
+        if not run.text and run.state is None:
             raise UpstreamFailed("The model's answer was empty. Please try again.")
+
+
+async def _runner_input(
+    agent: Agent[Any], asked: list[InputItem] | Resumption, caller: Caller | None, run: Run
+) -> list[TResponseInputItem] | RunState[Any, Agent[Any]]:
+    if isinstance(asked, list):
+        return cast("list[TResponseInputItem]", asked)
+    context = RunContextWrapper(caller)
+    state = await RunState.from_json(agent, asked.state, context_override=context)
+    for call in state.get_interruptions():
+        if call.call_id is not None:
+            run.calls[call.call_id] = ToolProgress(
+                call.call_id, call.name or "", call.arguments or "", None, "in_progress"
+            )
+        if asked.approved:
+            state.approve(call)
+        else:
+            state.reject(call)
+    return state
 
 
 def _progress(event: agents.StreamEvent, run: Run) -> TextDelta | ToolProgress | None:
@@ -183,7 +228,11 @@ def _progress(event: agents.StreamEvent, run: Run) -> TextDelta | ToolProgress |
 
 def _collect(result: RunResultStreaming, run: Run, whole: bool) -> None:
     """Note what the whole or broken-off run leaves behind."""
-    items = [cast("InputItem", item.to_input_item()) for item in result.new_items]
+    items = [
+        cast("InputItem", item.to_input_item())
+        for item in result.new_items
+        if not isinstance(item, ToolApprovalItem)
+    ]
     if not whole and run.text:
         # Of the text of a run that was broken off, the SDK's items hold what came before the last part.
         items = [item for item in items if item.get("type") != "message"]

@@ -49,8 +49,9 @@ def estimate_tokens(content: str, run_items: list[InputItem] | None = None) -> i
     return size // 3 + 4
 
 
-def tool_calls(run_items: list[InputItem] | None) -> list[dict[str, Any]]:
+def tool_calls(run_items: list[InputItem] | None, turn_status: str) -> list[dict[str, Any]]:
     """The tool calls among run items as clients see them: name, arguments, output, status."""
+    open_status = turn_status if turn_status in ("in_progress", "waiting_approval") else "cancelled"
     # A message may come in the short form, which has no type.
     items = [item for item in run_items or [] if "type" in item]
     outputs = {item["call_id"]: item["output"] for item in items if item["type"] == "function_call_output"}
@@ -59,7 +60,7 @@ def tool_calls(run_items: list[InputItem] | None) -> list[dict[str, Any]]:
             "name": item["name"],
             "arguments": item["arguments"],
             "output": outputs.get(item["call_id"]),
-            "status": "completed" if item["call_id"] in outputs else "in_progress",
+            "status": "completed" if item["call_id"] in outputs else open_status,
         }
         for item in items
         if item["type"] == "function_call"

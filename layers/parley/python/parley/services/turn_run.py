@@ -17,8 +17,8 @@ from parley.logs import describe_error
 from parley.models import Message
 from parley.repositories import turns
 from parley.repositories.turns import Begun, Ending, NewTurn
-from parley.services.agent_service import AgentService, Run, TextDelta, ToolProgress
-from parley.services.history import estimate_tokens, input_items
+from parley.services.agent_service import AgentService, Resumption, Run, TextDelta, ToolProgress
+from parley.services.history import InputItem, estimate_tokens, input_items
 from parley.tools.caller import Caller
 
 logger = logging.getLogger(__name__)
@@ -50,7 +50,7 @@ class TurnEnded:
 
 TurnEvent = TurnCreated | TextDelta | ToolProgress | TurnEnded
 # How the writing stopped.
-Stop = Literal["completed", "cancelled"] | ProblemError
+Stop = Literal["completed", "cancelled", "waiting_approval"] | ProblemError
 # Begins the work after a reply, or hands it on; returns at once.
 FollowUp = Callable[[str, uuid.UUID], Awaitable[None]]
 
@@ -76,15 +76,15 @@ class TurnRun:
         self._follow_up = follow_up
         self._turn = turn
         self._begun = begun
-        self._run = Run()
+        self._run = Run(text=begun.content)
 
-    async def run(self, deadline: float) -> None:
-        """`deadline`: on the monotonic clock."""
+    async def run(self, deadline: float, *, approved: bool) -> None:
+        """`deadline`: on the monotonic clock. `approved`: of a resumed turn, what was decided."""
         begun = self._begun
         self.events.put_nowait(TurnCreated(begun.conversation_id, begun.answer_id, begun.question_id))
         following = asyncio.create_task(self._request_follow_up())
         # Whichever is first says how the writing stopped; neither, when the deadline is.
-        writing = asyncio.create_task(self._write())
+        writing = asyncio.create_task(self._write(approved))
         watching = asyncio.create_task(self._watch())
         done, pending = await asyncio.wait(
             {writing, watching},
@@ -99,10 +99,14 @@ class TurnRun:
         await asyncio.gather(following, *pending, return_exceptions=True)
         self.events.put_nowait(await self._end(stop))
 
-    async def _write(self) -> Stop:
+    async def _write(self, approved: bool) -> Stop:
         begun = self._begun
-        items = input_items(begun.summary, begun.history, begun.question)
-        stream = self._service.stream(self._agent, items, self._run, begun.conversation_id, self._caller)
+        asked: list[InputItem] | Resumption
+        if begun.run_state is None:
+            asked = input_items(begun.summary, begun.history, begun.question)
+        else:
+            asked = Resumption(begun.run_state, approved)
+        stream = self._service.stream(self._agent, asked, self._run, begun.conversation_id, self._caller)
         try:
             async for progress in stream:
                 self.events.put_nowait(progress)
@@ -111,7 +115,7 @@ class TurnRun:
         except Exception as error:
             logger.error("turn_crashed", extra=describe_error(error))
             return InternalError()
-        return "completed"
+        return "completed" if self._run.state is None else "waiting_approval"
 
     async def _watch(self) -> Stop:
         """Make a checkpoint every few seconds. Returns when the writing has to stop: cancelled, or lost."""
@@ -119,7 +123,12 @@ class TurnRun:
             await asyncio.sleep(CHECKPOINT_S)
             try:
                 cancel = await asyncio.to_thread(
-                    turns.checkpoint_turn, self._database, self._turn, self._begun.answer_id, self._run.text
+                    turns.checkpoint_turn,
+                    self._database,
+                    self._turn,
+                    self._begun.answer_id,
+                    self._run.text,
+                    self._run.call_items(),
                 )
             except ProblemError:
                 continue  # the lease outlasts many checkpoints
@@ -175,6 +184,7 @@ class TurnRun:
             content=run.text,
             tokens=estimate_tokens(run.text, run.run_items),
             run_items=run.run_items,
+            run_state=run.state,
             error=stop.document() if isinstance(stop, ProblemError) else None,
             model=self._service.model,
             input_tokens=run.input_tokens,

@@ -7,7 +7,7 @@ import time
 import uuid
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
-from typing import Any, Literal, assert_never
+from typing import Any, assert_never
 
 from agents import Agent
 
@@ -28,7 +28,7 @@ from parley.ids import new_id
 from parley.models import Message
 from parley.repositories import messages, turns
 from parley.repositories.messages import MessageState
-from parley.repositories.turns import Begun, Limits, NewTurn, Refused, Replay
+from parley.repositories.turns import Begun, Kind, Limits, NewTurn, Refused, Replay
 from parley.services.agent_service import AgentService, TextDelta
 from parley.services.history import estimate_tokens
 from parley.services.turn_run import FollowUp, TurnCreated, TurnEnded, TurnEvent, TurnRun
@@ -54,17 +54,19 @@ class StoredProblem(ProblemError):
 
 @dataclass(frozen=True, slots=True)
 class TurnRequest:
-    """`target_id`: the answer to regenerate, or the question to edit; the former needs no `message`.
+    """`target_id`: the answer to regenerate or resume, or the question to edit, which alone needs `message`.
 
+    `approved`: what a person decided about the tool calls of the turn to resume.
     `token`: the user's own, with which the agent's tools call the API.
     """
 
     user_id: str
     token: str = field(repr=False)
-    kind: Literal["send", "regenerate", "edit"]
+    kind: Kind
     conversation_id: uuid.UUID | None
     target_id: uuid.UUID | None
     message: str
+    approved: bool
     idempotency_key: str | None
 
 
@@ -113,7 +115,7 @@ class TurnService:
             beginning = await asyncio.to_thread(turns.begin_turn, self._database, turn, self._limits)
             match beginning:
                 case Begun():
-                    return self._run(turn, request.token, beginning, deadline)
+                    return self._run(request, turn, beginning, deadline)
                 case Replay():
                     return await self._replay(turn.user_id, beginning.answer_id)
                 case Refused():
@@ -161,15 +163,18 @@ class TurnService:
             run_id=new_id(),
             content=request.message,
             tokens=estimate_tokens(request.message),
-            idempotency_key=request.idempotency_key,
+            # A turn keeps the key that it began with.
+            idempotency_key=None if request.kind == "resume" else request.idempotency_key,
             request_hash=hashlib.sha256(json.dumps(asked).encode()).hexdigest(),
             model=self._service.model,
         )
 
-    def _run(self, turn: NewTurn, token: str, begun: Begun, deadline: float) -> AsyncIterator[TurnEvent]:
-        caller = self._make_caller(turn.user_id, token, begun.conversation_id)
+    def _run(
+        self, request: TurnRequest, turn: NewTurn, begun: Begun, deadline: float
+    ) -> AsyncIterator[TurnEvent]:
+        caller = self._make_caller(turn.user_id, request.token, begun.conversation_id)
         run = TurnRun(self._database, self._service, self._agent, caller, self._follow_up, turn, begun)
-        task = asyncio.create_task(run.run(deadline))
+        task = asyncio.create_task(run.run(deadline, approved=request.approved))
         self._admitted += 1
         self._tasks.add(task)
         task.add_done_callback(self._release)

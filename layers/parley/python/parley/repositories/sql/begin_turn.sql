@@ -5,9 +5,9 @@
 -- older than the locks.
 create or replace function begin_turn(
     p_user_id text,
-    p_kind text,             -- send, regenerate, edit
+    p_kind text,             -- send, regenerate, edit, resume
     p_conversation_id uuid,  -- null: a new conversation
-    p_target_id uuid,        -- regenerate: the answer to replace; edit: the question to replace
+    p_target_id uuid,        -- the answer to regenerate or resume; edit: the question to replace
     p_new_conversation_id uuid,
     p_title text,
     p_question_id uuid,
@@ -31,6 +31,7 @@ declare
     previous message;   -- the turn of the idempotency key
     target message;
     question message;
+    run_state jsonb;    -- of the turn to resume
     window_tokens bigint;
 begin
     -- One begin at a time a user: makes the quota exact and twin requests with one key wait for each other.
@@ -41,8 +42,6 @@ begin
         where user_id = p_user_id and idempotency_key = p_idempotency_key;
         if previous.request_hash <> p_request_hash then
             return jsonb_build_object('outcome', 'key_reused');
-        elsif previous.status in ('completed', 'cancelled') or previous.superseded then
-            return jsonb_build_object('outcome', 'replay', 'answer_id', previous.id);
         end if;
         p_conversation_id := coalesce(previous.conversation_id, p_conversation_id);
     end if;
@@ -72,6 +71,14 @@ begin
         end if;
     end if;
 
+    -- Read again: while this waited for the conversation's row, the turn may have ended.
+    if previous.id is not null then
+        select * into previous from message where id = previous.id;
+        if previous.status in ('completed', 'cancelled') or previous.superseded then
+            return jsonb_build_object('outcome', 'replay', 'answer_id', previous.id);
+        end if;
+    end if;
+
     select * into running from message where conversation_id = conv.id and status = 'in_progress';
     if running.run_id = p_run_id then
         previous := running;  -- begun already by this statement's first sending
@@ -91,6 +98,12 @@ begin
             return jsonb_build_object('outcome', 'superseded');
         elsif target.role <> (case p_kind when 'edit' then 'user' else 'assistant' end) then
             return jsonb_build_object('outcome', 'wrong_role');
+        elsif p_kind = 'resume' and target.status <> 'waiting_approval' then
+            return jsonb_build_object('outcome', 'replay', 'answer_id', target.id);
+        elsif p_kind = 'resume' then
+            previous := target;
+            run_state := target.run_state;
+            target := null;
         end if;
     end if;
 
@@ -100,14 +113,24 @@ begin
         where conversation_id = conv.id and not superseded and seq >= target.seq;
     end if;
 
+    -- Whoever goes on without deciding has decided against the call. A state is taken up once at most: what
+    -- was approved may have been done by then.
+    update message
+    set status = case when id = previous.id then status else 'cancelled' end, run_state = null
+    where conversation_id = conv.id and status = 'waiting_approval';
+
     lease := clock_timestamp() + make_interval(secs => p_lease_s);
     if previous.id is not null then
         select * into question from message where id = previous.reply_to;
         p_answer_id := previous.id;
         update message
-        set status = 'in_progress', content = '', run_items = null, error = null, completed_at = null,
-            cancel_requested = false, run_id = p_run_id, lease_expires_at = lease
+        set status = 'in_progress', error = null, completed_at = null, cancel_requested = false,
+            run_id = p_run_id, lease_expires_at = lease
         where id = p_answer_id;
+        if run_state is null then
+            update message set content = '', run_items = null, input_tokens = null, output_tokens = null
+            where id = p_answer_id;
+        end if;
     else
         if p_kind = 'regenerate' then
             select * into question from message where id = target.reply_to;
@@ -169,6 +192,8 @@ begin
         'question_id', question.id,
         'answer_id', p_answer_id,
         'question', question.content,
+        'content', case when run_state is not null then previous.content else '' end,
+        'run_state', run_state,
         'follow_up', not conv.titled or conv.summary_seq < conv.window_seq
                      or coalesce(window_tokens > p_history_tokens, false),
         'summary', conv.summary,

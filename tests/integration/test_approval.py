@@ -1,0 +1,150 @@
+"""A tool that needs approval stops the turn; a person decides, at any time, in any process."""
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import httpx
+import pytest
+from agents import Agent, RunContextWrapper, function_tool
+from sqlalchemy import text
+
+from parley.database import Database
+from parley.tools.caller import Caller
+from tests.conftest import Person
+from tests.integration.test_chat import events
+
+done: list[tuple[str, str]] = []
+
+
+@function_tool(needs_approval=True)
+def order(context: RunContextWrapper[Caller], what: str) -> str:
+    """Order something. It costs money."""
+    done.append((context.context.user_id, what))
+    return f"ordered {what}"
+
+
+def make_agent() -> Agent[Any]:
+    return Agent(name="Shop", tools=[order])
+
+
+@pytest.fixture(scope="module")
+def shops(serve_api: Callable[..., str]) -> tuple[str, str]:
+    """Two processes' worth of servers, which share nothing but the database."""
+    return serve_api(make_agent()), serve_api(make_agent())
+
+
+@pytest.fixture
+def alice(shops: tuple[str, str], person: Callable[..., Person]) -> Person:
+    return person(api_url=shops[0])
+
+
+@pytest.fixture
+def waiting(alice: Person) -> dict[str, Any]:
+    """The reply of a turn that waits."""
+    done.clear()
+    reply = alice.say('use the tool order with {"what": "tea"}')
+    assert reply.status_code == 200, reply.text
+    body = dict(reply.json())
+    assert body["status"] == "waiting_approval"
+    return body
+
+
+def path(waiting: dict[str, Any]) -> str:
+    return f"/conversations/{waiting['conversation_id']}/messages/{waiting['message_id']}/approval"
+
+
+def decide(person: Person, waiting: dict[str, Any], approved: bool, **headers: str) -> httpx.Response:
+    return person.http.post(path(waiting), json={"approved": approved}, headers=headers)
+
+
+def test_the_turn_stops_and_says_what_it_wants_to_do(alice: Person, waiting: dict[str, Any]) -> None:
+    (call,) = waiting["tool_calls"]
+    assert (call["name"], json.loads(call["arguments"])) == ("order", {"what": "tea"})
+    assert (call["status"], call["output"]) == ("waiting_approval", None)
+    assert done == []
+    stored = alice.messages(waiting["conversation_id"])[1]
+    assert (stored["status"], stored["tool_calls"]) == ("waiting_approval", waiting["tool_calls"])
+
+
+def test_an_approved_call_is_made_once_and_the_answer_goes_on(alice: Person, waiting: dict[str, Any]) -> None:
+    reply = decide(alice, waiting, approved=True)
+    assert (reply.status_code, reply.json()["status"]) == (200, "completed")
+    assert reply.json()["message_id"] == waiting["message_id"]
+    assert reply.json()["tool_calls"][0]["output"] == "ordered tea"
+    again = decide(alice, waiting, approved=True)
+    assert again.content == reply.content
+    assert again.headers["idempotency-replayed"] == "true"
+    assert done == [(alice.id, "tea")]
+    assert len(alice.messages(waiting["conversation_id"])) == 2
+
+
+def test_a_rejected_call_is_not_made_and_the_answer_goes_on(alice: Person, waiting: dict[str, Any]) -> None:
+    reply = decide(alice, waiting, approved=False)
+    assert (reply.status_code, reply.json()["status"]) == (200, "completed")
+    assert done == []
+    assert "ordered" not in reply.json()["response"]
+
+
+def test_another_process_goes_on_from_what_is_stored(
+    shops: tuple[str, str], person: Callable[..., Person], alice: Person, waiting: dict[str, Any]
+) -> None:
+    elsewhere = person(api_url=shops[1], user_id=alice.id)
+    assert decide(elsewhere, waiting, approved=True).json()["status"] == "completed"
+    assert done == [(alice.id, "tea")]
+
+
+def test_the_rest_is_streamed(alice: Person, waiting: dict[str, Any]) -> None:
+    names = [name for name, _ in events(decide(alice, waiting, approved=True, Accept="text/event-stream"))]
+    assert names[0] == "turn.created"
+    assert "turn.tool_call" in names
+    assert names[-1] == "turn.completed"
+
+
+def test_a_stream_ends_where_it_waits(alice: Person) -> None:
+    reply = alice.say('use the tool order with {"what": "tea"}', Accept="text/event-stream")
+    name, data = events(reply)[-1]
+    assert (name, data["status"]) == ("turn.waiting_approval", "waiting_approval")
+
+
+def test_going_on_without_deciding_decides_against_it(alice: Person, waiting: dict[str, Any]) -> None:
+    reply = alice.say("Never mind. My name is Ada", waiting["conversation_id"])
+    assert reply.status_code == 200, reply.text
+    stored = alice.messages(waiting["conversation_id"])[1]
+    assert (stored["status"], stored["tool_calls"][0]["status"]) == ("cancelled", "cancelled")
+    assert decide(alice, waiting, approved=True).json()["status"] == "cancelled"
+    assert done == []
+    assert "Ada" in alice.say("What is my name?", waiting["conversation_id"]).json()["response"]
+
+
+def test_nobody_else_decides(
+    alice: Person, waiting: dict[str, Any], shops: tuple[str, str], bob: Person
+) -> None:
+    url = f"{shops[0]}/api/{bob.id}{path(waiting)}"
+    reply = httpx.post(url, json={"approved": True}, headers={"Authorization": f"Bearer {bob.token}"})
+    assert reply.status_code == 403
+    assert done == []
+    assert alice.messages(waiting["conversation_id"])[1]["status"] == "waiting_approval"
+
+
+def test_the_stored_state_holds_no_token(alice: Person, waiting: dict[str, Any], database: Database) -> None:
+    rows = database.rows(
+        alice.id,
+        text("select run_state::text from message where run_state is not null and user_id = :u"),
+        {"u": alice.id},
+    )
+    assert len(rows) == 1
+    assert alice.token not in rows[0][0]
+
+
+def test_both_parts_of_a_turn_are_charged_once(
+    alice: Person, waiting: dict[str, Any], database: Database
+) -> None:
+    alice.http.patch(f"/conversations/{waiting['conversation_id']}", json={"title": "Mine"})
+    usage = text("select sum(turns), sum(input_tokens), sum(output_tokens) from usage")
+    before = database.rows(alice.id, usage)[0]
+    reply = decide(alice, waiting, approved=True).json()["usage"]
+    after = database.rows(alice.id, usage)[0]
+    assert (before[0], after[0]) == (1, 1)
+    assert after[1] - before[1] == reply["input_tokens"] - waiting["usage"]["input_tokens"]
+    assert after[2] - before[2] == reply["output_tokens"] - waiting["usage"]["output_tokens"]
