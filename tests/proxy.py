@@ -30,6 +30,8 @@ class Proxy:
     cut_after: int | None = None
     cut_reply: bool = False
     silent: bool = False
+    # Before the next reply comes back, once: a server that was asleep.
+    wakes_in_s: float = 0
     _sockets: set[socket.socket] = field(default_factory=set)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
@@ -107,7 +109,8 @@ class Proxy:
             while data := server.recv(65_536):
                 answering[0] = True
                 self.traffic.bytes_down += len(data)
-                time.sleep(self.delay_s / 2)
+                waking, self.wakes_in_s = self.wakes_in_s, 0
+                time.sleep(self.delay_s / 2 + waking)
                 if not self.silent:
                     client.sendall(data)
         with contextlib.suppress(OSError):

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import logging
 import sys
 from dataclasses import asdict
 
@@ -13,6 +14,8 @@ def _report(report: Report) -> None:
 
 
 def main() -> None:
+    # Which says of every connection that a killed worker leaves behind that it is gone.
+    logging.getLogger("asyncio").setLevel(logging.ERROR)
     task = json.loads(sys.stdin.readline())
     seeds = range(task["first"], task["end"], task["step"])
     asyncio.run(run_schedules(task["owner_url"], task["app_url"], seeds, _report))

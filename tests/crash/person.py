@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from collections import Counter
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -65,8 +66,9 @@ class Person:
         self._workers: list[Worker] = []
         self._questions = 0
         self._rerun_keys: set[str] = set()
+        self._asking: Counter[str] = Counter()
         self._stopped = False
-        self._left: Worker | None = None
+        self._left: tuple[Worker, str] | None = None
 
     async def follow(self, steps: list[Step]) -> None:
         for step in steps:
@@ -171,9 +173,10 @@ class Person:
     async def _rest(self) -> None:
         """Until the turn that was left behind has ended, which it does unless its worker dies."""
         for _ in range(PATIENCE_S * 50):
-            if self._left is None or not self._left.alive:
+            if self._left is None or not self._left[0].alive:
                 return
-            if all(row.status != "in_progress" for row in self._look()):
+            self._look()
+            if self._rows.seen[self._left[1]].status != "in_progress":
                 self._left = None
                 return
             await asyncio.sleep(0.02)
@@ -233,7 +236,7 @@ class Person:
         """Send it once; the ledger has what came of it."""
         worker = await self._worker()
         request.tries += 1
-        self._rerun_keys.add(request.key)
+        self._asking[request.key] += 1
         headers = {**self._headers, "Idempotency-Key": request.key}
         if streams:
             headers["Accept"] = "text/event-stream"
@@ -247,6 +250,9 @@ class Person:
         except httpx.TransportError as error:
             hold(not isinstance(error, httpx.TimeoutException), f"{request.key} hangs")
             self._trace(f"  {request.key}: {type(error).__name__}")
+        finally:
+            self._asking[request.key] -= 1
+            self._rerun_keys.add(request.key)
 
     async def _listen(
         self,
@@ -264,7 +270,8 @@ class Person:
                 request.stored_ids |= {created["message_id"], created["user_message_id"]}
                 if leaves:
                     self._trace(f"  {request.key}: left")
-                    self._left = self._gate.worker
+                    if self._gate.worker:
+                        self._left = self._gate.worker, created["message_id"]
                     return
                 if on_created:
                     meanwhile = asyncio.ensure_future(on_created(created))
@@ -330,7 +337,7 @@ class Person:
     # Truth
 
     def _look(self) -> list[Row]:
-        rows = self._rows.look(self._rerun_keys)
+        rows = self._rows.look(self._rerun_keys | set(+self._asking))
         self._rerun_keys = set()
         return rows
 
