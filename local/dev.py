@@ -14,7 +14,7 @@ from typing import NoReturn
 
 from local import services
 from local.environment import read_env_file
-from local.issuer import AUDIENCE, issuer_url
+from local.issuer import AUDIENCE, DEFAULT_PORT, issuer_url
 from local.ports import check_port, free_port
 from local.postgres import Postgres, PostgresError
 from local.progress import Problem, not_allowed, step, tell
@@ -67,14 +67,17 @@ def run_api(state: State, ports: Ports, env: Environment) -> NoReturn:
         if not has_key(env):
             env = {**env, **start_offline_model(supervisor, env, PERSONS_WORD_DELAY_MS)}
         issuer = issuer_url(ports.issuer)
+        mint = "make token USER=alice"
+        if ports.issuer != DEFAULT_PORT:
+            mint += f" ISSUER_PORT={ports.issuer}"
         supervisor.start(
             services.issuer(env, ports.issuer, state.issuer_key),
             services.api({**env, "DATABASE_URL": postgres.app_url, "JWT_ISSUER": issuer}, ports.api),
         )
         print(
             f"\n  Model: {model_in(env)}\n"
-            "  Token: make token USER=alice\n"
-            '  Try:   curl -H "Authorization: Bearer $(make token USER=alice)" '
+            f"  Token: {mint}\n"
+            f'  Try:   curl -H "Authorization: Bearer $({mint})" '
             "-H 'Content-Type: application/json' "
             f'-d \'{{"message": "Hello"}}\' {ports.api_url}/api/alice/chat\n'
             f"  Stop:  Ctrl-C\n\n  {ports.api_url}/api/docs\n",
@@ -110,7 +113,9 @@ def database(state: State, env: Environment, *, durable: bool) -> Iterator[Postg
         with step("PostgreSQL"):
             postgres = Postgres.start(state.data / "postgres", durable=durable)
     except PostgresError as error:
-        raise Problem(f"{error}\nTo start afresh, with the old data put aside: make dev RESET=1") from None
+        raise Problem(
+            f"{error}\nTo start afresh, with the old data put aside, run the same with RESET=1"
+        ) from None
     with postgres:
         with step("Tables of the API"):
             services.migrate_api(env, postgres)
@@ -189,7 +194,7 @@ def parse() -> argparse.Namespace:
     )
     parser.add_argument("--port", type=int, default=8000, help="of the API (default: 8000)")
     parser.add_argument("--web-port", type=int, default=3000, help="of the front end (default: 3000)")
-    parser.add_argument("--issuer-port", type=int, default=8001, help="of the issuer (default: 8001)")
+    parser.add_argument("--issuer-port", type=int, default=DEFAULT_PORT, help="of the issuer (default: 8001)")
     parser.add_argument(
         "--state", type=Path, default=services.ROOT / ".parley", help="folder of data and logs"
     )

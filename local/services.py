@@ -15,8 +15,8 @@ ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = ROOT / "layers" / "parley" / "python"
 FRONTEND = ROOT / "frontend"
 OFFLINE_KEY = "offline"
-# The first two switch Better Auth's origin check off, the others lead to a deployment's secrets and keys.
-NOT_FOR_THIS_MACHINE = ("TEST", "NODE_ENV", "SECRET_ARN", "JWT_JWKS_URL")
+# The first two switch Better Auth's origin check off, the others lead to a deployment and its secrets.
+NOT_FOR_THIS_MACHINE = ("TEST", "NODE_ENV", "SECRET_ARN", "JWT_JWKS_URL", "FOLLOWUP_FUNCTION")
 ISSUER_PATHS = ("/.well-known/openid-configuration", "/api/auth/jwks")
 
 Environment = Mapping[str, str]
