@@ -215,3 +215,50 @@ def test_what_follows_a_reply_is_handed_on_with_ids_only(
     assert after != before
     followup.handler(ids, Context())
     assert alice.http.get(path).json()["title"] == after, "twice does no harm"
+
+
+def rpc(method: str, token: str | None, **params: Any) -> dict[str, Any]:
+    """An HTTP API's event with a request to the MCP server."""
+    body = {"jsonrpc": "2.0", "id": 1, "method": method, "params": params}
+    asked = event("POST", "/api/mcp", token, body)
+    asked["headers"]["accept"] = "application/json, text/event-stream"
+    return asked
+
+
+@pytest.mark.parametrize("name", ["tools", "chat"])
+def test_one_environment_serves_mcp_again_and_again(
+    door: Callable[[str], ModuleType], name: str, alice: Person, bob: Person
+) -> None:
+    conversations = {each: each.say("Hello").json()["conversation_id"] for each in (alice, bob)}
+    handler = door(name).handler
+    for person in (alice, bob, alice):
+        call = rpc("tools/call", person.token, name="list_recent_conversations", arguments={})
+        reply = handler(call, Context())
+        assert (reply["statusCode"], reply["isBase64Encoded"]) == (200, False), reply
+        (content,) = json.loads(reply["body"])["result"]["content"]
+        assert [each["id"] for each in json.loads(content["text"])] == [conversations[person]]
+        assert handler(event("GET", "/api/mcp", person.token), Context())["statusCode"] == 405
+
+
+def test_a_newer_client_is_served_at_the_door(door: Callable[[str], ModuleType], alice: Person) -> None:
+    """Without a handshake, and refused the stream of events that would never end here."""
+    handler = door("tools").handler
+    meta = {"protocolVersion": "2026-07-28", "clientCapabilities": {}}
+    about = {"_meta": {f"io.modelcontextprotocol/{name}": value for name, value in meta.items()}}
+    for method, status in [("server/discover", 200), ("tools/list", 200), ("subscriptions/listen", 404)]:
+        asked = rpc(method, alice.token, notifications={}, **about)
+        asked["headers"] |= {"mcp-protocol-version": "2026-07-28", "mcp-method": method}
+        reply = handler(asked, Context())
+        assert reply["statusCode"] == status, reply["body"]
+
+
+def test_the_mcp_door_says_where_to_get_a_token(door: Callable[[str], ModuleType], issuer: Issuer) -> None:
+    handler = door("tools").handler
+    refused = handler(rpc("ping", None), Context())
+    url = "https://api.example.com/.well-known/oauth-protected-resource/api/mcp"
+    assert refused["statusCode"] == 401
+    assert refused["headers"]["www-authenticate"] == f'Bearer resource_metadata="{url}"'
+    metadata = handler(event("GET", url.removeprefix("https://api.example.com"), None), Context())
+    told = json.loads(metadata["body"])
+    assert told["resource"] == "https://api.example.com/api/mcp"
+    assert told["authorization_servers"] == [issuer.url]

@@ -18,7 +18,14 @@ from parley.config import Settings
 from parley.main import create_app
 from tests.conftest import Person
 
-PUBLIC = {"/api/health", "/api/health/ready", "/api/openapi.json", "/api/docs"}
+PUBLIC = {
+    "/api/health",
+    "/api/health/ready",
+    "/api/openapi.json",
+    "/api/docs",
+    "/.well-known/oauth-protected-resource",
+    "/.well-known/oauth-protected-resource/api/mcp",
+}
 
 
 @dataclass(frozen=True)
@@ -35,6 +42,7 @@ class Row:
 MESSAGE = "/api/{user_id}/conversations/{conversation_id}/messages/{message_id}"
 MATRIX = [
     Row("GET", "/api/me", others=200),
+    Row("POST", "/api/mcp", {"jsonrpc": "2.0", "id": 1, "method": "tools/list"}, others=200),
     Row("POST", "/api/{user_id}/chat", {"message": "hi"}),
     Row("GET", "/api/{user_id}/conversations"),
     Row("GET", "/api/{user_id}/conversations/{conversation_id}"),
@@ -110,7 +118,9 @@ def test_the_owner_is_served(row: Row, api_url: str, alice: Person, alices: Ids)
 def test_nobody_is_asked_to_sign_in(row: Row, api_url: str, alice: Person, alices: Ids) -> None:
     reply = call(row, api_url, alice.id, alices, None)
     assert reply.status_code == 401
-    assert reply.headers["www-authenticate"] == "Bearer"
+    scheme, _, _ = reply.headers["www-authenticate"].partition(" ")
+    assert scheme == "Bearer"
+    assert "error" not in reply.headers["www-authenticate"]
 
 
 @ROWS

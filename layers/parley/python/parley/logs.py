@@ -7,7 +7,7 @@ from contextvars import ContextVar
 from aws_lambda_powertools.logging.formatter import LambdaPowertoolsFormatter
 
 # uvicorn's access log has query strings, the SDK's and the clients' error texts have prompts.
-_TALKATIVE = ("uvicorn.access", "openai", "openai.agents", "httpx2", "httpcore2")
+_TALKATIVE = ("uvicorn.access", "openai", "openai.agents", "mcp", "httpx2", "httpcore2")
 
 request_id: ContextVar[str] = ContextVar("request_id", default="")
 

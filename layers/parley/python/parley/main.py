@@ -32,7 +32,7 @@ AGENT_FILE = Path(__file__).parents[4] / "functions" / "chat" / "agent.py"
 def create_app(settings: Settings | None = None, agent: "Agent[Any] | None" = None) -> FastAPI:
     """The whole API, with `agent` or the one in functions/chat/agent.py. Raises ConfigError."""
     # Imported here: the Agents SDK takes seconds, and the light door never needs it.
-    from parley.api import chat  # noqa: PLC0415
+    from parley.api import chat, mcp  # noqa: PLC0415
     from parley.services.agent_service import AgentService  # noqa: PLC0415
     from parley.services.follow_up_service import FollowUpService, invoke_follow_up  # noqa: PLC0415
     from parley.services.turn_service import TurnService  # noqa: PLC0415
@@ -40,7 +40,7 @@ def create_app(settings: Settings | None = None, agent: "Agent[Any] | None" = No
     from parley.tools.caller import Caller  # noqa: PLC0415
 
     settings = settings or Settings.load()
-    app = create_light_app(settings, chat.router)
+    app = create_light_app(settings, chat.router, mcp.router)
     service = AgentService(settings)
     database = app.state.database
     if settings.on_lambda:
@@ -83,6 +83,7 @@ def create_light_app(settings: Settings | None = None, *routers: APIRouter) -> F
         )
     for router in (health.router, account.router, conversations.router, messages.router, *routers):
         app.include_router(router)
+    app.state.settings = settings
     jwks_url = settings.jwt_jwks_url
     app.state.verifier = TokenVerifier(settings.jwt_issuer, settings.jwt_audience, jwks_url)
     app.state.database = _database(settings)

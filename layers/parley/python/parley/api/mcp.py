@@ -1,0 +1,84 @@
+"""`/api/mcp`: the conversation tools for agents elsewhere, over MCP's streamable HTTP without sessions.
+
+Not in the OpenAPI document: MCP and RFC 9728 describe these addresses, and clients find them that way.
+"""
+
+from collections.abc import Awaitable, Callable
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, Header, Request, Response
+from fastapi.routing import APIRoute
+from starlette.types import Message, Receive, Scope, Send
+
+from parley.api.dependencies import BearerToken, CurrentUser
+from parley.errors import Forbidden, Unauthorized
+from parley.tools.caller import Caller
+
+PATH = "api/mcp"
+METADATA_PATH = ".well-known/oauth-protected-resource"
+
+
+class _Challenged(APIRoute):
+    """A route whose 401 also says where to learn how to get a token (RFC 9728, section 5.1)."""
+
+    def get_route_handler(self) -> Callable[[Request], Awaitable[Response]]:  # type: ignore[override]
+        handle = super().get_route_handler()
+
+        async def challenge(request: Request) -> Response:
+            try:
+                return await handle(request)
+            except Unauthorized as error:
+                bearer = error.headers["WWW-Authenticate"]
+                separator = ", " if "=" in bearer else " "
+                where = f'resource_metadata="{request.base_url}{METADATA_PATH}/{PATH}"'
+                error.headers["WWW-Authenticate"] = f"{bearer}{separator}{where}"
+                raise
+
+        return challenge
+
+
+router = APIRouter(route_class=_Challenged, include_in_schema=False)
+
+
+def known_origin(request: Request, origin: Annotated[str | None, Header()] = None) -> None:
+    """MCP wants this against DNS rebinding. A page that may not read the API may not use its tools either."""
+    if origin is not None and origin not in request.app.state.settings.cors_origins:
+        raise Forbidden("Pages of this origin may not use the tools.")
+
+
+class _Exchange(Response):
+    """Answers with what the MCP SDK sends."""
+
+    def __init__(self, caller: Caller, body: bytes) -> None:
+        super().__init__()
+        self._caller = caller
+        self._request_body = body
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        # Imported here: it takes as long as all else together, and a turn needs none of it.
+        from parley.tools.for_mcp import serve  # noqa: PLC0415
+
+        unread: list[Message] = [{"type": "http.request", "body": self._request_body, "more_body": False}]
+
+        async def receive_again() -> Message:
+            return unread.pop() if unread else await receive()
+
+        await serve(self._caller, scope, receive_again, send)
+
+
+@router.post(f"/{PATH}", dependencies=[Depends(known_origin)])
+async def mcp(request: Request, user: CurrentUser, token: BearerToken) -> Response:
+    # The body is read here, where one that is too large becomes a problem document.
+    return _Exchange(Caller(request.app, user.id, token), await request.body())
+
+
+@router.get(f"/{METADATA_PATH}")
+@router.get(f"/{METADATA_PATH}/{PATH}")
+async def resource_metadata(request: Request) -> dict[str, Any]:
+    """Public: who gives out the tokens for the tools (RFC 9728)."""
+    return {
+        "resource": f"{request.base_url}{PATH}",
+        "resource_name": "Parley",
+        "authorization_servers": [request.app.state.settings.jwt_issuer],
+        "bearer_methods_supported": ["header"],
+    }

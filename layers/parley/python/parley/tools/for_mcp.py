@@ -1,0 +1,83 @@
+"""The tools as the Model Context Protocol wants them. Takes a while to import: it needs the whole MCP SDK."""
+
+import inspect
+import logging
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from mcp.server.lowlevel import Server
+from mcp.server.streamable_http_manager import StreamableHTTPSessionManager
+from mcp.shared.exceptions import MCPError
+from mcp_types import (
+    INVALID_PARAMS,
+    CallToolRequestParams,
+    CallToolResult,
+    ListToolsResult,
+    TextContent,
+    Tool,
+)
+from pydantic import BaseModel, ConfigDict, ValidationError, create_model
+from starlette.types import Receive, Scope, Send
+
+from parley.logs import describe_error
+from parley.tools.caller import Caller, ToolError
+from parley.tools.conversations import CONVERSATION_TOOLS
+
+logger = logging.getLogger(__name__)
+
+ToolFunction = Callable[..., Awaitable[str]]
+
+
+def _arguments(function: ToolFunction) -> type[BaseModel]:
+    """What a client may say to `function(caller, …)`: all but who is asking."""
+    _caller, *parameters = inspect.signature(function).parameters.values()
+    fields: dict[str, Any] = {each.name: (each.annotation, ...) for each in parameters}
+    return create_model(function.__name__, __config__=ConfigDict(extra="forbid"), **fields)
+
+
+_TOOLS = {function.__name__: (function, _arguments(function)) for function in CONVERSATION_TOOLS}
+
+
+async def serve(caller: Caller, scope: Scope, receive: Receive, send: Send) -> None:
+    """Answer one HTTP request to the MCP server of `caller`.
+
+    A server and a manager a request: a manager can be run once only, which is at start where there is a
+    lifespan; on Lambda there is none. It also keeps the caller out of everything that lives longer.
+    """
+    manager = StreamableHTTPSessionManager(_server(caller), json_response=True, stateless=True)
+    async with manager.run():
+        await manager.handle_request(scope, receive, send)
+
+
+def _server(caller: Caller) -> Server[Any]:
+    async def list_tools(*_: Any) -> ListToolsResult:
+        return ListToolsResult(
+            tools=[
+                Tool(name=name, description=inspect.getdoc(function), input_schema=model.model_json_schema())
+                for name, (function, model) in _TOOLS.items()
+            ]
+        )
+
+    async def call_tool(_: Any, call: CallToolRequestParams) -> CallToolResult:
+        if call.name not in _TOOLS:
+            raise MCPError(INVALID_PARAMS, "There is no such tool.")
+        text, failed = await _call(caller, call)
+        return CallToolResult(content=[TextContent(type="text", text=text)], is_error=failed)
+
+    return Server("parley", version="1", on_list_tools=list_tools, on_call_tool=call_tool)
+
+
+async def _call(caller: Caller, call: CallToolRequestParams) -> tuple[str, bool]:
+    """What the tool returned, or what was wrong: MCP wants bad arguments told to the model as well."""
+    function, model = _TOOLS[call.name]
+    try:
+        arguments = model.model_validate(call.arguments or {})
+        return await function(caller, **dict(arguments)), False
+    except ToolError as error:
+        return str(error), True
+    except ValidationError as error:
+        problems = error.errors(include_input=False, include_url=False, include_context=False)
+        return "\n".join(f"{each['loc'][0]}: {each['msg']}" for each in problems), True
+    except Exception as error:
+        logger.error("tool_crashed", extra=describe_error(error))
+        return "The tool failed. Go on without it.", True
