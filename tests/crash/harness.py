@@ -23,8 +23,8 @@ from tests.crash.person import Person
 from tests.crash.schedule import draw
 from tests.crash.workers import Zygote
 
-TIMEOUT_S = 10
-SCHEDULE_TIMEOUT_S = 60
+TIMEOUT_S = 30
+SCHEDULE_TIMEOUT_S = 120
 
 
 @dataclass

@@ -2,7 +2,7 @@
 
 from tests.crash import fleet
 
-SCHEDULES = 300
+SCHEDULES = 200
 
 
 def test_nothing_is_lost_or_doubled_whatever_is_killed_when() -> None:
