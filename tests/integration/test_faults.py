@@ -26,7 +26,7 @@ row     fault                                       test
 30      idle connection closed                      test_a_connection_closed_while_idle…
 31      pooler full                                 test_a_full_pooler_sheds…
 32      pooler swaps servers                        test_turns_through_a_pooler…; test_database.py
-33      cut during the commit                       test_a_statement_cut_off…
+33      cut during the commit                       test_a_statement_cut_off…, test_a_title_whose_storing…
 34      deadlock, lock time-out                     test_a_deadlock…, test_a_lock_held_for_too_long…
 35      Neon wakes slowly                           test_a_database_that_wakes_slowly…
 36      wrong certificate                           test_a_wrong_certificate…
@@ -62,6 +62,8 @@ from local.postgres import Postgres, free_port
 from parley import migrate
 from parley.config import Settings
 from parley.database import Address, Database
+from parley.repositories import follow_ups
+from parley.repositories.follow_ups import Spent
 from tests.conftest import Person
 from tests.integration.test_chat import events
 from tests.integration.test_database import at_port
@@ -349,6 +351,26 @@ def test_a_statement_cut_off_by_the_network_takes_effect_once(
     assert len(messages) == 4
     assert alternates(messages)
     assert model_calls(model_url, alice.id) == 1
+
+
+def test_a_title_whose_storing_is_cut_off_is_charged_once(
+    alice: Person, database: Database, postgres: Postgres
+) -> None:
+    conversation_id = uuid.UUID(alice.say("Hello").json()["conversation_id"])
+    time.sleep(0.3)  # its own title is stored
+    spent = text("select sum(input_tokens), bool_or(titled) from usage, conversation")
+    untitled = text("update conversation set titled = false returning 1")
+    database.rows(alice.id, untitled)
+    before = database.rows(alice.id, spent)[0][0]
+    proxy = Proxy(("127.0.0.1", postgres.port))
+    with proxy.listen() as port:
+        through = Database(at_port(postgres.app_url, port), pool_size=1)
+        through.rows(alice.id, text("select 1"))
+        proxy.cut_after, proxy.cut_reply = 0, True
+        follow_ups.store_title(through, alice.id, conversation_id, "Ahoy", Spent("offline", 100, 1))
+        through.close()
+    assert proxy.cut_after is None, "the connection was not cut"
+    assert database.rows(alice.id, spent) == [(before + 100, True)]
 
 
 def test_a_paid_reply_is_stored_when_the_database_died_meanwhile(

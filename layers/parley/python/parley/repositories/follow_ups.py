@@ -62,11 +62,11 @@ _READ = text("""
     from conv
 """)
 
-# Both charge the user in the same statement.
+# Both charge the user in the same statement, for what it stored: sent again, it charges nothing.
 _CHARGED = """
     charged as (
         insert into usage (user_id, day, model, input_tokens, output_tokens)
-        select :user_id, (now() at time zone 'utc')::date, :model, :input_tokens, :output_tokens
+        select :user_id, (now() at time zone 'utc')::date, :model, :input_tokens, :output_tokens from stored
         on conflict (user_id, day, model) do update
         set input_tokens = usage.input_tokens + excluded.input_tokens,
             output_tokens = usage.output_tokens + excluded.output_tokens
@@ -75,15 +75,16 @@ _CHARGED = """
 """
 
 _TITLED = """
-    with titled as (
+    with stored as (
         update conversation set title = :title, titled = true
         where id = :conversation_id and user_id = :user_id and not titled
+        returning 1
     ),
 """
 
 # Nothing is stored when an edit has replaced what was folded, or another follow-up was quicker.
 _FOLDED = """
-    with folded as (
+    with stored as (
         update conversation c
         set summary = :summary, summary_seq = :fold_until, window_seq = greatest(window_seq, :fold_until)
         where id = :conversation_id and user_id = :user_id and summary_seq = :summary_seq
@@ -91,6 +92,7 @@ _FOLDED = """
           and (select count(*) from message m
                where m.conversation_id = c.id and not m.superseded and m.content <> ''
                  and m.seq >= :summary_seq and m.seq < :fold_until) = :count
+        returning 1
     ),
 """
 
