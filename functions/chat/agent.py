@@ -1,10 +1,11 @@
-"""The agent. This file is all that you edit to make Parley yours. The three commonest changes:
+"""The agent. This file is all that you edit to make Parley yours. The four commonest changes:
 
 1. Another character: change INSTRUCTIONS.
 2. Another skill: write a function like `current_time` below and add it to `tools`. What it returns is what
    the model reads; its docstring is how the model knows when to use it. A tool that does something which
    cannot be undone takes `@function_tool(needs_approval=True)`: the user is asked first.
-3. Another model: set OPENAI_MODEL, and for another provider OPENAI_BASE_URL and OPENAI_API.
+3. Tools elsewhere: declare an MCP server in `mcp_servers` below.
+4. Another model: set OPENAI_MODEL, and for another provider OPENAI_BASE_URL and OPENAI_API.
 
 A tool that needs to know who is asking takes `context: RunContextWrapper[Caller]` as its first parameter and
 calls the API as that user: `await context.context.get("/conversations")`. See parley/tools/conversations.py.
@@ -25,6 +26,7 @@ from agents import (
 )
 
 from parley.tools.for_agents import conversation_tools
+from parley.tools.remote import RemoteServer
 
 INSTRUCTIONS = """\
 You are a helpful assistant in a chat. Answer in the language of the question, briefly first and in detail
@@ -71,3 +73,8 @@ agent = Agent(
     tools=[current_time, *conversation_tools],
     input_guardrails=[no_private_keys],
 )
+
+# MCP servers whose tools the agent may use too, such as
+#     RemoteServer("docs", "https://docs.example.com/mcp", ["search"], secret=read_secret("DOCS_TOKEN"))
+# with `from parley.config import read_secret`. What each of the settings means: parley/tools/remote.py.
+mcp_servers: list[RemoteServer] = []

@@ -43,8 +43,7 @@ class _Environment(BaseModel):
 
         Raises ConfigError.
         """
-        arn = os.environ.get("SECRET_ARN")
-        secret = _read_secret(arn) if arn else {}
+        secret = _deployed_secret()
         values = {
             field: value
             for field in cls.model_fields
@@ -88,6 +87,19 @@ class Settings(_Environment):
     @property
     def on_lambda(self) -> bool:
         return self.aws_lambda_function_name is not None
+
+
+def read_secret(name: str) -> SecretStr:
+    """A setting that only functions/chat/agent.py knows of, read as the others are. Raises ConfigError."""
+    value = os.environ.get(name) or _deployed_secret().get(name)
+    if not value:
+        raise ConfigError(f"{name}: is not set")
+    return SecretStr(value)
+
+
+def _deployed_secret() -> dict[str, Any]:
+    arn = os.environ.get("SECRET_ARN")
+    return _read_secret(arn) if arn else {}
 
 
 def _read_secret(arn: str) -> dict[str, Any]:

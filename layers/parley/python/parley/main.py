@@ -1,7 +1,7 @@
 """The app: what the dev server, the tests and every Lambda door call."""
 
 import importlib.util
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from functools import partial
 from pathlib import Path
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from agents import Agent
 
     from parley.services.follow_up_service import FollowUpService
+    from parley.tools.remote import RemoteServer
 
 # Of the local server, whose requests share one process; a Lambda environment serves one at a time.
 LOCAL_POOL_SIZE = 10
@@ -29,9 +30,14 @@ TEXT_MIME_TYPES = ["text/", "application/json", "application/problem+json"]
 AGENT_FILE = Path(__file__).parents[4] / "functions" / "chat" / "agent.py"
 
 
-def create_app(settings: Settings | None = None, agent: "Agent[Any] | None" = None) -> FastAPI:
-    """The whole API, with `agent` or the one in functions/chat/agent.py. Raises ConfigError."""
+def create_app(
+    settings: Settings | None = None,
+    agent: "Agent[Any] | None" = None,
+    mcp_servers: "Sequence[RemoteServer]" = (),
+) -> FastAPI:
+    """The whole API, with `agent` or what functions/chat/agent.py declares. Raises ConfigError."""
     # Imported here: the Agents SDK takes seconds, and the light door never needs it.
+    import parley.tools.lazy_mcp  # noqa: PLC0415
     from parley.api import chat, mcp  # noqa: PLC0415
     from parley.services.agent_service import AgentService  # noqa: PLC0415
     from parley.services.follow_up_service import FollowUpService, invoke_follow_up  # noqa: PLC0415
@@ -41,7 +47,11 @@ def create_app(settings: Settings | None = None, agent: "Agent[Any] | None" = No
 
     settings = settings or Settings.load()
     app = create_light_app(settings, chat.router, mcp.router)
-    service = AgentService(settings)
+    if agent is None:
+        agent, mcp_servers = _load_agent()
+    if mcp_servers:
+        import parley.tools.remote_tools  # noqa: F401, PLC0415 (at start, not in the first turn)
+    service = AgentService(settings, mcp_servers)
     database = app.state.database
     if settings.on_lambda:
         follow_up = partial(invoke_follow_up, settings.followup_function)
@@ -49,9 +59,7 @@ def create_app(settings: Settings | None = None, agent: "Agent[Any] | None" = No
         app.state.follow_ups = FollowUpService(database, service, settings)
         follow_up = app.state.follow_ups.start
     make_caller = partial(Caller, app)
-    app.state.turns = TurnService(
-        database, service, bounded(agent or _load_agent()), make_caller, follow_up, settings
-    )
+    app.state.turns = TurnService(database, service, bounded(agent), make_caller, follow_up, settings)
     return app
 
 
@@ -97,6 +105,7 @@ def _database(settings: Settings) -> Database:
 
 def create_follow_ups(settings: Settings | None = None) -> "FollowUpService":
     """What the follow-up Lambda runs. Raises ConfigError."""
+    import parley.tools.lazy_mcp  # noqa: F401, PLC0415
     from parley.services.agent_service import AgentService  # noqa: PLC0415
     from parley.services.follow_up_service import FollowUpService  # noqa: PLC0415
 
@@ -115,8 +124,8 @@ async def _close_at_shutdown(app: FastAPI) -> AsyncIterator[None]:
     app.state.database.close()
 
 
-def _load_agent() -> "Agent[Any]":
-    """The agent of AGENT_FILE. What is wrong with it is said in a line, for whoever edits it."""
+def _load_agent() -> "tuple[Agent[Any], Sequence[RemoteServer]]":
+    """What AGENT_FILE declares. What is wrong with it is said in a line, for whoever edits it."""
     from agents import Agent  # noqa: PLC0415
 
     spec = importlib.util.spec_from_file_location("agent", AGENT_FILE)
@@ -130,4 +139,4 @@ def _load_agent() -> "Agent[Any]":
     agent = getattr(module, "agent", None)
     if not isinstance(agent, Agent):
         raise ConfigError(f"{AGENT_FILE}: `agent` is not an Agent of the Agents SDK")
-    return agent
+    return agent, getattr(module, "mcp_servers", ())

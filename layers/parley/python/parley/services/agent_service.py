@@ -2,7 +2,8 @@
 
 import logging
 import uuid
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AbstractAsyncContextManager, nullcontext
 from dataclasses import dataclass, field, replace
 from typing import Any, cast
 
@@ -35,6 +36,7 @@ from parley.errors import (
 from parley.logs import describe_error
 from parley.services.history import InputItem
 from parley.tools.caller import Caller
+from parley.tools.remote import RemoteServer
 
 logger = logging.getLogger(__name__)
 
@@ -108,10 +110,11 @@ class TokenBudget(RunHooks[Any]):
 class AgentService:
     """Runs agents against the model that the settings name. Raises ConfigError when none is configured."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, mcp_servers: Sequence[RemoteServer] = ()) -> None:
         if settings.openai_api_key is None:
             raise ConfigError("OPENAI_API_KEY: is not set")
         self.model = settings.openai_model
+        self._mcp_servers = mcp_servers
         self._client = openai.AsyncOpenAI(
             api_key=settings.openai_api_key.get_secret_value(),
             base_url=settings.openai_base_url,
@@ -160,13 +163,19 @@ class AgentService:
         whole = False
         result: RunResultStreaming | None = None
         try:
-            given = await _runner_input(agent, asked, caller, run)
-            result = Runner.run_streamed(
-                agent, given, context=caller, max_turns=MAX_TURNS, hooks=TokenBudget(), run_config=config
-            )
-            async for event in result.stream_events():
-                if (progress := _progress(event, run)) is not None:
-                    yield progress
+            async with self._equipped(agent, caller) as equipped:
+                given = await _runner_input(equipped, asked, caller, run)
+                result = Runner.run_streamed(
+                    equipped,
+                    given,
+                    context=caller,
+                    max_turns=MAX_TURNS,
+                    hooks=TokenBudget(),
+                    run_config=config,
+                )
+                async for event in result.stream_events():
+                    if (progress := _progress(event, run)) is not None:
+                        yield progress
             whole = True
             if result.interruptions:
                 # The caller is not part of it: whoever decides brings their own token.
@@ -181,6 +190,14 @@ class AgentService:
                 _collect(result, run, whole)
         if not run.text and run.state is None:
             raise UpstreamFailed("The model's answer was empty. Please try again.")
+
+    def _equipped(self, agent: Agent[Any], caller: Caller | None) -> AbstractAsyncContextManager[Agent[Any]]:
+        if caller is None or not self._mcp_servers:
+            return nullcontext(agent)
+        # Imported here: it takes a second, which an agent without such servers need not spend.
+        from parley.tools.remote_tools import with_remote_tools  # noqa: PLC0415
+
+        return with_remote_tools(agent, self._mcp_servers, caller)
 
 
 async def _runner_input(

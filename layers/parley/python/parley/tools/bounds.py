@@ -3,7 +3,7 @@
 from dataclasses import replace
 from typing import Any
 
-from agents import Agent, FunctionTool, Tool
+from agents import Agent, FunctionTool
 from agents.tool_context import ToolContext
 
 TIMEOUT_S = 15
@@ -13,13 +13,12 @@ MAX_OUTPUT = 20_000
 
 def bounded(agent: Agent[Any]) -> Agent[Any]:
     """The agent with its function tools held to the time limit and the size of what they return."""
-    return agent.clone(tools=[_bounded(tool) for tool in agent.tools])
+    return agent.clone(
+        tools=[bounded_tool(tool) if isinstance(tool, FunctionTool) else tool for tool in agent.tools]
+    )
 
 
-def _bounded(tool: Tool) -> Tool:
-    if not isinstance(tool, FunctionTool):
-        return tool
-
+def bounded_tool(tool: FunctionTool) -> FunctionTool:
     async def invoke(context: ToolContext[Any], arguments: str) -> Any:
         output = await tool.on_invoke_tool(context, arguments)
         text = str(output)

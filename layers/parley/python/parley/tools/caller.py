@@ -25,8 +25,8 @@ class Caller:
     ) -> None:
         self.user_id = user_id
         self.conversation_id = conversation_id
+        self.token = token
         self._app = app
-        self._headers = {"Authorization": f"Bearer {token}"}
 
     async def get(self, path: str, **params: str | int) -> Any:
         return await self._call("GET", path, params=params)
@@ -39,7 +39,7 @@ class Caller:
         async with httpx2.AsyncClient(
             transport=httpx2.ASGITransport(app=self._app),
             base_url="http://parley",
-            headers=self._headers,
+            headers={"Authorization": f"Bearer {self.token}"},
             timeout=TIMEOUT_S,
         ) as http:
             reply = await http.request(method, f"/api/{self.user_id}{path}", **content)

@@ -1,0 +1,41 @@
+"""MCP servers elsewhere, as functions/chat/agent.py declares them."""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from pydantic import SecretStr
+
+TIMEOUT_S = 15
+
+
+@dataclass(frozen=True, slots=True)
+class RemoteServer:
+    """An MCP server whose tools the agent may use; the model knows them as `{name}_{tool}`.
+
+    `allowed_tools`: what else the server offers is left out. `secret`: sent as bearer token. With
+    `pass_user_token` the user's own is sent instead: the server can do with it whatever the user can.
+    `timeout_s`: for one call.
+    """
+
+    name: str
+    url: str
+    allowed_tools: Sequence[str]
+    secret: SecretStr | None = field(default=None, kw_only=True)
+    pass_user_token: bool = field(default=False, kw_only=True)
+    timeout_s: float = field(default=TIMEOUT_S, kw_only=True)
+
+    def __post_init__(self) -> None:
+        # Without an underscore, so that no two servers' tools can share a name.
+        if not re.fullmatch("[a-zA-Z0-9-]{1,20}", self.name):
+            raise ValueError(
+                f"RemoteServer {self.name!r}: a name has letters, digits and hyphens, 20 at most"
+            )
+        for tool in self.allowed_tools:
+            if not re.fullmatch("[a-zA-Z0-9_-]{1,43}", tool):
+                raise ValueError(f"RemoteServer {self.name!r}: no model takes a tool named {tool!r}")
+        if self.secret and self.pass_user_token:
+            raise ValueError(f"RemoteServer {self.name!r}: either `secret` or `pass_user_token`")
+
+    def tool_name(self, tool: str) -> str:
+        return f"{self.name}_{tool}"
