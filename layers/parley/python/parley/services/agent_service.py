@@ -35,6 +35,7 @@ from parley.errors import (
 )
 from parley.logs import describe_error
 from parley.services.history import InputItem
+from parley.services.model_client import ModelClient
 from parley.tools.caller import Caller
 from parley.tools.remote import RemoteServer
 
@@ -115,7 +116,7 @@ class AgentService:
             raise ConfigError("OPENAI_API_KEY: is not set")
         self.model = settings.openai_model
         self._mcp_servers = mcp_servers
-        self._client = openai.AsyncOpenAI(
+        self._client = ModelClient(
             api_key=settings.openai_api_key.get_secret_value(),
             base_url=settings.openai_base_url,
             timeout=settings.turn_deadline_s,
