@@ -11,7 +11,7 @@ from typing import Any
 
 from tests.crash import LAYER, ROOT
 
-START_TIMEOUT_S = 60
+START_TIMEOUT_S = 180
 
 
 class Worker:
