@@ -58,6 +58,34 @@ test.describe("signed in", () => {
     await expectNoViolations(page);
   });
 
+  test("editing and earlier versions have no violations", async ({ page }) => {
+    const chat = new Chat(page);
+    await chat.start();
+    await chat.ask("One");
+    await chat.answers.getByRole("button", { name: "Regenerate the answer" }).click();
+    await expect(chat.answers).toContainText("2 of 2");
+    await chat.answers.getByRole("button", { name: "Previous version" }).click();
+    await expect(chat.answers).toContainText("an earlier one");
+    await chat.questions.getByRole("button", { name: "Edit the message" }).click();
+    await expectNoViolations(page);
+  });
+
+  test("a message that is held back has no violations", async ({ page, context }) => {
+    const chat = new Chat(page);
+    await chat.start();
+    await chat.ask("One");
+    const other = new Chat(await context.newPage());
+    await other.page.goto(page.url());
+    await expect(other.answers).toHaveCount(1);
+    await other.begin("[offline: words=400, word=50] Take your time.");
+    await chat.composer.fill("Two");
+    await chat.composer.press("Enter");
+    await expect(chat.messages).toContainText("Your message is kept.");
+    await expectNoViolations(page);
+    await other.stop.click();
+    await expect(other.send).toBeVisible();
+  });
+
   test("the page of a conversation that does not exist has no violations", async ({ page }) => {
     await page.goto("/chat/01890000-0000-7000-8000-000000000000");
     await expect(

@@ -24,7 +24,8 @@ test("a conversation is kept under a title, and the agent remembers what was sai
   const id = await chat.conversationId();
   const entry = chat.conversations.locator(`a[href="/chat/${id}"]`);
   await expect(entry).toHaveAttribute("aria-current", "page");
-  await expect(entry).toContainText("Hello! My name is Ada");
+  // The model's title takes the place of the message's beginning by itself.
+  await expect(entry).toHaveText("Hello My name is Ada and");
 
   await page.reload();
   await expect(chat.messages).toContainText("Hello! My name is Ada");
@@ -73,16 +74,51 @@ test("an answer that is being written when the page is reloaded is shown when it
   await expect(chat.answers).toContainText("The quick brown fox");
 });
 
-test("a model that fails is reported, the text is kept, and a retry succeeds", async ({ page }) => {
+test("a model that fails is reported, and a retry asks the question again but shows it once", async ({
+  page,
+}) => {
   const chat = new Chat(page);
   await chat.start();
-  await chat.ask(`[offline: error=server_error, first=1, key=${Date.now()}] Say hello.`);
+  const failTwice = `[offline: error=server_error, first=2, key=${Date.now()}]`;
+  await chat.ask(`${failTwice} Say hello.`);
   await expect(chat.messages.getByRole("alert")).toBeVisible();
   await chat.messages.getByRole("button", { name: "Retry" }).click();
-  await expect(chat.messages.getByRole("alert")).toHaveCount(0);
-  await expect(chat.send).toBeVisible();
-  await expect(chat.answers).toHaveCount(1);
+  await expect(chat.messages.getByText("2 of 2")).toBeVisible();
+  await expect(chat.messages.getByRole("alert")).toBeVisible();
+
+  await page.reload();
+  await expect(chat.messages.getByRole("alert")).toBeVisible();
+  await chat.messages.getByRole("button", { name: "Retry" }).click();
   await expect(chat.answers).toContainText("You wrote: “Say hello.”");
+  await expect(chat.messages.getByRole("alert")).toHaveCount(0);
+  await expect(chat.questions).toHaveCount(1);
+  await expect(chat.answers).toHaveCount(1);
+  await expect(chat.answers.getByText("3 of 3")).toBeVisible();
+});
+
+test("an answer that is stopped keeps what was written, and can be asked for again", async ({
+  page,
+}) => {
+  const chat = new Chat(page);
+  await chat.start();
+  await chat.begin("[offline: words=400, word=50] Tell me everything.");
+  await expect(chat.answers).toContainText("seven wizards");
+  await chat.stop.click();
+  await expect(chat.answers).toContainText("You stopped this answer.");
+  await expect(chat.send).toBeVisible();
+  await expect(chat.composer).toBeFocused();
+  const text = await chat.answers.innerText();
+  expect(text).toContain("The quick brown fox");
+
+  await page.reload();
+  await expect(chat.answers).toContainText("You stopped this answer.");
+  expect(await chat.answers.innerText()).toBe(text);
+  await chat.messages.getByRole("button", { name: "Retry" }).click();
+  await expect(chat.stop).toBeEnabled();
+  await expect(chat.questions).toHaveCount(1);
+  await expect(chat.answers).toHaveCount(1);
+  await chat.stop.click();
+  await expect(chat.send).toBeVisible();
 });
 
 test("a conversation is renamed and deleted", async ({ page }) => {

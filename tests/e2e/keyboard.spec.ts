@@ -4,9 +4,9 @@ import { ADA, Chat, expect, stateOf, test } from "./parley";
 test.use({ storageState: stateOf(ADA) });
 
 /** Walks with Tab, and wants to see the focus at every step. */
-async function tabTo(page: Page, target: Locator) {
+async function tabTo(page: Page, target: Locator, key: "Tab" | "Shift+Tab" = "Tab") {
   for (let steps = 0; steps < 60; steps++) {
-    await page.keyboard.press("Tab");
+    await page.keyboard.press(key);
     if (await page.evaluate(() => document.activeElement === document.body)) continue;
     expect(await page.evaluate(isFocusVisible), await focused(page)).toBe(true);
     if (await target.evaluate((element) => element === document.activeElement)) return;
@@ -70,4 +70,43 @@ test("the whole chat can be used without a mouse", async ({ page }) => {
   await tabTo(page, row.getByRole("link"));
   await page.keyboard.press("Enter");
   await expect(chat.messages).toContainText("and another");
+});
+
+test("messages are edited, regenerated and leafed through without a mouse", async ({ page }) => {
+  const chat = new Chat(page);
+  await chat.start();
+  await chat.ask("First words");
+  const edit = chat.questions.getByRole("button", { name: "Edit the message" });
+  await tabTo(page, edit, "Shift+Tab");
+  await page.keyboard.press("Enter");
+  const editor = page.getByRole("textbox", { name: "Edit your message" });
+  await expect(editor).toBeFocused();
+  await page.keyboard.type(", and more");
+  await page.keyboard.press("Escape");
+  await expect(edit).toBeFocused();
+  await expect(chat.questions).toContainText("First words");
+  await expect(chat.questions).not.toContainText("and more");
+
+  await page.keyboard.press("Enter");
+  await page.keyboard.press("ControlOrMeta+A");
+  await page.keyboard.type("Second words");
+  await page.keyboard.press("Enter");
+  await expect(chat.answers).toContainText("You wrote: “Second words”");
+  await expect(chat.composer).toBeFocused();
+  await expect(page.getByRole("status")).toContainText("You wrote: “Second words”");
+
+  const regenerate = chat.answers.getByRole("button", { name: "Regenerate the answer" });
+  await tabTo(page, regenerate, "Shift+Tab");
+  await page.keyboard.press("Enter");
+  await expect(chat.answers).toContainText("2 of 2");
+  await expect(chat.composer).toBeFocused();
+
+  const previous = chat.questions.getByRole("button", { name: "Previous version" });
+  await tabTo(page, previous, "Shift+Tab");
+  await page.keyboard.press("Enter");
+  await expect(chat.questions).toContainText("First words");
+  await expect(previous).toBeFocused();
+  await page.keyboard.press("Tab");
+  await page.keyboard.press("Enter");
+  await expect(chat.questions).toContainText("Second words");
 });

@@ -34,6 +34,7 @@ export const test = base.extend<{ watched: void }>({
 export class Chat {
   readonly composer: Locator;
   readonly messages: Locator;
+  readonly questions: Locator;
   readonly answers: Locator;
   readonly conversations: Locator;
   readonly send: Locator;
@@ -42,9 +43,12 @@ export class Chat {
   constructor(readonly page: Page) {
     this.composer = page.getByRole("textbox", { name: "Message" });
     this.messages = page.getByRole("log", { name: "Messages" });
-    this.answers = this.messages
-      .getByRole("article")
-      .filter({ has: page.getByRole("heading", { name: "Assistant" }) });
+    const articlesOf = (name: string) =>
+      this.messages
+        .getByRole("article")
+        .filter({ has: page.getByRole("heading", { name, exact: true, level: 2 }) });
+    this.questions = articlesOf("You");
+    this.answers = articlesOf("Assistant");
     this.conversations = page.getByRole("navigation", { name: "Conversations" });
     this.send = page.getByRole("button", { name: "Send" });
     this.stop = page.getByRole("button", { name: "Stop the answer" });
@@ -84,6 +88,7 @@ export async function apiOf(page: Page) {
   const headers = { Authorization: `Bearer ${token}` };
   return {
     userId,
+    port: Number(new URL(base).port),
     call: (method: string, path: string, data?: unknown) =>
       page.request.fetch(`${base}/api/${path}`, { method, headers, data }),
   };

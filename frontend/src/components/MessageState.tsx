@@ -32,7 +32,7 @@ export function MessageState({ message, isLast, isBusy, onRetry, onWithdraw }: M
     case "unsent":
     case "lost":
       return (
-        <div className={styles.state}>
+        <div className={`${styles.state} ${styles.own}`}>
           <Alert text={error} />
           <Action icon={<RetryIcon />} name="Retry" onClick={onRetry} />
           {withdraw}
@@ -40,7 +40,7 @@ export function MessageState({ message, isLast, isBusy, onRetry, onWithdraw }: M
       );
     case "held":
       return (
-        <div className={styles.state}>
+        <div className={`${styles.state} ${styles.own}`}>
           <p role="alert">
             {isBusy
               ? "An answer is still being written here, perhaps in another tab. Your message is kept."
@@ -52,13 +52,13 @@ export function MessageState({ message, isLast, isBusy, onRetry, onWithdraw }: M
       );
     case "queued":
       return (
-        <div className={styles.state}>
+        <div className={`${styles.state} ${styles.own}`}>
           <p role="alert">This is sent as soon as the answer is finished.</p>
           {withdraw}
         </div>
       );
     case "waiting_approval":
-      return <p className={styles.state}>The answer waits for your decision.</p>;
+      return <p className={`${styles.state} ${styles.own}`}>The answer waits for your decision.</p>;
     default:
       return status satisfies never;
   }

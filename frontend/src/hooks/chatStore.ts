@@ -52,6 +52,7 @@ export class ChatStore {
 
   refresh = async () => {
     const { view, conversationId, beginning } = this.#chat.state;
+    if (view === "unavailable") return this.reading.load();
     // The stream of a turn is ahead of what is stored.
     if (view !== "ready" || !conversationId || beginning || this.#live) return;
     await this.reading.refresh();

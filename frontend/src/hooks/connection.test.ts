@@ -251,6 +251,18 @@ test.each([
   expect(state()).toMatchObject(expected);
 });
 
+test("a conversation that could not be loaded is shown as soon as the server is back", async () => {
+  chat.server.answer((response) => sendJson(response, problem(503, "Not now."), 503));
+  const { state, shown } = chat.open("c-1");
+  await waitFor(() => expect(state()).toMatchObject({ view: "unavailable", problem: "Not now." }));
+  chat.serve(
+    () => {},
+    () => [question(), answer({ content: "Hello." })],
+  );
+  await waitFor(() => expect(state()).toMatchObject({ view: "ready", problem: null }), PATIENCE);
+  expect(shown()).toHaveLength(2);
+});
+
 test("stopping an answer that another tab began shows what it had", async () => {
   let status = "in_progress";
   server.answer((response, { path }) => {

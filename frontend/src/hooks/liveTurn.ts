@@ -48,6 +48,7 @@ export class LiveTurn {
       }
       case "turn.completed":
       case "turn.cancelled":
+      case "turn.waiting_approval":
         this.#end(resultOf(event));
         break;
       case "turn.failed":

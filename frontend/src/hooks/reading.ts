@@ -24,14 +24,18 @@ export class Reading {
     this.#onIdle = onIdle;
   }
 
+  /** Goes on trying while the server cannot be reached; called again, it tries at once. */
   load = async () => {
+    if (this.#chat.state.view === "unavailable") return this.#wake.abort();
     this.#chat.set({ view: "loading", problem: null });
-    await this.#chat.guarded(async () => {
-      await this.#read();
-      this.#chat.set({ view: "ready" });
-      this.#chat.changed();
-      await this.follow();
-    }, viewOf);
+    let wait = POLL_MS.first;
+    while (!(await this.#isLoaded())) {
+      await this.#pause(wait);
+      wait = Math.min(wait * 2, POLL_MS.longestOffline);
+    }
+    if (this.#chat.signal.aborted || this.#chat.state.view !== "ready") return;
+    this.#chat.changed();
+    await this.follow();
   };
 
   loadEarlier = () =>
@@ -84,12 +88,22 @@ export class Reading {
     if (!this.#chat.signal.aborted && !this.#chat.running) this.#onIdle();
   }
 
+  /** Whether there is an end to it: the messages, a refusal, or nobody who would want them. */
+  async #isLoaded(): Promise<boolean> {
+    const { signal } = this.#chat;
+    if (signal.aborted) return true;
+    await this.#chat.guarded(async () => {
+      await this.#read();
+      this.#chat.set({ view: "ready", problem: null });
+    }, viewOf);
+    return signal.aborted || this.#chat.state.view !== "unavailable";
+  }
+
   async #followRunning() {
     const { signal } = this.#chat;
     let wait = POLL_MS.first;
     for (let answer = this.#chat.running; answer; answer = this.#chat.running) {
-      this.#wake = new AbortController();
-      await pause(wait, AbortSignal.any([signal, this.#wake.signal]));
+      await this.#pause(wait);
       if (signal.aborted) return;
       wait = await this.#poll(answer, wait);
       if (this.#chat.find(answer.id)?.status !== "in_progress") this.#chat.finished(answer.id);
@@ -111,6 +125,12 @@ export class Reading {
       this.#chat.set({ connection: "checking" });
     }
     return Math.min(wait * 1.25, POLL_MS.longest);
+  }
+
+  /** Waits until the time is over, somebody comes back to the page, or leaves it. */
+  #pause(ms: number): Promise<void> {
+    this.#wake = new AbortController();
+    return pause(ms, AbortSignal.any([this.#chat.signal, this.#wake.signal]));
   }
 
   async #read() {

@@ -27,6 +27,7 @@ const EMPTY: ConversationsState = {
 
 /** The model's title for a new conversation may come after its first answer: it is looked for twice. */
 const TITLE_AFTER_MS = [2_000, 5_000];
+const TRY_AGAIN_MS = 5_000;
 
 function newestFirst(conversations: Conversation[]): Conversation[] {
   const byId = new Map(conversations.map((conversation) => [conversation.id, conversation]));
@@ -93,6 +94,12 @@ export function useConversations(api: ChatApi) {
     if (page) dispatch({ type: "relisted", page });
   }, [api]);
   useReturn(relist);
+
+  useEffect(() => {
+    if (state.status !== "failed") return;
+    const timer = setInterval(relist, TRY_AGAIN_MS);
+    return () => clearInterval(timer);
+  }, [state.status, relist]);
 
   const read = useCallback(
     async (id: string) => {

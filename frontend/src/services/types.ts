@@ -24,6 +24,5 @@ export type TurnEvent =
   | { type: "turn.created"; conversation_id: string; message_id: string; user_message_id: string }
   | { type: "turn.output_text.delta"; delta: string }
   | ({ type: "turn.tool_call"; call_id: string } & ToolCall)
-  | ({ type: "turn.completed" } & ChatReply)
-  | ({ type: "turn.cancelled" } & ChatReply)
+  | ({ type: "turn.completed" | "turn.cancelled" | "turn.waiting_approval" } & ChatReply)
   | { type: "turn.failed"; problem: Problem };

@@ -1,0 +1,97 @@
+import { ADA, Chat, expect, stateOf, test } from "./parley";
+
+test.use({ storageState: stateOf(ADA) });
+
+test("an edited question replaces what followed, and the old question can still be read", async ({
+  page,
+}) => {
+  const chat = new Chat(page);
+  await chat.start();
+  await chat.ask("My town is London.");
+  await expect(await chat.ask("What is my town?")).toContainText("London");
+
+  await chat.questions.first().getByRole("button", { name: "Edit the message" }).click();
+  const editor = page.getByRole("textbox", { name: "Edit your message" });
+  await expect(editor).toBeFocused();
+  await editor.fill("My town is Paris.");
+  await page.screenshot({ path: "test-results/screenshots/edit.png" });
+  await page.getByRole("button", { name: "Send", exact: true }).first().click();
+  await expect(chat.answers).toHaveCount(1);
+  await expect(chat.answers).toContainText("your town is Paris");
+  await expect(chat.questions).toHaveCount(1);
+  await expect(await chat.ask("What is my town?")).toContainText("Paris");
+
+  for (const when of ["at once", "after a reload"]) {
+    await test.step(when, async () => {
+      const question = chat.questions.first();
+      await expect(question).toContainText("2 of 2");
+      await question.getByRole("button", { name: "Previous version" }).click();
+      await expect(question).toContainText("1 of 2, an earlier one");
+      await expect(question).toContainText("My town is London.");
+      await expect(question.getByRole("button", { name: "Edit the message" })).toHaveCount(0);
+      await page.screenshot({ path: "test-results/screenshots/version.png" });
+      await question.getByRole("button", { name: "Next version" }).click();
+      await expect(question).toContainText("My town is Paris.");
+      await expect(question).not.toContainText("an earlier one");
+      await expect(question.getByRole("button", { name: "Edit the message" })).toBeVisible();
+    });
+    await page.reload();
+  }
+});
+
+test("a regenerated answer replaces what followed, and both answers can be read", async ({
+  page,
+}) => {
+  const chat = new Chat(page);
+  await chat.start();
+  await chat.ask(`[offline: incomplete=max_output_tokens, first=1, key=${Date.now()}] Hello there`);
+  const first = await chat.answers.innerText();
+  await chat.ask("And another thing");
+  await expect(chat.answers).toHaveCount(2);
+
+  await chat.answers.first().getByRole("button", { name: "Regenerate the answer" }).click();
+  await expect(chat.answers).toHaveCount(1);
+  await expect(chat.questions).toHaveCount(1);
+  await expect(chat.send).toBeVisible();
+  await expect(chat.answers).toContainText("2 of 2");
+  await chat.answers.getByRole("button", { name: "Previous version" }).click();
+  await expect(chat.answers).toContainText(first.split("\n")[0]!);
+  await expect(chat.answers).toContainText("1 of 2, an earlier one");
+  await chat.ask("Go on");
+  await expect(chat.answers).toHaveCount(2);
+});
+
+test("what cannot be edited or regenerated stays as it is, and the text is kept", async ({
+  page,
+}) => {
+  const chat = new Chat(page);
+  await chat.start();
+  await chat.ask("My colour is green.");
+  await page.route(/\/(edit|regenerate)$/, (route) => route.abort());
+  await chat.answers.getByRole("button", { name: "Regenerate the answer" }).click();
+  await expect(page.getByRole("alert").filter({ hasText: "cannot be reached" })).toBeVisible();
+  await expect(chat.answers).toContainText("your colour is green");
+
+  await chat.questions.getByRole("button", { name: "Edit the message" }).click();
+  const editor = page.getByRole("textbox", { name: "Edit your message" });
+  await editor.fill("My colour is red.");
+  await editor.press("Enter");
+  await expect(chat.questions.getByRole("alert")).toContainText("cannot be reached");
+  await expect(editor).toHaveValue("My colour is red.");
+  await expect(chat.answers).toContainText("your colour is green");
+
+  await page.unroute(/\/(edit|regenerate)$/);
+  await editor.press("Enter");
+  await expect(chat.answers).toContainText("your colour is red");
+  await expect(chat.questions).toHaveCount(1);
+});
+
+test("a message and an answer can be copied", async ({ page, context }) => {
+  await context.grantPermissions(["clipboard-read", "clipboard-write"]);
+  const chat = new Chat(page);
+  await chat.start();
+  await chat.ask("Say exactly: some **bold** words");
+  await chat.answers.getByRole("button", { name: "Copy the answer" }).click();
+  await expect(chat.answers.getByRole("button", { name: "Copied" })).toBeVisible();
+  expect(await page.evaluate(() => navigator.clipboard.readText())).toBe("some **bold** words");
+});
