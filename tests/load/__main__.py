@@ -82,7 +82,7 @@ def measure(*, quick: bool, only: set[str] | None) -> list[Row]:
         figure("P2", "connections held", lambda: figures.connections_held(actors, there, runs(3)))
         figure("P3", "growth", lambda: figures.growth(actors, runs(9)))
         figure("P6", "CPU against bare Runner.run", lambda: figures.cpu_against_bare(actors, runs(24)))
-        figure("P7", "wall time", lambda: figures.wall_time(actors, there, runs(9)))
+        figure("P7", "wall time", lambda: figures.wall_time(actors, there, runs(6)))
         figure("P7", "first token", lambda: figures.first_token(client, there, server, runs(9)))
         figure("P8", "a new connection", lambda: figures.new_connection(actors, runs(12)))
         figure("P9", "stable prefix", lambda: figures.stable_prefix(actors, client, server, there, runs(200)))

@@ -35,7 +35,8 @@ class Design:
                 "insert into agent_messages (session_id, message_data) select %s, unnest(%s::text[])",
                 [conversation, items],
             )
-            connection.execute("analyze agent_messages")
+            if count > 1_000:
+                connection.execute("analyze agent_messages")
 
     def turn(self, conversation: str, text: str) -> str:
         run = Runner.run(self._agent, text, session=self._session(conversation), run_config=self._config)

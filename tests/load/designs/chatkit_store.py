@@ -156,7 +156,8 @@ class Design:
                 "from jsonb_array_elements(%s) as data",
                 [conversation, Jsonb(items)],
             )
-            connection.execute("analyze items")
+            if count > 1_000:
+                connection.execute("analyze items")
 
     def turn(self, conversation: str, text: str) -> str:
         return self._loop.run_until_complete(self._turn(conversation, text))

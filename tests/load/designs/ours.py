@@ -106,7 +106,8 @@ def seed(url: str, user: str, conversation: str, count: int, history_tokens: int
             """,
             [conversation, user, roles(count), contents, tokens],
         )
-        connection.execute("analyze message")
+        if count > 1_000:
+            connection.execute("analyze message")
 
 
 def _window(tokens: list[int], history_tokens: int) -> int:

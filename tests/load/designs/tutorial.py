@@ -38,7 +38,8 @@ class Design:
                 "select %s, role, content from unnest(%s::text[], %s::text[]) as given (role, content)",
                 [conversation, roles(count), messages(count)],
             )
-            connection.execute("analyze chatmessage")
+            if count > 1_000:
+                connection.execute("analyze chatmessage")
 
     def turn(self, conversation: str, text: str) -> str:
         with Session(self._engine) as session:
