@@ -84,7 +84,7 @@ async def _prime(app: Any, use: Callable[[httpx.AsyncClient, str], Awaitable[Non
     with listen() as listener:
         server = _server(app)
         serving = asyncio.create_task(server.serve([listener]))
-        async with httpx.AsyncClient() as http:
+        async with httpx.AsyncClient(timeout=60) as http:
             await use(http, f"http://127.0.0.1:{listener.getsockname()[1]}")
         server.should_exit = True
         await serving
