@@ -6,6 +6,9 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
+import parley.tools.lazy_mcp  # noqa: F401 (first, as in the chat Lambda)
+
+# isort: split
 import httpx
 import pytest
 from agents import Agent

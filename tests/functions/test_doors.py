@@ -4,6 +4,7 @@ import asyncio
 import importlib.util
 import json
 import os
+import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -262,3 +263,45 @@ def test_the_mcp_door_says_where_to_get_a_token(door: Callable[[str], ModuleType
     told = json.loads(metadata["body"])
     assert told["resource"] == "https://api.example.com/api/mcp"
     assert told["authorization_servers"] == [issuer.url]
+
+
+LOADED = """
+import json, runpy, sys
+class Context:
+    def get_remaining_time_in_millis(self):
+        return 20_000
+reply = runpy.run_path(sys.argv[1])["handler"](json.load(sys.stdin), Context())
+print(reply["statusCode"], *sorted({"agents", "mcp", "mcp_types"} & sys.modules.keys()))
+"""
+
+
+def loaded_by(door: str, invoked_with: dict[str, Any], settings: Settings) -> list[str]:
+    """The status, and which of the large packages a process of its own has loaded after one request."""
+    folder = FUNCTIONS / door
+    environment = {name.upper(): str(value) for name, value in settings if isinstance(value, str)}
+    environment |= {
+        "DATABASE_URL": settings.database_url.get_secret_value(),
+        "OPENAI_API_KEY": "offline",
+        "AWS_LAMBDA_FUNCTION_NAME": f"parley-{door}",
+        "PYTHONPATH": f"{folder}:{FUNCTIONS.parent / 'layers' / 'parley' / 'python'}",
+    }
+    told = subprocess.run(
+        [sys.executable, "-c", LOADED, str(folder / "app.py")],
+        input=json.dumps(invoked_with),
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
+    )
+    return told.stdout.split()
+
+
+def test_a_turn_without_mcp_never_loads_it(settings: Settings, alice: Person) -> None:
+    said = event("POST", f"/api/{alice.id}/chat", alice.token, {"message": "Hello"})
+    assert loaded_by("chat", said, settings) == ["200", "agents"]
+
+
+def test_the_mcp_door_never_loads_the_agents_sdk(settings: Settings, alice: Person) -> None:
+    call = rpc("tools/call", alice.token, name="list_recent_conversations", arguments={})
+    assert loaded_by("tools", call, settings) == ["200", "mcp", "mcp_types"]

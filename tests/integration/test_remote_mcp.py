@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from agents import Agent, function_tool
+from mcp import MCPError
 from mcp.server.lowlevel import Server
 from mcp.server.streamable_http_manager import StreamableHTTPSessionManager
 from mcp_types import CallToolRequestParams, CallToolResult, ImageContent, ListToolsResult, TextContent, Tool
@@ -32,7 +33,9 @@ class Docs:
     """An MCP server written with the official SDK. Keeps what it was called with."""
 
     def __init__(self, *tools: Tool) -> None:
-        self.tools = list(tools) or [_tool(name) for name in ("search", "huge", "slow", "fail", "picture")]
+        self.tools = list(tools) or [
+            _tool(name) for name in ("search", "huge", "slow", "fail", "picture", "gone")
+        ]
         self.calls: list[tuple[str, Any]] = []
         self.tokens: set[str | None] = set()
         self.server = Server("docs", on_list_tools=self._list, on_call_tool=self._call)
@@ -49,6 +52,8 @@ class Docs:
         if call.name == "picture":
             picture = ImageContent(type="image", data="QUJD", mime_type="image/png")
             return CallToolResult(content=[TextContent(type="text", text="A ferry:"), picture])
+        if call.name == "gone":
+            raise MCPError(-32602, "There is no such page. " * 100)
         said = "bla " * 50_000 if call.name == "huge" else f"Found: {call.arguments}"
         return CallToolResult(content=[TextContent(type="text", text=said)])
 
@@ -83,7 +88,9 @@ def serving(app: ASGIApp) -> Iterator[str]:
 
 
 def remote(url: str, *tools: str, **settings: Any) -> RemoteServer:
-    return RemoteServer("docs", url, tools or ("search", "huge", "slow", "fail", "picture"), **settings)
+    return RemoteServer(
+        "docs", url, tools or ("search", "huge", "slow", "fail", "picture", "gone"), **settings
+    )
 
 
 @pytest.fixture
@@ -167,6 +174,9 @@ def test_errors_and_pictures_are_told_as_text(user_of: Callable[..., Person]) ->
         ada = user_of(remote(url))
         assert "No such page" in use(ada, "docs_fail")
         assert use(ada, "docs_picture") == "A ferry:\n[image]"
+        refusal = use(ada, "docs_gone")
+        assert refusal.startswith("The server docs refused: There is no such page.")
+        assert len(refusal) < 600
 
 
 def test_a_slow_call_is_given_up(user_of: Callable[..., Person]) -> None:
@@ -193,7 +203,10 @@ BAD_SERVERS = {
 
 
 @pytest.mark.parametrize("name", BAD_SERVERS)
-def test_a_bad_server_costs_one_clear_error(name: str, user_of: Callable[..., Person]) -> None:
+def test_a_bad_server_costs_one_clear_error(
+    name: str, user_of: Callable[..., Person], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("parley.tools.remote_tools.CONNECT_TIMEOUT_S", 1)
     with serving(BAD_SERVERS[name]) as url:
         ada = user_of(remote(url))
         started = time.monotonic()

@@ -54,8 +54,11 @@ def test_every_module_has_its_place() -> None:
     assert there - {"__init__", "__pycache__"} <= {*ROOMS, *BASE, *GROUND}
 
 
-def test_the_light_door_never_imports_the_agents_sdk() -> None:
-    program = "import sys; import parley.main, parley.api.messages; print('agents' in sys.modules)"
+def test_the_light_door_never_imports_the_agents_sdk_or_mcp() -> None:
+    program = (
+        "import sys, parley.main, parley.api.messages, parley.api.mcp;"
+        "print(bool({'agents', 'mcp', 'mcp_types'} & sys.modules.keys()))"
+    )
     told = subprocess.run(
         [sys.executable, "-c", program], capture_output=True, text=True, cwd=PACKAGE.parent, check=True
     )
