@@ -21,11 +21,12 @@ from tests.pgbouncer import pgbouncer
 
 CLIENTS, SERVERS = 12, 2
 
-# Runs `select …, :value, <number>` and returns its rows.
+# Runs `select …, :value, <number>` and returns its rows; and what closes the connection.
 Select = Callable[[str, dict[str, int]], Sequence[Any]]
+Client = tuple[Select, Callable[[], None]]
 
 
-def count_wrong(make_client: Callable[[int], Select], statements: int) -> int:
+def count_wrong(make_client: Callable[[int], Client], statements: int) -> int:
     """How many of the statements, sent by all clients at once, came back with anything but their own row.
 
     Each client's SQL differs, so running another's shows even where the parameters are one's own.
@@ -33,7 +34,7 @@ def count_wrong(make_client: Callable[[int], Select], statements: int) -> int:
     wrong = [0] * CLIENTS
 
     def work(number: int) -> None:
-        select = make_client(number)
+        select, close = make_client(number)
         for turn in range(statements // CLIENTS + 1):
             value = number * 1_000_000 + turn
             try:
@@ -41,6 +42,7 @@ def count_wrong(make_client: Callable[[int], Select], statements: int) -> int:
             except DBAPIError:
                 rows = []
             wrong[number] += [tuple(row) for row in rows] != [(value, number)]
+        close()
 
     threads = [threading.Thread(target=work, args=(number,)) for number in range(CLIENTS)]
     for thread in threads:
@@ -50,10 +52,10 @@ def count_wrong(make_client: Callable[[int], Select], statements: int) -> int:
     return sum(wrong)
 
 
-def ours(url: str) -> Callable[[int], Select]:
+def ours(url: str) -> Callable[[int], Client]:
     """Clients of Parley; each statement is its user's as well, or it counts as wrong."""
 
-    def make_client(number: int) -> Select:
+    def make_client(number: int) -> Client:
         database = Database(url, pool_size=1)
 
         def select(sql: str, params: dict[str, int]) -> Sequence[Any]:
@@ -61,15 +63,15 @@ def ours(url: str) -> Callable[[int], Select]:
             rows = database.rows(user, text(f"{sql}, current_setting('app.user_id', true)"), params)
             return [row[:2] for row in rows if row[2] == user]
 
-        return select
+        return select, database.close
 
     return make_client
 
 
-def stock(url: str) -> Callable[[int], Select]:
+def stock(url: str) -> Callable[[int], Client]:
     """Clients as SQLAlchemy and pg8000 come."""
 
-    def make_client(_: int) -> Select:
+    def make_client(_: int) -> Client:
         address = Address(url)
         engine = create_engine(
             "postgresql+pg8000://", creator=address.connect, isolation_level="AUTOCOMMIT", pool_size=1
@@ -79,7 +81,7 @@ def stock(url: str) -> Callable[[int], Select]:
             with engine.connect() as connection:
                 return connection.execute(text(sql), params).all()
 
-        return select
+        return select, engine.dispose
 
     return make_client
 
