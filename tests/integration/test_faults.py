@@ -208,6 +208,27 @@ def test_the_key_of_a_broken_off_turn_that_was_replaced_says_so(alice: Person, d
     assert events(streamed)[-1][0] == "turn.failed"
 
 
+def test_the_key_of_a_turn_cancelled_over_a_dead_workers_head_gives_what_it_wrote(
+    alice: Person, database: Database
+) -> None:
+    reply = alice.say("Hello", **KEY).json()
+    database.rows(
+        alice.id,
+        text("""
+            update message set status = 'in_progress', content = 'so far', run_id = id, completed_at = null,
+                input_tokens = null, output_tokens = null,
+                lease_expires_at = clock_timestamp() + interval '30 seconds'
+            where id = :id returning 1
+        """),
+        {"id": uuid.UUID(reply["message_id"])},
+    )
+    path = f"/conversations/{reply['conversation_id']}/messages/{reply['message_id']}/cancel"
+    assert alice.http.post(path).json()["status"] == "cancelled"
+    again = alice.say("Hello", **KEY)
+    assert again.status_code == 200, again.text
+    assert (again.json()["status"], again.json()["response"]) == ("cancelled", "so far")
+
+
 def test_a_worker_that_slept_over_its_lease_changes_nothing_when_it_wakes(
     settings: Settings, person: Callable[..., Person], database: Database, tmp_path: Path
 ) -> None:

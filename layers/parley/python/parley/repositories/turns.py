@@ -161,6 +161,7 @@ _CANCEL = text("""
 _FORCE_CANCEL = text("""
     update message
     set status = 'cancelled', run_id = null, lease_expires_at = null,
+        input_tokens = coalesce(input_tokens, 0), output_tokens = coalesce(output_tokens, 0),
         completed_at = date_trunc('milliseconds', clock_timestamp())
     where id = :answer_id and user_id = :user_id and status = 'in_progress'
     returning id
