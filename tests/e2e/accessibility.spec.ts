@@ -77,7 +77,8 @@ test.describe("signed in", () => {
     const other = new Chat(await context.newPage());
     await other.page.goto(page.url());
     await expect(other.answers).toHaveCount(1);
-    await other.begin("[offline: words=400, word=50] Take your time.");
+    await other.begin("[offline: words=1000, word=50] Take your time.");
+    await page.bringToFront(); // a page behind another is not painted, and axe would wait for ever
     await chat.composer.fill("Two");
     await chat.composer.press("Enter");
     await expect(chat.messages).toContainText("Your message is kept.");

@@ -63,7 +63,8 @@ test("the whole chat can be used without a mouse", async ({ page }) => {
   await page.keyboard.press("Enter");
   await expect(row.getByRole("link")).toHaveText("By hand");
 
-  await tabTo(page, page.getByRole("button", { name: "New conversation", exact: true }));
+  const newConversation = page.getByRole("button", { name: "New conversation", exact: true });
+  await tabTo(page, newConversation, "Shift+Tab");
   await page.keyboard.press("Enter");
   await expect(page).toHaveURL("/chat");
   await expect(chat.composer).toBeFocused();

@@ -58,7 +58,7 @@ export function MessageState({ message, isLast, isBusy, onRetry, onWithdraw }: M
         </div>
       );
     case "waiting_approval":
-      return <p className={`${styles.state} ${styles.own}`}>The answer waits for your decision.</p>;
+      return <p className={styles.state}>The answer waits for your decision.</p>;
     default:
       return status satisfies never;
   }
