@@ -62,7 +62,19 @@ def event(method: str, path: str, token: str | None, body: Any = None) -> dict[s
 
 
 @pytest.fixture
-def door(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[str], ModuleType]]:
+def loop() -> Iterator[asyncio.AbstractEventLoop]:
+    """The environment's event loop, which Mangum takes as it finds it."""
+    loop = asyncio.new_event_loop()
+    asyncio.set_event_loop(loop)
+    yield loop
+    loop.close()
+    asyncio.set_event_loop(None)
+
+
+@pytest.fixture
+def door(
+    settings: Settings, loop: asyncio.AbstractEventLoop, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Callable[[str], ModuleType]]:
     """`door("chat")` loads functions/chat/app.py in an environment like the deployed one."""
     values = {
         "DATABASE_URL": settings.database_url.get_secret_value(),
@@ -91,16 +103,16 @@ def door(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callab
 
     yield open_door
     for module in opened:
-        close(module)
+        close(module, loop)
 
 
-def close(module: ModuleType) -> None:
+def close(module: ModuleType, loop: asyncio.AbstractEventLoop) -> None:
     """What the end of an environment would: drop connections, on the loop that made them."""
     if hasattr(module, "mangum"):
         state = module.mangum.app.state
         state.database.close()
         if hasattr(state, "turns"):
-            asyncio.get_event_loop().run_until_complete(state.turns.close())
+            loop.run_until_complete(state.turns.close())
     else:
         module.follow_ups._database.close()
         module.loop.run_until_complete(module.follow_ups._service.close())
