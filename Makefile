@@ -79,10 +79,12 @@ check-frontend:
 	@! git grep --untracked -nE '$(NOT_RUN)' -- frontend tests/e2e
 
 .PHONY: format
-format: ## Format the code and mend what can be mended
+format: ## Format the code, mend what can be mended, write the API's types anew
 	$(SETUP) --npm frontend
 	@$(VENV)/bin/ruff format
 	@$(VENV)/bin/ruff check --fix
+	@PYTHONPATH=layers/parley/python $(RUN) -m local.openapi > frontend/openapi.json
+	@npm --prefix frontend run --silent types
 	@npm --prefix frontend run --silent format -- $(IGNORED)
 
 .PHONY: bench
