@@ -7,8 +7,9 @@ from xml.sax.saxutils import escape
 from tests.load.cast import OURS, PEERS
 from tests.load.table import Row
 
-WIDTH, PANEL, LABELS, BAR, GAP, TOP = 860, 400, 128, 20, 12, 84
-FULL = PANEL - LABELS - 76
+WIDTH, PANEL, LABELS, BAR, GAP, TOP = 900, 430, 144, 20, 12, 72
+# What the longest bar leaves for its figures.
+FULL = PANEL - LABELS - 120
 
 STYLE = """
   text { font: 13px system-ui, sans-serif; fill: #1f2328 }
@@ -38,7 +39,7 @@ def chart(rows: list[Row]) -> str:
         _bar(name, max(size.data[name], cpu.data[name]), _factors(size.data[name], cpu.data[name]))
         for name in (OURS, *PEERS)
     ]
-    height = TOP + len(left) * (BAR + GAP) + 28
+    height = TOP + len(left) * (BAR + GAP) + 8
     told = "; ".join(
         f"{one.name} {one.shown}, grows {other.shown}" for one, other in zip(left, right, strict=True)
     )
@@ -51,12 +52,16 @@ def chart(rows: list[Row]) -> str:
             f"messages: {escape(told)}.</desc>",
             f"<style>{STYLE}</style>",
             *_panel(
-                16, "Database round trips of one turn", "fewer is faster", left, max(b.value for b in left)
+                16,
+                "Database round trips of one turn",
+                "each adds the network's delay to every answer",
+                left,
+                max(b.value for b in left),
             ),
             *_panel(
-                WIDTH - PANEL - 8,
-                "A turn among 10,000 messages against one among 10",
-                "bytes on the wire · CPU; the bar is the larger, on a logarithmic scale",
+                WIDTH - PANEL,
+                "What a turn costs more in a long conversation",
+                "10,000 messages against 10: bytes · CPU (bar: the larger, log scale)",
                 [Bar(bar.name, math.log10(max(bar.value, 1.08)), bar.shown) for bar in right],
                 math.log10(max(b.value for b in right)),
             ),
@@ -89,4 +94,4 @@ def _bar(name: str, value: float, shown: str) -> Bar:
 
 
 def _factors(size: float, cpu: float) -> str:
-    return " · ".join(f"{value:.1f}×" if value < 10 else f"{value:.0f}×" for value in (size, cpu))
+    return " · ".join(f"{value:.2f}×" if value < 10 else f"{value:.0f}×" for value in (size, cpu))

@@ -86,7 +86,7 @@ def growth(actors: Cast, runs: int) -> list[Row]:
     for run in range(runs):
         for actor in measured:
             mine = actor.name in (OURS, SMALL)
-            if not mine and run >= 3:
+            if not mine and run >= 2:
                 continue
             for _ in range(2):
                 short[actor.name].append(actor.fresh_turn(SHORT))
