@@ -10,6 +10,7 @@ sends the whole statement before a single Sync, and before it, in the same impli
 import socket
 import ssl
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from typing import Any, cast
 from urllib.parse import parse_qs, unquote, urlsplit
 
@@ -81,6 +82,17 @@ class OneFlush(pg8000.dbapi.Connection):
     def commit(self) -> None:
         if self._in_transaction:
             super().commit()
+
+    def close(self) -> None:
+        # pg8000 leaves the stream over the socket, and with it the socket of a broken connection, to the
+        # garbage collector.
+        stream = self._sock
+        try:
+            super().close()
+        finally:
+            if stream is not None:
+                with suppress(OSError):
+                    stream.close()
 
 
 def _parse(statement: str, oids: Sequence[int] = ()) -> bytes:
