@@ -312,6 +312,8 @@ class Person:
                 pass
             case "/problems/turn-lost" if self._stopped or self._cancels:
                 pass  # told by a worker that stood still, or over whose head the turn was cancelled
+            case "/problems/model-failed" if fails and self._stopped and request.reply is not None:
+                pass  # told late: another worker ran the turn again since
             case _ if request.reply is not None:
                 hold(False, f"{request.key} was answered before, now {status} {kind}")
             case "/problems/message-superseded":
