@@ -16,7 +16,7 @@ from typing import Any, Literal
 from starlette.types import Message, Receive, Scope, Send
 
 from local.offline_model.app import create_app
-from tests.crash.listening import listen
+from local.serving import listen
 from tests.crash.workers import Worker
 
 Where = Literal["begin", "checkpoint", "end", "model"]

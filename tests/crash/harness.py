@@ -14,11 +14,10 @@ import uvicorn
 from starlette.types import ASGIApp
 
 from local.issuer import Issuer
-from local.serving import QUIET
+from local.serving import QUIET, listen
 from parley.database import Address
 from tests.crash.boundaries import CountingModel, Gate, StatementProxy
 from tests.crash.invariants import Rows, Violated
-from tests.crash.listening import listen
 from tests.crash.person import Person
 from tests.crash.schedule import draw
 from tests.crash.workers import Zygote

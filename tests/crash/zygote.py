@@ -21,11 +21,10 @@ from typing import Any, NoReturn
 import httpx
 import uvicorn
 
-from local.serving import QUIET
+from local.serving import QUIET, listen
 from parley.config import Settings
 from parley.main import create_app
 from parley.services import turn_run, turn_service
-from tests.crash.listening import listen
 
 # So that a schedule takes milliseconds: the promises in between are tested where the seconds are real.
 turn_run.CHECKPOINT_S = 0.03

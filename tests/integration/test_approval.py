@@ -79,6 +79,17 @@ def test_an_approved_call_is_made_once_and_the_answer_goes_on(alice: Person, wai
     assert len(alice.messages(waiting["conversation_id"])) == 2
 
 
+def test_the_same_key_finds_the_turn_waiting(alice: Person) -> None:
+    done.clear()
+    key = {"Idempotency-Key": "k"}
+    first = alice.say('use the tool order with {"what": "tea"}', **key)
+    again = alice.say('use the tool order with {"what": "tea"}', **key)
+    assert again.content == first.content
+    assert again.headers["idempotency-replayed"] == "true"
+    assert decide(alice, first.json(), approved=True).json()["status"] == "completed"
+    assert done == [(alice.id, "tea")]
+
+
 def test_a_rejected_call_is_not_made_and_the_answer_goes_on(alice: Person, waiting: dict[str, Any]) -> None:
     reply = decide(alice, waiting, approved=False)
     assert (reply.status_code, reply.json()["status"]) == (200, "completed")

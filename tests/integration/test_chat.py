@@ -93,7 +93,6 @@ def test_a_failed_turn_streams_its_problem_and_keeps_the_question(alice: Person)
         ("rubbish=html", 502, "/problems/model-failed"),
         ("rubbish=empty", 502, "/problems/model-failed"),
         ("refusal", 422, "/problems/content-refused"),
-        ("tool=nothing", 502, "/problems/model-failed"),
     ],
 )
 def test_trouble_with_the_model_is_never_a_500(alice: Person, command: str, status: int, kind: str) -> None:

@@ -122,6 +122,14 @@ def test_a_tool_that_fails_does_not_fail_the_turn(odd_tools: str, person: Callab
     assert "error" in use(person(api_url=odd_tools), "explode").lower()
 
 
+def test_a_tool_that_does_not_exist_is_told_to_the_agent(ada: Person) -> None:
+    reply = ada.say("[offline: tool=nothing] Hello")
+    assert reply.status_code == 200, reply.text
+    (call,) = reply.json()["tool_calls"]
+    assert (call["name"], call["status"]) == ("nothing", "completed")
+    assert "not found" in call["output"]
+
+
 def test_a_tool_that_hangs_is_given_up(
     serve_api: Callable[..., str], person: Callable[..., Person], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -132,6 +132,8 @@ class AgentService:
                 include_usage=None if responses else True,
                 response_include=["reasoning.encrypted_content"] if reasons else None,
             ),
+            # A tool that does not exist is the model's mistake to mend, not the turn's end.
+            tool_not_found_behavior="return_error_to_model",
             # The trace exporter posts to OpenAI's own address, whatever the base URL.
             tracing_disabled=True,
         )

@@ -74,7 +74,7 @@ begin
     -- Read again: while this waited for the conversation's row, the turn may have ended.
     if previous.id is not null then
         select * into previous from message where id = previous.id;
-        if previous.status in ('completed', 'cancelled') or previous.superseded then
+        if previous.status in ('completed', 'cancelled', 'waiting_approval') or previous.superseded then
             return jsonb_build_object('outcome', 'replay', 'answer_id', previous.id);
         end if;
     end if;
@@ -82,6 +82,9 @@ begin
     select * into running from message where conversation_id = conv.id and status = 'in_progress';
     if running.run_id = p_run_id then
         previous := running;  -- begun already by this statement's first sending
+        if p_kind = 'resume' then
+            run_state := running.run_state;
+        end if;
     elsif running.lease_expires_at > clock_timestamp() then
         return jsonb_build_object('outcome', 'busy');
     elsif running.id is not null then
@@ -113,11 +116,9 @@ begin
         where conversation_id = conv.id and not superseded and seq >= target.seq;
     end if;
 
-    -- Whoever goes on without deciding has decided against the call. A state is taken up once at most: what
-    -- was approved may have been done by then.
-    update message
-    set status = case when id = previous.id then status else 'cancelled' end, run_state = null
-    where conversation_id = conv.id and status = 'waiting_approval';
+    -- Whoever goes on without deciding has decided against the call.
+    update message set status = 'cancelled', run_state = null
+    where conversation_id = conv.id and status = 'waiting_approval' and id is distinct from previous.id;
 
     lease := clock_timestamp() + make_interval(secs => p_lease_s);
     if previous.id is not null then
@@ -128,7 +129,8 @@ begin
             run_id = p_run_id, lease_expires_at = lease
         where id = p_answer_id;
         if run_state is null then
-            update message set content = '', run_items = null, input_tokens = null, output_tokens = null
+            update message
+            set content = '', run_items = null, run_state = null, input_tokens = null, output_tokens = null
             where id = p_answer_id;
         end if;
     else
