@@ -1,7 +1,9 @@
 """Do statements of different clients cross in a pooler? A demonstration, and the heart of a test.
 
+With layers/parley/python on PYTHONPATH:
+
 python -m tests.crossing            ours: none does
-python -m tests.crossing --stock    stock pg8000: about half of them run another client's SQL
+python -m tests.crossing --stock    stock pg8000: nearly all come back wrong, with another client's SQL run
 """
 
 import argparse

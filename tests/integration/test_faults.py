@@ -12,11 +12,11 @@ row     fault                                       test
 17      time limit                                  test_turns.py: a deadline; test_doors.py
 18      the client disconnects                      test_resilience.py: a client that goes away; test_crash.py
 19      a stale worker wakes                        test_a_worker_that_slept_over_its_lease…; test_crash.py
-20, 21  model 429, 500, 503, reset                  test_a_model_that_is_busy_is_asked_twice…; test_chat.py
+20, 21  model 429, 500, 503, reset                  test_a_model_in_trouble_is_asked_twice…; test_chat.py
 22      the model hangs                             test_turns.py: every hang is answered
 23      rubbish, nothing, a refusal                 test_chat.py: trouble with the model
 24      tool raises, unknown, bad arguments         test_a_tool_told_nonsense…, test_a_tool_acts_once…;
-                                                    test_tools.py, test_chat.py
+                                                    test_tools.py: a tool that does not exist
 25      endless tool loop                           test_tools.py: an endless loop
 26      injected text                               test_tools.py: arguments do not say who is asking
 27      context too long                            test_a_context_too_long…; test_history.py
