@@ -3,6 +3,7 @@ VENV ?= .venv
 PORT ?= 8000
 WEB_PORT ?= 3000
 ISSUER_PORT ?= 8001
+ARCH ?= x86_64
 
 RUN = $(VENV)/bin/python
 NEW_ENOUGH = $(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))'
@@ -51,6 +52,11 @@ test: ## Check the code and run all tests
 test-python:
 	$(SETUP)
 	@$(RUN) -m pytest -p local.no_skips
+
+.PHONY: build
+build: ## Build what AWS Lambda runs into .aws-sam/build; ARCH=arm64 for Graviton
+	$(SETUP)
+	@$(RUN) -m local.aws.build --architecture $(ARCH)
 
 .PHONY: crash
 crash: ## Run 10,000 schedules of crashes; COUNT=100 runs as many
@@ -109,6 +115,6 @@ RESOLVE = --universal --python-version 3.11 --no-header --no-annotate $(if $(UPG
 
 .PHONY: clean
 clean: ## Remove what was installed and built; data of `make dev` stays
-	@rm -rf .venv .venv-* .pytest_cache .mypy_cache .ruff_cache .parley/logs .parley/e2e
+	@rm -rf .venv .venv-* .pytest_cache .mypy_cache .ruff_cache .parley/logs .parley/e2e .parley/aws .aws-sam
 	@rm -rf frontend/node_modules frontend/.next tests/e2e/node_modules tests/e2e/test-results
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,299 @@
+"""Builds what AWS Lambda runs, two layers and the functions, without Docker.
+
+    python -m local.aws.build                            everything, for Lambda, by `sam build`
+    python -m local.aws.build --here --out FOLDER        the same folders, for the Python that runs this
+    python -m local.aws.build --one NAME --out FOLDER    one of them: what the Makefiles of `sam build` call
+
+It needs Python 3.11 or newer with pip, and `sam build` for the first. Byte code is of use only to the Python
+version that made it, so one of Lambda's version is looked for; without it the functions start slower.
+"""
+
+import argparse
+import contextlib
+import fcntl
+import hashlib
+import json
+import os
+import platform
+import re
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from local.progress import Problem, last_lines, not_allowed, step, tell
+
+ROOT = Path(__file__).resolve().parents[2]
+TEMPLATE = ROOT / "template.yaml"
+REQUIREMENTS = ROOT / "requirements.txt"
+PACKAGE = ROOT / "layers" / "parley" / "python"
+FUNCTIONS = ROOT / "functions"
+BUILT = ROOT / ".aws-sam" / "build"
+# What takes long to build is kept here, under a digest of all that goes into it.
+KEPT = ROOT / ".parley" / "aws"
+DEPENDENCIES, PARLEY = "DependenciesLayer", "ParleyLayer"
+LAMBDA_PYTHON = "3.13"
+# Wheels have other names for the architectures. Lambda's Amazon Linux 2023 has glibc 2.34.
+MACHINES = {"x86_64": "x86_64", "arm64": "aarch64"}
+GLIBC = ("manylinux_2_34", "manylinux_2_28", "manylinux_2_17", "manylinux2014", "manylinux2010", "manylinux1")
+# The runtime has these. All or none of them are left out, since each needs its own version of the others.
+IN_THE_RUNTIME = ("boto3", "botocore", "jmespath", "s3transfer")
+NOT_RUN = ("bin", "**/tests", "**/*.pyi", "**/*.pyx", "**/*.pxd", "**/*.c", "**/*.h")
+# What importlib.metadata reads of a package: versions and entry points.
+READ_OF_METADATA = ("METADATA", "entry_points.txt")
+NOT_COPIED = shutil.ignore_patterns("__pycache__", "*.pyc", ".*", "tests", "test_*.py")
+MAX_MB = 250
+
+
+@dataclass(frozen=True)
+class Target:
+    """Who is to run it: a Python such as "3.13", on an architecture of AWS; None is this machine's."""
+
+    python: str = LAMBDA_PYTHON
+    architecture: str | None = "x86_64"
+
+    @classmethod
+    def here(cls) -> "Target":
+        """The Python that runs this."""
+        return cls(f"{sys.version_info.major}.{sys.version_info.minor}", None)
+
+    def __str__(self) -> str:
+        return f"{self.python}-{self.architecture or platform.machine()}"
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(
+        prog="python -m local.aws.build", description="Build what AWS Lambda runs, without Docker."
+    )
+    parser.add_argument("--architecture", choices=MACHINES, default="x86_64", help="of Lambda")
+    parser.add_argument("--here", action="store_true", help="for the Python that runs this, not for Lambda")
+    parser.add_argument("--one", metavar="NAME", help="one layer or function, named as in template.yaml")
+    parser.add_argument("--out", type=Path, metavar="FOLDER", help="where to, with --here and --one")
+    options = parser.parse_args()
+    if (options.here or options.one) and not options.out:
+        parser.error("--here and --one need --out")
+    target = Target.here() if options.here else Target(architecture=options.architecture)
+    try:
+        if options.one:
+            build_one(options.one, options.out, target)
+        elif options.out:
+            build(options.out, target)
+        else:
+            _build_by_sam(target)
+    except Problem as problem:
+        tell(problem)
+        return 1
+    except PermissionError as error:
+        tell(not_allowed(error))
+        return 1
+    except KeyboardInterrupt:
+        return 130
+    return 0
+
+
+def build(folder: Path, target: Target) -> None:
+    """Build both layers and all functions into `folder`, each a folder named as in template.yaml.
+
+    The path of a function's Python is `ChatFunction`, `DependenciesLayer/python`, `ParleyLayer/python`. The
+    dependencies are a link to what is kept, to be read only. Raises Problem.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    kept = _dependencies(target)
+    _remove(folder / DEPENDENCIES)
+    (folder / DEPENDENCIES).symlink_to(kept)
+    for name in (PARLEY, *functions()):
+        build_one(name, folder / name, target)
+
+
+def build_one(name: str, folder: Path, target: Target) -> None:
+    """Build the layer or function that template.yaml calls `name` into `folder`, anew. Raises Problem."""
+    _remove(folder)
+    if name == DEPENDENCIES:
+        shutil.copytree(_dependencies(target), folder)
+    elif name == PARLEY:
+        shutil.copytree(PACKAGE, folder / "python", ignore=NOT_COPIED)
+        _compile(folder / "python", "/opt/python", target)
+    else:
+        _copy_function(name, folder)
+        _compile(folder, "/var/task", target)
+
+
+def functions() -> list[str]:
+    """The names of the functions in template.yaml."""
+    return re.findall(r"^  (\w+Function):$", TEMPLATE.read_text(), re.MULTILINE)
+
+
+def find_python(version: str) -> str | None:
+    """A Python of that version: this one, one on the PATH, or one that pyenv keeps."""
+    pyenv = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv"))
+    kept = map(str, pyenv.glob(f"versions/{version}.*/bin/python3"))
+    ask = "import sys; print('%d.%d' % sys.version_info[:2])"
+    for candidate in (sys.executable, shutil.which(f"python{version}"), *sorted(kept)):
+        if candidate:
+            told = subprocess.run([candidate, "-c", ask], capture_output=True, text=True, check=False)
+            if told.stdout.strip() == version:
+                return candidate
+    return None
+
+
+def _build_by_sam(target: Target) -> None:
+    if shutil.which("make") is None:
+        raise Problem("make is missing, which `sam build` calls: install it")
+    if find_python(target.python) is None:
+        print(
+            f"  Without Python {target.python} there will be no byte code, and cold starts take twice as long. "
+            f"Install python{target.python} and build again."
+        )
+    _dependencies(target)
+    command = [sys.executable, "-m", "samcli", "build", "--no-cached", "--parallel"]
+    command += ["--template-file", str(TEMPLATE), "--build-dir", str(BUILT)]
+    command += ["--parameter-overrides", f"Architecture={target.architecture}"]
+    told = {"ARCHITECTURE": str(target.architecture), "PYTHON": sys.executable}
+    with step("sam build"):
+        _run(command, cwd=ROOT, env={**told, **_silent_sam()})
+    layers = sum(map(_megabytes, (BUILT / DEPENDENCIES, BUILT / PARLEY)))
+    largest = layers + max(_megabytes(BUILT / name) for name in functions())
+    print(f"Built for {target}: {BUILT.relative_to(ROOT)}, {largest:.0f} MB a function with its layers")
+    if largest > MAX_MB:
+        raise Problem(f"Lambda takes {MAX_MB} MB: remove a package from pyproject.toml, then `make lock`")
+    print("Next: make deploy")
+
+
+def _silent_sam() -> dict[str, str]:
+    """Environment in which SAM sends no telemetry and does not look for a newer version of itself."""
+    folder = ROOT / ".parley" / "sam"
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "metadata.json").write_text(json.dumps({"lastVersionCheck": time.time()}))
+    return {"SAM_CLI_TELEMETRY": "0", "__SAM_CLI_APP_DIR": str(folder)}
+
+
+def _copy_function(name: str, folder: Path) -> None:
+    # FollowUpFunction is functions/followup.
+    source = FUNCTIONS / name.removesuffix("Function").lower()
+    if not source.is_dir():
+        raise Problem(f"{name} of template.yaml: there is no folder functions/{source.name} to build it from")
+    shutil.copytree(source, folder, ignore=NOT_COPIED)
+    if source.name == "stream":
+        # The same agent, with all that it is made of.
+        without_door = shutil.ignore_patterns("app.py")
+        chat = FUNCTIONS / "chat"
+        shutil.copytree(
+            chat,
+            folder,
+            ignore=lambda where, names: {
+                *NOT_COPIED(where, names),
+                *(without_door(where, names) if Path(where) == chat else ()),
+            },
+            dirs_exist_ok=True,
+        )
+
+
+def _dependencies(target: Target) -> Path:
+    """The folder of the dependencies' layer, built if it is not kept already."""
+    wanted = "\n".join(_requirements())
+    made_by = _compiler(target) or "no byte code"
+    digest = hashlib.sha256(f"{wanted}\n{made_by}\n{Path(__file__).read_text()}".encode()).hexdigest()[:16]
+    kept = KEPT / f"{target}-{digest}"
+    with _one_at_a_time(target):
+        if not kept.exists():
+            for old in KEPT.glob(f"{target}-*"):
+                _remove(old)
+            unfinished = KEPT / f"unfinished-{target}"
+            _remove(unfinished)
+            _install(wanted, unfinished / "python", target)
+            with step(f"Byte code for Python {target.python}"):
+                _compile(unfinished / "python", "/opt/python", target)
+            unfinished.rename(kept)
+    return kept
+
+
+def _requirements() -> list[str]:
+    lines = REQUIREMENTS.read_text().splitlines()
+    return [line for line in lines if line.partition("==")[0] not in IN_THE_RUNTIME]
+
+
+def _install(requirements: str, folder: Path, target: Target) -> None:
+    folder.mkdir(parents=True)
+    listed = folder.parent / "requirements.txt"
+    listed.write_text(requirements)
+    command = [
+        sys.executable,
+        "-m",
+        "pip",
+        "install",
+        "--disable-pip-version-check",
+        "--no-deps",
+        "--no-compile",
+    ]
+    command += ["--only-binary", ":all:", "--target", str(folder), "--requirement", str(listed)]
+    if target.architecture is not None:
+        command += ["--implementation", "cp", "--python-version", target.python]
+        command += [
+            part for name in GLIBC for part in ("--platform", f"{name}_{MACHINES[target.architecture]}")
+        ]
+    with step(f"Packages for {target}, the first time half a minute"):
+        _run(command)
+    listed.unlink()
+    for pattern in NOT_RUN:
+        for path in list(folder.glob(pattern)):
+            _remove(path)
+    for path in folder.glob("*.dist-info/*"):
+        if path.name not in READ_OF_METADATA:
+            _remove(path)
+
+
+def _compile(folder: Path, runs_in: str, target: Target) -> None:
+    """Add byte code that Python takes without looking at the source, whatever date that gets in a zip."""
+    python = find_python(target.python)
+    if python is not None:
+        command = [python, "-P", "-m", "compileall", "-q", "-j", "0", "--invalidation-mode", "unchecked-hash"]
+        _run([*command, "-d", runs_in, "."], cwd=folder)
+
+
+def _compiler(target: Target) -> str | None:
+    python = find_python(target.python)
+    if python is None:
+        return None
+    return subprocess.run([python, "--version"], capture_output=True, text=True, check=True).stdout.strip()
+
+
+@contextlib.contextmanager
+def _one_at_a_time(target: Target) -> Iterator[None]:
+    KEPT.mkdir(parents=True, exist_ok=True)
+    with (KEPT / f"{target}.lock").open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+def _run(command: list[str], cwd: Path | None = None, env: dict[str, str] | None = None) -> None:
+    result = subprocess.run(
+        command,
+        cwd=cwd,
+        env={**os.environ, **(env or {})},
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        errors="replace",
+        check=False,
+    )
+    if result.returncode != 0:
+        raise Problem(f"{last_lines(result.stdout)}\n`{' '.join(command[1:4])} …` failed, as told above.")
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
+
+
+def _megabytes(folder: Path) -> float:
+    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file()) / 1_048_576
+
+
+if __name__ == "__main__":
+    sys.exit(main())
