@@ -1,13 +1,6 @@
 """The light Lambda: everything but turns, quick to start because it never imports the Agents SDK."""
 
-from typing import Any
+from parley.door import Door
+from parley.main import create_light_app
 
-from mangum import Mangum
-
-from parley.main import TEXT_MIME_TYPES, create_light_app
-
-mangum = Mangum(create_light_app(), lifespan="off", text_mime_types=TEXT_MIME_TYPES)
-
-
-def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
-    return mangum(event, context)
+handler = Door(create_light_app)

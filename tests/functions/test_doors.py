@@ -20,6 +20,7 @@ from starlette.routing import Route
 from local.issuer import Issuer
 from local.serving import serve_in_thread
 from parley.config import Settings
+from parley.door import Door
 from tests.conftest import Person
 
 FUNCTIONS = Path(__file__).parents[2] / "functions"
@@ -108,8 +109,8 @@ def door(
 
 def close(module: ModuleType, loop: asyncio.AbstractEventLoop) -> None:
     """What the end of an environment would: drop connections, on the loop that made them."""
-    if hasattr(module, "mangum"):
-        state = module.mangum.app.state
+    if hasattr(module, "handler") and isinstance(module.handler, Door):
+        state = module.handler.app.state
         state.database.close()
         if hasattr(state, "turns"):
             loop.run_until_complete(state.turns.close())
@@ -188,7 +189,7 @@ def test_a_turn_ends_before_the_platform_cuts_it_off(
 def test_one_environment_holds_one_connection(door: Callable[[str], ModuleType], alice: Person) -> None:
     module = door("chat")
     assert os.environ["AWS_LAMBDA_FUNCTION_NAME"]
-    assert module.mangum.app.state.database._engine.pool.size() == 1
+    assert module.handler.app.state.database._engine.pool.size() == 1
 
 
 class LambdaApi:
@@ -280,6 +281,7 @@ def test_the_mcp_door_says_where_to_get_a_token(door: Callable[[str], ModuleType
 LOADED = """
 import json, runpy, sys
 class Context:
+    function_name = memory_limit_in_mb = invoked_function_arn = aws_request_id = "any"
     def get_remaining_time_in_millis(self):
         return 20_000
 reply = runpy.run_path(sys.argv[1])["handler"](json.load(sys.stdin), Context())
@@ -306,7 +308,7 @@ def loaded_by(door: str, invoked_with: dict[str, Any], settings: Settings) -> li
         timeout=60,
         check=True,
     )
-    return told.stdout.split()
+    return told.stdout.splitlines()[-1].split()  # after the metrics
 
 
 def test_a_turn_without_mcp_never_loads_it(settings: Settings, alice: Person) -> None:

@@ -1,5 +1,6 @@
 """Every setting of the app, read once from the environment; nothing else reads it."""
 
+import functools
 import json
 import os
 from typing import Annotated, Any, Literal, Self
@@ -81,6 +82,8 @@ class Settings(_Environment):
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     # Set by the template, with a function's name or ARN: what follows a reply is done there.
     followup_function: str | None = None
+    # Set by the template: one namespace for each stage.
+    powertools_metrics_namespace: str = "Parley"
     # Set by the Lambda runtime: one environment serves one request at a time.
     aws_lambda_function_name: str | None = None
 
@@ -102,15 +105,19 @@ def _deployed_secret() -> dict[str, Any]:
     return _read_secret(arn) if arn else {}
 
 
+@functools.cache
 def _read_secret(arn: str) -> dict[str, Any]:
     # Imported here: boto3 costs 0.4 s, and only a deployment with a secret needs it.
-    from aws_lambda_powertools.utilities.parameters import get_secret  # noqa: PLC0415
+    from aws_lambda_powertools.utilities.parameters import SecretsProvider  # noqa: PLC0415
     from aws_lambda_powertools.utilities.parameters.exceptions import (  # noqa: PLC0415
         GetParameterError,
     )
+    from botocore.config import Config  # noqa: PLC0415
 
+    # boto3's own time-outs are 60 s, and an environment has 10 s to start.
+    patience = Config(connect_timeout=1, read_timeout=2, retries={"total_max_attempts": 2})
     try:
-        secret = json.loads(get_secret(arn, max_age=300))
+        secret = json.loads(str(SecretsProvider(boto_config=patience).get(arn)))
     except GetParameterError:
         raise ConfigError("SECRET_ARN: the secret cannot be read") from None
     except ValueError:
@@ -118,6 +125,10 @@ def _read_secret(arn: str) -> dict[str, Any]:
     if not isinstance(secret, dict):
         raise ConfigError("SECRET_ARN: the secret is not a JSON object")
     return secret
+
+
+# What was read before a snapshot may have been replaced since.
+forget_secret = _read_secret.cache_clear
 
 
 def _explain(error: ValidationError) -> str:

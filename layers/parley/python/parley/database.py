@@ -28,6 +28,7 @@ from sqlmodel import Session
 
 from parley.config import ConfigError
 from parley.errors import DatabaseUnavailable
+from parley.metrics import emit
 
 Rows = Sequence[Row[*tuple[Any, ...]]]
 
@@ -226,13 +227,16 @@ class Database:
             try:
                 return self._run(user_id, statement, params)
             except PoolTimeout as error:
+                emit({"DatabaseUnavailable": 1})
                 raise DatabaseUnavailable from error
             except DBAPIError as error:
                 if not _passing(error):
                     raise
                 # A server that was silent for the whole time-out would only be silent again.
                 if not may_retry or _timed_out(error):
+                    emit({"DatabaseUnavailable": 1})
                     raise DatabaseUnavailable from error
+                emit({"DatabaseRetries": 1})
         raise AssertionError("unreachable")
 
     def _run(self, user_id: str | None, statement: Executable, params: Mapping[str, Any] | None) -> Rows:

@@ -15,6 +15,7 @@ from parley.api.middleware import RequestScope
 from parley.config import ConfigError, Settings
 from parley.database import Database
 from parley.logs import configure_logging
+from parley.metrics import configure_metrics
 from parley.security import TokenVerifier
 
 if TYPE_CHECKING:
@@ -25,17 +26,17 @@ if TYPE_CHECKING:
 
 # Of the local server, whose requests share one process; a Lambda environment serves one at a time.
 LOCAL_POOL_SIZE = 10
-# What Mangum is to send as text; anything else it sends as base64.
-TEXT_MIME_TYPES = ["text/", "application/json", "application/problem+json"]
-AGENT_FILE = Path(__file__).parents[4] / "functions" / "chat" / "agent.py"
+# In a checkout; on Lambda the door names its own.
+AGENT_FILE = (Path(__file__).parent / "../../../../functions/chat/agent.py").resolve()
 
 
 def create_app(
     settings: Settings | None = None,
     agent: "Agent[Any] | None" = None,
     mcp_servers: "Sequence[RemoteServer]" = (),
+    agent_file: Path = AGENT_FILE,
 ) -> FastAPI:
-    """The whole API, with `agent` or what functions/chat/agent.py declares. Raises ConfigError."""
+    """The whole API, with `agent` or what `agent_file` declares. Raises ConfigError."""
     # Imported here: the Agents SDK takes seconds, and the light door never needs it.
     import parley.tools.lazy_mcp  # noqa: PLC0415
     from parley.api import chat, mcp  # noqa: PLC0415
@@ -48,7 +49,7 @@ def create_app(
     settings = settings or Settings.load()
     app = create_light_app(settings, chat.router, mcp.router)
     if agent is None:
-        agent, mcp_servers = _load_agent()
+        agent, mcp_servers = _load_agent(agent_file)
     if mcp_servers:
         import parley.tools.remote_tools  # noqa: F401, PLC0415 (at start, not in the first turn)
     service = AgentService(settings, mcp_servers)
@@ -66,7 +67,7 @@ def create_app(
 def create_light_app(settings: Settings | None = None, *routers: APIRouter) -> FastAPI:
     """What needs no agent, and `routers` beside it. Never imports the Agents SDK. Raises ConfigError."""
     settings = settings or Settings.load()
-    configure_logging(settings.log_level)
+    _configure_observation(settings)
     app = FastAPI(
         title="Parley",
         version="1",
@@ -98,6 +99,11 @@ def create_light_app(settings: Settings | None = None, *routers: APIRouter) -> F
     return app
 
 
+def _configure_observation(settings: Settings) -> None:
+    configure_logging(settings.log_level)
+    configure_metrics(settings.powertools_metrics_namespace if settings.on_lambda else None)
+
+
 def _database(settings: Settings) -> Database:
     pool_size = 1 if settings.on_lambda else LOCAL_POOL_SIZE
     return Database(settings.database_url.get_secret_value(), pool_size=pool_size)
@@ -110,7 +116,7 @@ def create_follow_ups(settings: Settings | None = None) -> "FollowUpService":
     from parley.services.follow_up_service import FollowUpService  # noqa: PLC0415
 
     settings = settings or Settings.load()
-    configure_logging(settings.log_level)
+    _configure_observation(settings)
     return FollowUpService(_database(settings), AgentService(settings), settings)
 
 
@@ -124,19 +130,19 @@ async def _close_at_shutdown(app: FastAPI) -> AsyncIterator[None]:
     app.state.database.close()
 
 
-def _load_agent() -> "tuple[Agent[Any], Sequence[RemoteServer]]":
-    """What AGENT_FILE declares. What is wrong with it is said in a line, for whoever edits it."""
+def _load_agent(file: Path) -> "tuple[Agent[Any], Sequence[RemoteServer]]":
+    """What `file` declares. What is wrong with it is said in a line, for whoever edits it."""
     from agents import Agent  # noqa: PLC0415
 
-    spec = importlib.util.spec_from_file_location("agent", AGENT_FILE)
+    spec = importlib.util.spec_from_file_location("agent", file)
     if spec is None or spec.loader is None:
-        raise ConfigError(f"{AGENT_FILE}: this is not a Python file")
+        raise ConfigError(f"{file}: this is not a Python file")
     module = importlib.util.module_from_spec(spec)
     try:
         spec.loader.exec_module(module)
     except Exception as error:
-        raise ConfigError(f"{AGENT_FILE}: {type(error).__name__}: {error}") from error
+        raise ConfigError(f"{file}: {type(error).__name__}: {error}") from error
     agent = getattr(module, "agent", None)
     if not isinstance(agent, Agent):
-        raise ConfigError(f"{AGENT_FILE}: `agent` is not an Agent of the Agents SDK")
+        raise ConfigError(f"{file}: `agent` is not an Agent of the Agents SDK")
     return agent, getattr(module, "mcp_servers", ())

@@ -12,6 +12,8 @@ from pathlib import Path
 
 from alembic import command
 from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
 from sqlalchemy import create_engine, text
 from sqlalchemy.engine import Connection
 from sqlalchemy.exc import DBAPIError
@@ -37,12 +39,30 @@ class MigrationError(Exception):
     """The database cannot be brought to a safe state; the text says why and what to do."""
 
 
+def run(downgrade_to: str | None = None) -> None:
+    """Migrate the database that the environment names. Raises MigrationError, and nothing else."""
+    try:
+        settings = MigrationSettings.load()
+        owner_url = settings.migrations_database_url.get_secret_value()
+        if downgrade_to:
+            downgrade(owner_url, downgrade_to)
+        else:
+            upgrade(owner_url, settings.database_url.get_secret_value())
+    except ConfigError as error:
+        raise MigrationError(str(error)) from None
+    except DBAPIError as error:
+        state = sqlstate(error.orig) or "the server cannot be reached"
+        raise MigrationError(
+            f"MIGRATIONS_DATABASE_URL: the migration failed ({state}): {error.orig}"
+        ) from error
+
+
 def upgrade(owner_url: str, app_url: str) -> None:
     """Run the migrations and give the role of `app_url` what it needs, nothing more."""
     app = Address(app_url)
     with _transaction(owner_url) as connection:
         _make_role(connection, app)
-        command.upgrade(_alembic(connection), "head")
+        _upgrade_schema(connection)
         for file in sorted(FUNCTIONS.glob("*.sql")):
             connection.exec_driver_sql(file.read_text().replace("%", "%%"))
         _grant(connection, app)
@@ -68,6 +88,15 @@ def _alembic(connection: Connection) -> Config:
     config.set_main_option("script_location", str(PACKAGE / "models" / "migrations"))
     config.attributes["connection"] = connection
     return config
+
+
+def _upgrade_schema(connection: Connection) -> None:
+    config = _alembic(connection)
+    current = MigrationContext.configure(connection).get_current_revision()
+    known = [script.revision for script in ScriptDirectory.from_config(config).walk_revisions()]
+    # A deployment that is rolled back meets a schema that is newer than itself, and runs on it too.
+    if current is None or current in known:
+        command.upgrade(config, "head")
 
 
 def _make_role(connection: Connection, app: Address) -> None:
@@ -112,18 +141,9 @@ def main() -> int:
     parser.add_argument("--downgrade", metavar="REVISION", help="go down to this revision (base: to nothing)")
     arguments = parser.parse_args()
     try:
-        settings = MigrationSettings.load()
-        owner_url = settings.migrations_database_url.get_secret_value()
-        if arguments.downgrade:
-            downgrade(owner_url, arguments.downgrade)
-        else:
-            upgrade(owner_url, settings.database_url.get_secret_value())
-    except (ConfigError, MigrationError) as error:
+        run(arguments.downgrade)
+    except MigrationError as error:
         print(error, file=sys.stderr)
-        return 1
-    except DBAPIError as error:
-        state = sqlstate(error.orig) or "the server cannot be reached"
-        print(f"MIGRATIONS_DATABASE_URL: the migration failed ({state}): {error.orig}", file=sys.stderr)
         return 1
     return 0
 

@@ -10,6 +10,7 @@ from parley.api.problems import problem_response
 from parley.errors import InternalError, PayloadTooLarge
 from parley.ids import new_id
 from parley.logs import describe_error, request_id
+from parley.metrics import emit
 
 logger = logging.getLogger(__name__)
 
@@ -27,7 +28,8 @@ class RequestScope:
             return await self._app(scope, receive, send)
         event = scope.get("aws.event", {})
         # Of a call that a tool makes in process, the request's that it serves.
-        identifier = event.get("requestContext", {}).get("requestId") or request_id.get() or str(new_id())
+        serving = request_id.get()
+        identifier = event.get("requestContext", {}).get("requestId") or serving or str(new_id())
         scope.setdefault("state", {})["request_id"] = identifier
         token = request_id.set(identifier)
         started = time.monotonic()
@@ -59,6 +61,8 @@ class RequestScope:
             route = getattr(scope.get("route"), "path", None)
             extra = {"method": scope["method"], "route": route, "status": status, "duration_ms": duration_ms}
             logger.info("request", extra=extra)
+            if not serving:
+                emit({"Responses": 1}, status=str(status))
             request_id.reset(token)
 
 

@@ -14,6 +14,7 @@ from agents import Agent
 from parley.database import Database
 from parley.errors import DeadlineExceeded, InternalError, ProblemError, Unavailable
 from parley.logs import describe_error
+from parley.metrics import Metric, emit
 from parley.models import Message
 from parley.repositories import turns
 from parley.repositories.turns import Begun, Ending, NewTurn
@@ -77,6 +78,7 @@ class TurnRun:
         self._turn = turn
         self._begun = begun
         self._run = Run(text=begun.content)
+        self._times: dict[Metric, float] = {}
 
     async def run(self, deadline: float, *, approved: bool) -> None:
         """`deadline`: on the monotonic clock. `approved`: of a resumed turn, what was decided."""
@@ -101,6 +103,7 @@ class TurnRun:
 
     async def _write(self, approved: bool) -> Stop:
         begun = self._begun
+        started = time.monotonic()
         asked: list[InputItem] | Resumption
         if begun.run_state is None:
             asked = input_items(begun.summary, begun.history, begun.question)
@@ -109,12 +112,15 @@ class TurnRun:
         stream = self._service.stream(self._agent, asked, self._run, begun.conversation_id, self._caller)
         try:
             async for progress in stream:
+                self._times.setdefault("TimeToFirstToken", _ms_since(started))
                 self.events.put_nowait(progress)
         except ProblemError as error:
             return error
         except Exception as error:
             logger.error("turn_crashed", extra=describe_error(error))
             return InternalError()
+        finally:
+            self._times["ModelLatency"] = _ms_since(started)
         return "completed" if self._run.state is None else "waiting_approval"
 
     async def _watch(self) -> Stop:
@@ -171,6 +177,8 @@ class TurnRun:
                 "output_tokens": ending.output_tokens,
             },
         )
+        emit({"Turns": 1}, status=ending.status if completed_at else "lost")
+        emit({"InputTokens": ending.input_tokens, "OutputTokens": ending.output_tokens, **self._times})
         return TurnEnded(self._message(ending, completed_at), problem)
 
     def _ending(self, stop: Stop) -> Ending:
@@ -200,3 +208,7 @@ class TurnRun:
             completed_at=completed_at,
             **asdict(ending),
         )
+
+
+def _ms_since(started: float) -> float:
+    return round((time.monotonic() - started) * 1000, 1)

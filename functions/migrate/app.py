@@ -1,0 +1,34 @@
+"""The migration Lambda: a custom resource of CloudFormation, so that a failure stops the deployment."""
+
+import json
+import urllib.request
+from typing import Any
+
+from parley.migrate import MigrationError, run
+
+
+def handler(event: dict[str, Any], _context: Any) -> dict[str, str]:
+    """Invoked by hand, with any event, it migrates too, and says how it went."""
+    outcome = {"Status": "SUCCESS", "Reason": "The database is up to date"}
+    if event.get("RequestType") != "Delete":
+        try:
+            run()
+        except MigrationError as error:
+            outcome = {"Status": "FAILED", "Reason": str(error)[:1000]}
+        except Exception as error:
+            _answer(event, {"Status": "FAILED", "Reason": type(error).__name__})
+            raise
+    _answer(event, outcome)
+    return outcome
+
+
+def _answer(event: dict[str, Any], outcome: dict[str, str]) -> None:
+    """CloudFormation waits for it at the address that it sent."""
+    if "ResponseURL" in event:
+        told = {name: event[name] for name in ("StackId", "RequestId", "LogicalResourceId")}
+        body = json.dumps({**told, **outcome, "PhysicalResourceId": "migration"}).encode()
+        # The address is signed for a request without content type.
+        request = urllib.request.Request(  # noqa: S310 (CloudFormation's own address)
+            event["ResponseURL"], data=body, method="PUT", headers={"Content-Type": ""}
+        )
+        urllib.request.urlopen(request, timeout=10).close()  # noqa: S310
