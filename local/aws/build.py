@@ -144,7 +144,7 @@ def _build_by_sam(target: Target) -> None:
         raise Problem("make is missing, which `sam build` calls: install it")
     if find_python(target.python) is None:
         print(
-            f"  Without Python {target.python} there will be no byte code, and cold starts take twice as long. "
+            f"  Without Python {target.python} there is no byte code, and cold starts take twice as long. "
             f"Install python{target.python} and build again."
         )
     _dependencies(target)
