@@ -93,6 +93,7 @@ def _users_words(prompt: Prompt) -> list[str]:
 
 
 _USE_TOOL = re.compile(r"\buse the tool (?P<name>[\w.-]+)(?: with (?=\{))?", re.I)
+_THEN = re.compile(r"[,;.]?\s*(?:and\s+)?\bthen\s+(?=use the tool )", re.I)
 
 
 def _tool_calls(prompt: Prompt, commands: Commands) -> list[ToolCall]:
@@ -100,20 +101,44 @@ def _tool_calls(prompt: Prompt, commands: Commands) -> list[ToolCall]:
         name = commands.tool or next(iter(prompt.tools))
         return [ToolCall(name, _arguments(prompt.tools.get(name, {})))]
     last = prompt.last
-    if last is None or last.kind != "user":
+    if last is None or last.kind not in ("user", "output"):
         return []
-    if commands.tool or commands.arguments is not None:
+    if last.kind == "user" and (commands.tool or commands.arguments is not None):
         name = commands.tool or next(iter(prompt.tools), "no_tool")
         return [ToolCall(name, _arguments(prompt.tools.get(name, {}), commands.arguments or 0))]
-    return _tools_named_in(last, prompt)
+    said = prompt.texts("user")[-1:]
+    steps = _THEN.split(said[0]) if said else []
+    taken = _steps_taken(prompt)
+    if taken >= len(steps):
+        return []
+    return _tools_named_in(steps[taken], prompt) or (_search(steps[0], prompt) if taken == 0 else [])
 
 
-def _tools_named_in(message: Entry, prompt: Prompt) -> list[ToolCall]:
-    found = [match for match in _USE_TOOL.finditer(message.text) if match["name"] in prompt.tools]
+_DECIDED = re.compile(
+    r"\bwhat did we (?:decide|agree|say)\b.*?\b(?:about|on) (?:the )?([\w' -]+?)(?: last \w+| yesterday)?\?",
+    re.I,
+)
+
+
+def _search(message: str, prompt: Prompt) -> list[ToolCall]:
+    """What was said in other conversations is looked up, if there is the tool for it."""
+    match = _DECIDED.search(message)
+    if match is None or "search_conversations" not in prompt.tools:
+        return []
+    return [ToolCall("search_conversations", json.dumps({"words": match[1]}))]
+
+
+def _steps_taken(prompt: Prompt) -> int:
+    """How often tools were called since the user spoke; calls made at once are one step."""
+    kinds = [entry.kind for entry in prompt.entries]
+    since = kinds[len(kinds) - kinds[::-1].index("user") :] if "user" in kinds else kinds
+    return sum(kind == "call" and before != "call" for before, kind in zip(["", *since], since, strict=False))
+
+
+def _tools_named_in(text: str, prompt: Prompt) -> list[ToolCall]:
+    found = [match for match in _USE_TOOL.finditer(text) if match["name"] in prompt.tools]
     return [
-        ToolCall(
-            match["name"], _json_at(message.text, match.end()) or _arguments(prompt.tools[match["name"]])
-        )
+        ToolCall(match["name"], _json_at(text, match.end()) or _arguments(prompt.tools[match["name"]]))
         for match in found
     ]
 

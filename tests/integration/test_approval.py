@@ -1,6 +1,8 @@
 """A tool that needs approval stops the turn; a person decides, at any time, in any process."""
 
+import asyncio
 import json
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -17,6 +19,13 @@ from tests.integration.test_chat import events
 done: list[tuple[str, str]] = []
 
 
+@function_tool
+async def look(what: str) -> str:
+    """Look at something. It is free."""
+    await asyncio.sleep(0.05)
+    return f"saw {what}"
+
+
 @function_tool(needs_approval=True)
 def order(context: RunContextWrapper[Caller], what: str) -> str:
     """Order something. It costs money."""
@@ -25,7 +34,7 @@ def order(context: RunContextWrapper[Caller], what: str) -> str:
 
 
 def make_agent() -> Agent[Any]:
-    return Agent(name="Shop", tools=[order])
+    return Agent(name="Shop", tools=[look, order])
 
 
 @pytest.fixture(scope="module")
@@ -71,7 +80,10 @@ def test_an_approved_call_is_made_once_and_the_answer_goes_on(alice: Person, wai
     reply = decide(alice, waiting, approved=True)
     assert (reply.status_code, reply.json()["status"]) == (200, "completed")
     assert reply.json()["message_id"] == waiting["message_id"]
-    assert reply.json()["tool_calls"][0]["output"] == "ordered tea"
+    (call,) = reply.json()["tool_calls"]
+    assert (call["output"], call["status"]) == ("ordered tea", "completed")
+    assert call["duration_ms"] is not None
+    assert alice.messages(waiting["conversation_id"])[1]["tool_calls"] == [call]
     again = decide(alice, waiting, approved=True)
     assert again.content == reply.content
     assert again.headers["idempotency-replayed"] == "true"
@@ -95,6 +107,46 @@ def test_a_rejected_call_is_not_made_and_the_answer_goes_on(alice: Person, waiti
     assert (reply.status_code, reply.json()["status"]) == (200, "completed")
     assert done == []
     assert "ordered" not in reply.json()["response"]
+    (call,) = reply.json()["tool_calls"]
+    assert (call["status"], call["duration_ms"]) == ("rejected", None)
+    assert alice.messages(waiting["conversation_id"])[1]["tool_calls"] == [call]
+
+
+def test_a_turn_may_wait_more_than_once_and_keeps_what_it_did_before(alice: Person) -> None:
+    done.clear()
+    steps = ("look", "tea"), ("order", "tea"), ("order", "milk")
+    message = " then ".join(f'use the tool {tool} with {{"what": "{what}"}}' for tool, what in steps)
+    first = alice.say(message).json()
+    assert [call["status"] for call in first["tool_calls"]] == ["completed", "waiting_approval"]
+    second = decide(alice, first, approved=True).json()
+    assert second["status"] == "waiting_approval"
+    assert [call["status"] for call in second["tool_calls"]] == ["completed", "completed", "waiting_approval"]
+    assert second["tool_calls"][0] == first["tool_calls"][0]
+    assert second["tool_calls"][0]["duration_ms"] >= 50
+    assert alice.messages(first["conversation_id"])[1]["tool_calls"] == second["tool_calls"]
+    last = decide(alice, second, approved=False).json()
+    assert [call["status"] for call in last["tool_calls"]] == ["completed", "completed", "rejected"]
+    assert last["tool_calls"][:2] == second["tool_calls"][:2]
+    assert done == [(alice.id, "tea")]
+
+
+def test_what_was_done_before_the_decision_is_there_while_the_rest_runs(
+    shops: tuple[str, str], alice: Person
+) -> None:
+    done.clear()
+    message = 'use the tool look with {"what": "tea"} then use the tool order with {"what": "tea"}'
+    first = alice.say(f"[offline: word=400] {message}").json()
+    with alice.http.stream(
+        "POST", path(first), json={"approved": True}, headers={"Accept": "text/event-stream"}
+    ) as stream:
+        lines = stream.iter_lines()
+        assert any("ordered tea" in line for line in lines)
+        deadline = time.monotonic() + 10
+        while (calls := alice.messages(first["conversation_id"])[1]["tool_calls"])[1]["output"] is None:
+            assert time.monotonic() < deadline
+            time.sleep(0.1)
+        assert [call["status"] for call in calls] == ["completed", "completed"]
+        assert calls[0] == first["tool_calls"][0]
 
 
 def test_another_process_goes_on_from_what_is_stored(
@@ -122,7 +174,7 @@ def test_going_on_without_deciding_decides_against_it(alice: Person, waiting: di
     reply = alice.say("Never mind. My name is Ada", waiting["conversation_id"])
     assert reply.status_code == 200, reply.text
     stored = alice.messages(waiting["conversation_id"])[1]
-    assert (stored["status"], stored["tool_calls"][0]["status"]) == ("cancelled", "cancelled")
+    assert (stored["status"], stored["tool_calls"][0]["status"]) == ("cancelled", "rejected")
     assert decide(alice, waiting, approved=True).json()["status"] == "cancelled"
     assert done == []
     assert "Ada" in alice.say("What is my name?", waiting["conversation_id"]).json()["response"]

@@ -151,6 +151,40 @@ def test_the_users_token_does_not_follow_a_redirect(user_of: Callable[..., Perso
         assert thief.tokens <= {None}
 
 
+def test_a_tool_that_needs_approval_is_used_once_its_user_says_so(user_of: Callable[..., Person]) -> None:
+    docs = Docs()
+    with serving(docs) as url:
+        ada = user_of(remote(url, needs_approval=["search"]))
+        assert "No such page" in use(ada, "docs_fail")
+        docs.calls.clear()
+        for approved in (False, True):
+            waiting = ada.say('use the tool docs_search with {"words": "ferries"}').json()
+            assert waiting["status"] == "waiting_approval"
+            assert docs.calls == []
+            reply = decide(ada, waiting, approved)
+            assert reply["status"] == "completed"
+            assert [call["status"] for call in reply["tool_calls"]] == [
+                "completed" if approved else "rejected"
+            ]
+        assert docs.calls == [("search", {"words": "ferries"})]
+
+
+def test_a_server_that_is_gone_when_its_tool_is_approved(user_of: Callable[..., Person]) -> None:
+    with serving(Docs()) as url:
+        ada = user_of(remote(url, needs_approval=["search"]))
+        waiting = ada.say('use the tool docs_search with {"words": "ferries"}').json()
+    reply = decide(ada, waiting, approved=True)
+    assert reply["status"] == "completed"
+    assert (reply["tool_calls"][0]["status"], reply["tool_calls"][0]["output"]) == ("failed", UNAVAILABLE)
+
+
+def decide(person: Person, waiting: dict[str, Any], approved: bool) -> dict[str, Any]:
+    path = f"/conversations/{waiting['conversation_id']}/messages/{waiting['message_id']}/approval"
+    reply = person.http.post(path, json={"approved": approved})
+    assert reply.status_code == 200, reply.text
+    return dict(reply.json())
+
+
 def test_only_allowed_tools_are_known(user_of: Callable[..., Person]) -> None:
     docs = Docs()
     with serving(docs) as url:
@@ -322,6 +356,7 @@ def test_a_turn_is_cancelled_while_a_server_hangs(user_of: Callable[..., Person]
     [
         ({"name": "my_docs"}, "hyphens"),
         ({"allowed_tools": ["do it"]}, "named 'do it'"),
+        ({"allowed_tools": ["pay"], "needs_approval": ["pya"]}, "'pya' needs approval"),
         ({"secret": SecretStr("x"), "pass_user_token": True}, "either"),
     ],
 )

@@ -59,6 +59,15 @@ def test_a_conversation_goes_on_after_tool_calls(ada: Person) -> None:
     assert answer["tool_calls"][0]["status"] == "completed"
 
 
+def test_what_was_decided_elsewhere_is_found_and_a_wrong_id_fails(ada: Person) -> None:
+    ada.say("Say exactly: we decided to paint the lighthouse red")
+    answer = ada.say("What did we decide about the lighthouse last week?").json()
+    assert answer["tool_calls"][0]["name"] == "search_conversations"
+    assert "red" in answer["response"]
+    (call,) = ada.say('use the tool read_conversation with {"conversation_id": "x"}').json()["tool_calls"]
+    assert (call["status"], call["output"]) == ("failed", "This is not the id of a conversation.")
+
+
 def test_nobody_elses_conversation_is_reached(ada: Person, bob: Person) -> None:
     secret = bob.say("Say exactly: the treasure is under the oak").json()["conversation_id"]
     for output in (
@@ -92,6 +101,39 @@ def test_tool_calls_are_streamed_as_they_happen(ada: Person) -> None:
     assert {call["name"] for call in calls} == {"current_time"}
     assert calls[0]["call_id"] == calls[1]["call_id"]
     assert "UTC" in calls[1]["output"]
+    assert calls[0]["duration_ms"] is None
+    ended = events(reply)[-1][1]
+    assert ended["tool_calls"] == [calls[1]]
+    assert ada.messages(ended["conversation_id"])[1]["tool_calls"] == [calls[1]]
+
+
+@function_tool
+async def nap(ms: int) -> str:
+    """Rest."""
+    await asyncio.sleep(ms / 1000)
+    return f"rested {ms} ms"
+
+
+def test_each_call_is_timed_by_itself_and_its_time_kept(
+    serve_api: Callable[..., str], person: Callable[..., Person]
+) -> None:
+    rested = person(api_url=serve_api(Agent(name="Rested", tools=[nap])))
+    both = 'use the tool nap with {"ms": 20} and use the tool nap with {"ms": 300}'
+    reply = rested.say(both).json()
+    short, long = (call["duration_ms"] for call in reply["tool_calls"])
+    assert 20 <= short < 300 <= long < 2_000
+    assert rested.messages(reply["conversation_id"])[1]["tool_calls"] == reply["tool_calls"]
+
+
+def test_how_a_call_went_is_not_told_to_the_model(ada: Person, model_url: str) -> None:
+    conversation_id = ada.say('use the tool current_time with {"timezone": "UTC"}').json()["conversation_id"]
+    httpx.delete(f"{model_url}/log")
+    ada.say("Say exactly: onwards", conversation_id)
+    bodies = [str(each["body"]) for each in httpx.get(f"{model_url}/log").json()["requests"]]
+    (replayed,) = [body for body in bodies if "onwards" in body and "Write a title" not in body]
+    assert "current_time" in replayed
+    assert "outcome" not in replayed
+    assert "duration" not in replayed
 
 
 @function_tool
@@ -119,14 +161,17 @@ def odd_tools(serve_api: Callable[..., str]) -> str:
 
 
 def test_a_tool_that_fails_does_not_fail_the_turn(odd_tools: str, person: Callable[..., Person]) -> None:
-    assert "error" in use(person(api_url=odd_tools), "explode").lower()
+    ada = person(api_url=odd_tools)
+    assert "error" in use(ada, "explode").lower()
+    conversation_id = ada.http.get("/conversations").json()["data"][0]["id"]
+    assert ada.messages(conversation_id)[1]["tool_calls"][0]["status"] == "failed"
 
 
 def test_a_tool_that_does_not_exist_is_told_to_the_agent(ada: Person) -> None:
     reply = ada.say("[offline: tool=nothing] Hello")
     assert reply.status_code == 200, reply.text
     (call,) = reply.json()["tool_calls"]
-    assert (call["name"], call["status"]) == ("nothing", "completed")
+    assert (call["name"], call["status"], call["duration_ms"]) == ("nothing", "failed", None)
     assert "not found" in call["output"]
 
 
@@ -134,8 +179,11 @@ def test_a_tool_that_hangs_is_given_up(
     serve_api: Callable[..., str], person: Callable[..., Person], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("parley.tools.bounds.TIMEOUT_S", 0.5)
-    slow = serve_api(Agent(name="Slow", tools=[dawdle]))
-    assert "timed out" in use(person(api_url=slow), "dawdle")
+    ada = person(api_url=serve_api(Agent(name="Slow", tools=[dawdle])))
+    (call,) = ada.say("use the tool dawdle").json()["tool_calls"]
+    assert "timed out" in call["output"]
+    assert call["status"] == "failed"
+    assert 500 <= call["duration_ms"] < 5_000
 
 
 def test_what_a_tool_returns_is_cut_off(odd_tools: str, person: Callable[..., Person]) -> None:

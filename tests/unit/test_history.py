@@ -48,7 +48,7 @@ def test_a_whole_turn_is_replayed_as_it_was() -> None:
 
 
 def test_tool_calls_are_shown_with_what_they_returned() -> None:
-    shown = {"name": "look_up", "arguments": '{"word": "x"}'}
+    shown = {"call_id": "c1", "name": "look_up", "arguments": '{"word": "x"}', "duration_ms": None}
     assert tool_calls([CALL, OUTPUT, ANSWER], "completed") == [
         shown | {"output": "found", "status": "completed"}
     ]
@@ -56,3 +56,23 @@ def test_tool_calls_are_shown_with_what_they_returned() -> None:
     assert tool_calls([CALL], "failed")[0]["status"] == "cancelled"
     assert tool_calls([CALL], "waiting_approval")[0]["status"] == "waiting_approval"
     assert tool_calls(None, "completed") == []
+
+
+def went(status: str, duration_ms: int | None = None) -> dict[str, Any]:
+    return CALL | {"outcome": {"status": status, "duration_ms": duration_ms}}
+
+
+def test_how_a_call_went_is_shown_and_never_sent_to_the_model() -> None:
+    (shown,) = tool_calls([went("failed", 12), OUTPUT], "completed")
+    assert (shown["status"], shown["duration_ms"]) == ("failed", 12)
+    history = [message("assistant", "Found.", [went("failed", 12), OUTPUT, ANSWER])]
+    assert input_items(None, history, "Go on")[:-1] == [CALL, OUTPUT, ANSWER]
+
+
+def test_a_call_that_nobody_decided_about_was_not_made() -> None:
+    waiting = went("waiting_approval")
+    assert tool_calls([waiting], "waiting_approval")[0]["status"] == "waiting_approval"
+    assert tool_calls([waiting], "in_progress")[0]["status"] == "in_progress"
+    assert tool_calls([waiting], "cancelled")[0]["status"] == "rejected"
+    # It may have been approved, and made, before the process died.
+    assert tool_calls([waiting], "interrupted")[0]["status"] == "cancelled"

@@ -339,6 +339,17 @@ def test_a_conversation_with_tools(url: str, protocol: str, streamed: bool) -> N
     with_client(url, work)
 
 
+def test_tools_are_used_one_after_the_other(url: str) -> None:
+    async def work(client: openai.AsyncOpenAI) -> None:
+        chat = Chat(client, protocol="responses", streamed=True)
+        steps = 'Use the tool add with {"a": 1, "b": 1}, and then use the tool add with {"a": 2, "b": 2}'
+        assert (await chat.say(steps)).startswith("The tool add says: 4\n")
+        assert chat.requests == 3
+        assert await chat.say('Use the tool add with {"a": 2, "b": 3}.') == "The tool add says: 5"
+
+    with_client(url, work)
+
+
 ERRORS = [
     ("status=400", openai.BadRequestError),
     ("status=401", openai.AuthenticationError),

@@ -457,9 +457,13 @@ export interface components {
         };
         /**
          * ToolCall
-         * @description `arguments` is the JSON that the model wrote, as it wrote it.
+         * @description `arguments` is the JSON that the model wrote, as it wrote it; `duration_ms` is not always known.
+         *
+         *     `rejected`: was not made, because a person decided so. `cancelled`: its turn ended before it did.
          */
         ToolCall: {
+            /** Call Id */
+            call_id: string;
             /** Name */
             name: string;
             /** Arguments */
@@ -470,7 +474,9 @@ export interface components {
              * Status
              * @enum {string}
              */
-            status: "in_progress" | "completed" | "waiting_approval" | "cancelled";
+            status: "in_progress" | "completed" | "failed" | "waiting_approval" | "rejected" | "cancelled";
+            /** Duration Ms */
+            duration_ms: number | null;
         };
         /** TurnUsage */
         TurnUsage: {

@@ -18,12 +18,17 @@ router = APIRouter(prefix="/api/{user_id}/conversations/{conversation_id}/messag
 
 
 class ToolCall(BaseModel):
-    """`arguments` is the JSON that the model wrote, as it wrote it."""
+    """`arguments` is the JSON that the model wrote, as it wrote it; `duration_ms` is not always known.
 
+    `rejected`: was not made, because a person decided so. `cancelled`: its turn ended before it did.
+    """
+
+    call_id: str
     name: str
     arguments: str
     output: Any = None
-    status: Literal["in_progress", "completed", "waiting_approval", "cancelled"]
+    status: Literal["in_progress", "completed", "failed", "waiting_approval", "rejected", "cancelled"]
+    duration_ms: int | None
 
 
 class TurnUsage(BaseModel):

@@ -1,10 +1,11 @@
 """The Agents SDK's Runner against the configured model. Knows nothing of users or the database."""
 
 import logging
+import time
 import uuid
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AbstractAsyncContextManager, nullcontext
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any, cast
 
 import agents
@@ -18,10 +19,12 @@ from agents import (
     RunContextWrapper,
     RunHooks,
     Runner,
+    ToolErrorFormatterArgs,
 )
 from agents.items import ToolApprovalItem, ToolCallItem, ToolCallOutputItem, TResponseInputItem
 from agents.result import RunResultStreaming
 from agents.run_state import RunState
+from agents.tool_context import ToolContext
 from openai.types.responses import ResponseFunctionToolCall
 
 from parley.config import ConfigError, Settings
@@ -34,9 +37,10 @@ from parley.errors import (
     UpstreamFailed,
 )
 from parley.logs import describe_error
-from parley.services.history import InputItem
+from parley.services.history import OUTCOME, InputItem
 from parley.services.model_client import ModelClient
 from parley.tools.caller import Caller
+from parley.tools.failure import ToolFailure
 from parley.tools.remote import RemoteServer
 
 logger = logging.getLogger(__name__)
@@ -56,13 +60,14 @@ class TextDelta:
 
 @dataclass(frozen=True, slots=True)
 class ToolProgress:
-    """A tool call began (`in_progress`) or returned (`completed`)."""
+    """A tool call began (`in_progress`), or ended: `completed`, `failed`, or not made since `rejected`."""
 
     call_id: str
     name: str
     arguments: str
-    output: str | None
-    status: str
+    output: str | None = None
+    status: str = "in_progress"
+    duration_ms: int | None = None
 
 
 @dataclass(slots=True)
@@ -74,7 +79,7 @@ class Run:
     input_tokens: int = 0
     output_tokens: int = 0
     calls: dict[str, ToolProgress] = field(default_factory=dict)
-    # Where it stopped, when it stopped to wait for approval.
+    # Where it stopped, when it stopped to wait for approval: of the SDK's making, and `calls` beside it.
     state: dict[str, Any] | None = None
 
     def call_items(self) -> list[InputItem] | None:
@@ -82,10 +87,18 @@ class Run:
         items: list[InputItem] = []
         for call in self.calls.values():
             ids = {"call_id": call.call_id}
-            items.append({"type": "function_call", **ids, "name": call.name, "arguments": call.arguments})
+            item = {"type": "function_call", **ids, "name": call.name, "arguments": call.arguments}
+            items.append(self.noted(item))
             if call.output is not None:
                 items.append({"type": "function_call_output", **ids, "output": call.output})
         return items or None
+
+    def noted(self, item: InputItem) -> InputItem:
+        """A run item with how its call went, if it is a call."""
+        call = self.calls.get(item.get("call_id", ""))
+        if item.get("type") != "function_call" or call is None or call.status == "in_progress":
+            return item
+        return item | {OUTCOME: {"status": call.status, "duration_ms": call.duration_ms}}
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,8 +113,21 @@ class TokenBudgetExceeded(agents.AgentsException):
     pass
 
 
-class TokenBudget(RunHooks[Any]):
-    """Ends a run that costs too much, before the model is asked once more."""
+class RunWatch(RunHooks[Any]):
+    """Ends a run that costs too much, before the model is asked once more. Times its tools."""
+
+    def __init__(self, run: Run) -> None:
+        self._run = run
+        self._started: dict[str, float] = {}
+
+    async def on_tool_start(self, context: RunContextWrapper[Any], *_: Any) -> None:
+        if isinstance(context, ToolContext):
+            self._started[context.tool_call_id] = time.monotonic()
+
+    async def on_tool_end(self, context: RunContextWrapper[Any], *_: Any) -> None:
+        if isinstance(context, ToolContext) and (call := self._run.calls.get(context.tool_call_id)):
+            took_s = time.monotonic() - self._started[call.call_id]
+            self._run.calls[call.call_id] = replace(call, duration_ms=round(took_s * 1000))
 
     async def on_llm_start(self, context: RunContextWrapper[Any], *_: Any) -> None:
         if context.usage.total_tokens > MAX_TURN_TOKENS:
@@ -134,6 +160,7 @@ class AgentService:
             ),
             # A tool that does not exist is the model's mistake to mend, not the turn's end.
             tool_not_found_behavior="return_error_to_model",
+            tool_error_formatter=_as_failure,
             # The trace exporter posts to OpenAI's own address, whatever the base URL.
             tracing_disabled=True,
         )
@@ -173,7 +200,7 @@ class AgentService:
                     given,
                     context=caller,
                     max_turns=MAX_TURNS,
-                    hooks=TokenBudget(),
+                    hooks=RunWatch(run),
                     run_config=config,
                 )
                 async for event in result.stream_events():
@@ -181,8 +208,7 @@ class AgentService:
                         yield progress
             whole = True
             if result.interruptions:
-                # The caller is not part of it: whoever decides brings their own token.
-                run.state = result.to_state().to_json(context_serializer=lambda _: {})
+                run.state = _waiting_state(result, run)
         except Exception as error:
             # Rubbish from the model comes as whatever tripped over it. The cause is for the operator.
             logger.warning("run_failed", extra=describe_error(error))
@@ -209,17 +235,31 @@ async def _runner_input(
     if isinstance(asked, list):
         return cast("list[TResponseInputItem]", asked)
     context = RunContextWrapper(caller)
-    state = await RunState.from_json(agent, asked.state, context_override=context)
+    state = await RunState.from_json(agent, asked.state["run"], context_override=context)
+    run.calls = {call["call_id"]: ToolProgress(**call) for call in asked.state["calls"]}
     for call in state.get_interruptions():
-        if call.call_id is not None:
-            run.calls[call.call_id] = ToolProgress(
-                call.call_id, call.name or "", call.arguments or "", None, "in_progress"
-            )
+        if pending := run.calls.get(call.call_id or ""):
+            decided = "in_progress" if asked.approved else "rejected"
+            run.calls[pending.call_id] = replace(pending, status=decided)
         if asked.approved:
             state.approve(call)
         else:
             state.reject(call)
     return state
+
+
+def _waiting_state(result: RunResultStreaming, run: Run) -> dict[str, Any]:
+    for waiting in result.interruptions:
+        if call := run.calls.get(waiting.call_id or ""):
+            run.calls[call.call_id] = replace(call, status="waiting_approval")
+    # The caller is not part of it: whoever decides brings their own token.
+    state = result.to_state().to_json(context_serializer=lambda _: {})
+    return {"run": state, "calls": [asdict(call) for call in run.calls.values()]}
+
+
+def _as_failure(error: ToolErrorFormatterArgs[Any]) -> str:
+    """What the model is told of a tool that raised or does not exist, marked for whoever shows it."""
+    return ToolFailure(error.default_message)
 
 
 def _progress(event: agents.StreamEvent, run: Run) -> TextDelta | ToolProgress | None:
@@ -236,20 +276,27 @@ def _progress(event: agents.StreamEvent, run: Run) -> TextDelta | ToolProgress |
         item = event.item
         if isinstance(item, ToolCallItem) and isinstance(item.raw_item, ResponseFunctionToolCall):
             call = item.raw_item
-            progress = ToolProgress(call.call_id, call.name, call.arguments, None, "in_progress")
+            progress = ToolProgress(call.call_id, call.name, call.arguments)
             run.calls[call.call_id] = progress
             return progress
         if isinstance(item, ToolCallOutputItem) and item.call_id in run.calls:
-            progress = replace(run.calls[item.call_id], output=str(item.output), status="completed")
+            progress = _ended(run.calls[item.call_id], item.output)
             run.calls[item.call_id] = progress
             return progress
     return None
 
 
+def _ended(call: ToolProgress, output: Any) -> ToolProgress:
+    status = call.status
+    if status != "rejected":
+        status = "failed" if isinstance(output, ToolFailure) else "completed"
+    return replace(call, output=str(output), status=status)
+
+
 def _collect(result: RunResultStreaming, run: Run, whole: bool) -> None:
     """Note what the whole or broken-off run leaves behind."""
     items = [
-        cast("InputItem", item.to_input_item())
+        run.noted(cast("InputItem", item.to_input_item()))
         for item in result.new_items
         if not isinstance(item, ToolApprovalItem)
     ]

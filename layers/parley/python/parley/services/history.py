@@ -5,6 +5,9 @@ from typing import Any
 InputItem = dict[str, Any]
 
 
+# How a tool call went, kept with the call among the run items: for people, never sent to the model.
+OUTCOME = "outcome"
+
 SUMMARY_PREFACE = "What was said earlier in this conversation, in short:\n\n"
 
 
@@ -18,8 +21,13 @@ def input_items(summary: str | None, history: list[dict[str, Any]], question: st
     if summary is not None:
         items.append({"role": "system", "content": SUMMARY_PREFACE + summary})
     for message in history:
-        items += paired(message["run_items"] or [{"role": message["role"], "content": message["content"]}])
+        said = message["run_items"] or [{"role": message["role"], "content": message["content"]}]
+        items += [_as_the_model_wrote_it(item) for item in paired(said)]
     return [*items, {"role": "user", "content": question}]
+
+
+def _as_the_model_wrote_it(item: InputItem) -> InputItem:
+    return {name: value for name, value in item.items() if name != OUTCOME}
 
 
 def paired(items: list[InputItem]) -> list[InputItem]:
@@ -50,18 +58,29 @@ def estimate_tokens(content: str, run_items: list[InputItem] | None = None) -> i
 
 
 def tool_calls(run_items: list[InputItem] | None, turn_status: str) -> list[dict[str, Any]]:
-    """The tool calls among run items as clients see them: name, arguments, output, status."""
-    open_status = turn_status if turn_status in ("in_progress", "waiting_approval") else "cancelled"
+    """The tool calls among run items as clients see them: api.messages.ToolCall."""
     # A message may come in the short form, which has no type.
     items = [item for item in run_items or [] if "type" in item]
     outputs = {item["call_id"]: item["output"] for item in items if item["type"] == "function_call_output"}
     return [
         {
+            "call_id": item["call_id"],
             "name": item["name"],
             "arguments": item["arguments"],
             "output": outputs.get(item["call_id"]),
-            "status": "completed" if item["call_id"] in outputs else open_status,
+            "status": _call_status(item, item["call_id"] in outputs, turn_status),
+            "duration_ms": item.get(OUTCOME, {}).get("duration_ms"),
         }
         for item in items
         if item["type"] == "function_call"
     ]
+
+
+def _call_status(call: InputItem, has_output: bool, turn_status: str) -> str:
+    noted = call.get(OUTCOME, {}).get("status")
+    if has_output:
+        return noted or "completed"
+    if turn_status in ("in_progress", "waiting_approval"):
+        return turn_status
+    # Whoever went on without deciding has decided against it. Any other open call may have been at work.
+    return "rejected" if noted == "waiting_approval" and turn_status == "cancelled" else "cancelled"

@@ -3,8 +3,10 @@
 from dataclasses import replace
 from typing import Any
 
-from agents import Agent, FunctionTool
+from agents import Agent, FunctionTool, RunContextWrapper
 from agents.tool_context import ToolContext
+
+from parley.tools.failure import ToolFailure
 
 TIMEOUT_S = 15
 # In characters: the model reads what a tool returned again in every later turn.
@@ -22,6 +24,18 @@ def bounded_tool(tool: FunctionTool) -> FunctionTool:
     async def invoke(context: ToolContext[Any], arguments: str) -> Any:
         output = await tool.on_invoke_tool(context, arguments)
         text = str(output)
-        return output if len(text) <= MAX_OUTPUT else f"{text[:MAX_OUTPUT]}\n[… cut off: too long]"
+        if len(text) <= MAX_OUTPUT:
+            return output
+        kind = ToolFailure if isinstance(output, ToolFailure) else str
+        return kind(f"{text[:MAX_OUTPUT]}\n[… cut off: too long]")
 
-    return replace(tool, on_invoke_tool=invoke, timeout_seconds=tool.timeout_seconds or TIMEOUT_S)
+    return replace(
+        tool,
+        on_invoke_tool=invoke,
+        timeout_seconds=tool.timeout_seconds or TIMEOUT_S,
+        timeout_error_function=tool.timeout_error_function or _timed_out,
+    )
+
+
+def _timed_out(_: RunContextWrapper[Any], error: Exception) -> str:
+    return ToolFailure(error)

@@ -9,11 +9,13 @@ from agents import FunctionTool, RunContextWrapper, function_tool
 
 from parley.tools.caller import Caller, ToolError
 from parley.tools.conversations import CONVERSATION_TOOLS
+from parley.tools.failure import ToolFailure
 
 
 def _explain(_: RunContextWrapper[Any], error: Exception) -> str:
     """What the model is told: a ToolError in its own words, of anything else only that it failed."""
-    return str(error) if isinstance(error, ToolError) else "The tool failed. Go on without it."
+    known = isinstance(error, ToolError)
+    return ToolFailure(error) if known else ToolFailure("The tool failed. Go on without it.")
 
 
 def as_function_tool(function: Callable[..., Awaitable[str]]) -> FunctionTool:

@@ -15,7 +15,7 @@ class RemoteServer:
 
     `allowed_tools`: what else the server offers is left out. `secret`: sent as bearer token. With
     `pass_user_token` the user's own is sent instead: the server can do with it whatever the user can.
-    `timeout_s`: for one call.
+    `needs_approval`: those of the tools about which the user is asked first. `timeout_s`: for one call.
     """
 
     name: str
@@ -23,6 +23,7 @@ class RemoteServer:
     allowed_tools: Sequence[str]
     secret: SecretStr | None = field(default=None, kw_only=True)
     pass_user_token: bool = field(default=False, kw_only=True)
+    needs_approval: Sequence[str] = field(default=(), kw_only=True)
     timeout_s: float = field(default=TIMEOUT_S, kw_only=True)
 
     def __post_init__(self) -> None:
@@ -34,6 +35,10 @@ class RemoteServer:
         for tool in self.allowed_tools:
             if not re.fullmatch("[a-zA-Z0-9_-]{1,43}", tool):
                 raise ValueError(f"RemoteServer {self.name!r}: no model takes a tool named {tool!r}")
+        # A tool that is misspelled here would be used without asking.
+        for tool in self.needs_approval:
+            if tool not in self.allowed_tools:
+                raise ValueError(f"RemoteServer {self.name!r}: {tool!r} needs approval, but is not allowed")
         if self.secret and self.pass_user_token:
             raise ValueError(f"RemoteServer {self.name!r}: either `secret` or `pass_user_token`")
 

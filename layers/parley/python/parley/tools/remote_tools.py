@@ -8,7 +8,6 @@ import json
 import logging
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -21,6 +20,7 @@ from mcp_types import Tool
 from parley.logs import describe_error
 from parley.tools.bounds import bounded_tool
 from parley.tools.caller import Caller
+from parley.tools.failure import ToolFailure
 from parley.tools.remote import RemoteServer
 
 logger = logging.getLogger(__name__)
@@ -116,7 +116,18 @@ def _function_tool(client: MCPServerStreamableHttp, server: RemoteServer, tool: 
     async def invoke(context: Any, arguments: str) -> str:
         return _text(await made.on_invoke_tool(context, arguments))
 
-    return bounded_tool(replace(made, on_invoke_tool=invoke, timeout_seconds=server.timeout_s))
+    # A tool of our own, not a copy of `made`: the SDK would not let an approved call of an MCP server meet
+    # what takes the tool's place when its server is gone.
+    own = FunctionTool(
+        made.name,
+        made.description,
+        made.params_json_schema,
+        invoke,
+        strict_json_schema=False,
+        needs_approval=tool.name in server.needs_approval,
+        timeout_seconds=server.timeout_s,
+    )
+    return bounded_tool(own)
 
 
 def _missing(server: RemoteServer) -> list[FunctionTool]:
@@ -136,13 +147,13 @@ def _missing(server: RemoteServer) -> list[FunctionTool]:
 
 def _explain(server: RemoteServer, _: RunContextWrapper[Any], error: Exception) -> str:
     if isinstance(error, MCPError):
-        return f"The server {server.name} refused: {error.message[:MAX_ERROR]}"
+        return ToolFailure(f"The server {server.name} refused: {error.message[:MAX_ERROR]}")
     _log_failure(server.name, error)
     return _unavailable(server)
 
 
 def _unavailable(server: RemoteServer) -> str:
-    return f"The server {server.name} cannot be used right now. Go on without it."
+    return ToolFailure(f"The server {server.name} cannot be used right now. Go on without it.")
 
 
 def _text(output: Any) -> str:
