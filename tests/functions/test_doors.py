@@ -7,21 +7,31 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from itertools import chain
 from pathlib import Path
+from socket import SHUT_RDWR
 from types import ModuleType
-from typing import Any
+from typing import Any, get_args
 
+import boto3
 import pytest
+import snapshot_restore_py
+from moto import mock_aws
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
 from local.issuer import Issuer
+from local.postgres import Postgres
 from local.serving import serve_in_thread
 from parley.config import Settings
 from parley.door import Door
+from parley.errors import ProblemError
+from parley.metrics import Metric
+from parley.repositories.turns import EndStatus
 from tests.conftest import Person
+from tests.stack import rendered, transformed
 
 FUNCTIONS = Path(__file__).parents[2] / "functions"
 
@@ -114,7 +124,7 @@ def close(module: ModuleType, loop: asyncio.AbstractEventLoop) -> None:
         state.database.close()
         if hasattr(state, "turns"):
             loop.run_until_complete(state.turns.close())
-    else:
+    elif hasattr(module, "follow_ups"):
         module.follow_ups._database.close()
         module.loop.run_until_complete(module.follow_ups._service.close())
         module.loop.close()
@@ -184,6 +194,45 @@ def test_a_turn_ends_before_the_platform_cuts_it_off(
     answer = alice.messages(listed["id"])[1]
     assert answer["status"] == "failed"
     assert answer["content"], "what was written so far is kept"
+
+
+def run_hooks(hooks: list[Any]) -> None:
+    """As the runtime client does; the registry holds those of every door that this process has opened."""
+    function, args, kwargs = hooks[-1]
+    function(*args, **kwargs)
+
+
+def test_an_environment_made_from_a_snapshot_has_nothing_of_its_model(
+    door: Callable[[str], ModuleType], alice: Person, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The secret was changed meanwhile, and the old one must be of no use."""
+    right = settings.database_url.get_secret_value()
+    with mock_aws():
+        monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-central-1")
+        secrets = boto3.client("secretsmanager")
+        old = json.dumps({"DATABASE_URL": "postgresql://old:old@127.0.0.1:1/old"})
+        arn = secrets.create_secret(Name="parley", SecretString=old)["ARN"]
+        monkeypatch.delenv("DATABASE_URL")
+        monkeypatch.setenv("SECRET_ARN", arn)
+        module = door("conversations")
+        before = module.handler.app
+        listing = event("GET", f"/api/{alice.id}/conversations", alice.token)
+        assert module.handler(listing, Context())["statusCode"] == 503
+        run_hooks(snapshot_restore_py.get_before_snapshot())
+        secrets.put_secret_value(SecretId=arn, SecretString=json.dumps({"DATABASE_URL": right}))
+        run_hooks(snapshot_restore_py.get_after_restore())
+        assert module.handler.app is not before
+        assert module.handler(listing, Context())["statusCode"] == 200
+
+
+def test_no_connection_is_in_a_snapshot(door: Callable[[str], ModuleType], alice: Person) -> None:
+    handler = door("conversations").handler
+    listing = event("GET", f"/api/{alice.id}/conversations", alice.token)
+    assert handler(listing, Context())["statusCode"] == 200
+    pool = handler.app.state.database._engine.pool
+    assert pool.checkedin() == 1
+    run_hooks(snapshot_restore_py.get_before_snapshot())
+    assert handler.app.state.database._engine.pool.checkedin() == 0
 
 
 def test_one_environment_holds_one_connection(door: Callable[[str], ModuleType], alice: Person) -> None:
@@ -319,3 +368,170 @@ def test_a_turn_without_mcp_never_loads_it(settings: Settings, alice: Person) ->
 def test_the_mcp_door_never_loads_the_agents_sdk(settings: Settings, alice: Person) -> None:
     call = rpc("tools/call", alice.token, name="list_recent_conversations", arguments={})
     assert loaded_by("tools", call, settings) == ["200", "mcp", "mcp_types"]
+
+
+def emitted(stdout: str) -> set[tuple[str, ...]]:
+    """The metrics of the lines that CloudWatch reads: name, then each dimension with its value."""
+    found = set()
+    for line in stdout.splitlines():
+        if not line.startswith('{"_aws"'):
+            continue
+        written = json.loads(line)
+        for directive in written["_aws"]["CloudWatchMetrics"]:
+            assert directive["Namespace"] == "Parley/test"
+            for dimensions in directive["Dimensions"]:
+                named = sorted((name, written[name]) for name in dimensions)
+                found |= {(metric["Name"], *chain(*named)) for metric in directive["Metrics"]}
+    return found
+
+
+def asked_of_cloudwatch() -> set[tuple[str, ...]]:
+    """Our own metrics that an alarm watches or the dashboard shows."""
+    found = set()
+
+    def add(namespace: str, name: str, dimensions: dict[str, str]) -> None:
+        if namespace == "Parley/test":
+            found.add((name, *chain(*sorted(dimensions.items()))))
+        else:
+            assert name in THEIRS[namespace], name
+
+    for alarm in (each["Properties"] for each in transformed().values() if "Alarm" in each["Type"]):
+        stats = [each["MetricStat"]["Metric"] for each in alarm.get("Metrics", []) if "MetricStat" in each]
+        for metric in stats or [alarm]:
+            namespace = metric["Namespace"]
+            namespace = namespace if isinstance(namespace, str) else rendered(namespace["Fn::Sub"])
+            add(
+                namespace,
+                metric["MetricName"],
+                {each["Name"]: each["Value"] for each in metric["Dimensions"]},
+            )
+    body = transformed()["Dashboard"]["Properties"]["DashboardBody"]["Fn::Sub"]
+    for widget in json.loads(rendered(body))["widgets"]:
+        line: list[str] = []
+        for metric in widget["properties"]["metrics"]:
+            if not (parts := [part for part in metric if isinstance(part, str)]):
+                continue  # an expression
+            if parts[0] == "...":
+                line = line[: len(line) - len(parts[1:])] + parts[1:]
+            else:
+                line = [line[at] if part == "." else part for at, part in enumerate(parts)]
+            namespace, name, *dimensions = line
+            add(namespace, name, dict(zip(dimensions[::2], dimensions[1::2], strict=True)))
+    return found
+
+
+# Of AWS's own, as its documentation names them.
+THEIRS = {
+    "AWS/ApiGateway": {"4xx", "5xx", "Latency"},
+    "AWS/Lambda": {"ConcurrentExecutions", "Duration", "Errors", "Throttles"},
+    "AWS/SQS": {"ApproximateNumberOfMessagesVisible"},
+}
+
+
+def test_what_alarms_and_dashboard_ask_for_is_written(
+    door: Callable[[str], ModuleType],
+    alice: Person,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    settings: Settings,
+) -> None:
+    monkeypatch.setenv("POWERTOOLS_METRICS_NAMESPACE", "Parley/test")
+    for name in ("ChatFunction", "ConversationsFunction", "ToolsFunction"):
+        handler = door(name.removesuffix("Function").lower()).handler
+        context = Context()
+        context.function_name = name
+        handler(event("GET", f"/api/{alice.id}/conversations", alice.token), context)
+    handler = door("chat").handler
+    chat = f"/api/{alice.id}/chat"
+    for message in ("Hello", "[offline: status=500] Hello"):
+        handler(event("POST", chat, alice.token, {"message": message}), Context())
+    handler(event("POST", chat, None, {"message": "Hello"}), Context())
+    handler(event("POST", "/api/mallory/chat", alice.token, {"message": "Hello"}), Context())
+    handler(event("POST", chat, alice.token, {}), Context())
+    # A connection that the server has closed, and then a server that is gone.
+    alice_lists = event("GET", f"/api/{alice.id}/conversations", alice.token)
+    database = handler.app.state.database
+    with database._engine.connect() as connection:
+        socket = connection.connection.dbapi_connection._usock
+    socket.shutdown(SHUT_RDWR)
+    assert handler(alice_lists, Context())["statusCode"] == 200
+    monkeypatch.setenv("DATABASE_URL", "postgresql://nobody:none@127.0.0.1:1/none")
+    assert door("chat").handler(alice_lists, Context())["statusCode"] == 503
+
+    written = emitted(capsys.readouterr().out)
+    asked = asked_of_cloudwatch()
+    # Each end of a turn, and each status of a problem, is the same line of code with another word in it.
+    ends = {*get_args(EndStatus), "lost"}
+    statuses = {str(each.status) for each in all_problems(ProblemError)}
+    for name, *dimensions in asked:
+        words = dict(zip(dimensions[::2], dimensions[1::2], strict=True))
+        if name in ("Turns", "Responses"):
+            assert words.pop("status") in (ends if name == "Turns" else statuses)
+        assert any(line[0] == name and {*words.items()} <= {*pairs(line)} for line in written), (name, words)
+    names = {line[0] for line in written}
+    assert names == {*get_args(Metric)}, "each metric of ours is written"
+    assert {name for name, *_ in asked} == names, "and looked at"
+
+
+def pairs(line: tuple[str, ...]) -> Iterator[tuple[str, str]]:
+    yield from zip(line[1::2], line[2::2], strict=True)
+
+
+def all_problems(kind: type[ProblemError]) -> Iterator[type[ProblemError]]:
+    for each in kind.__subclasses__():
+        yield each
+        yield from all_problems(each)
+
+
+@pytest.fixture
+def cloudformation() -> Iterator[tuple[str, list[dict[str, Any]]]]:
+    """The address that a custom resource answers to, and what it was told there."""
+    told: list[dict[str, Any]] = []
+
+    async def take(request: Request) -> Response:
+        assert request.headers.get("content-type", "") == ""
+        told.append(await request.json())
+        return Response()
+
+    app = Starlette(routes=[Route("/answer", take, methods=["PUT"])])
+    with serve_in_thread(lambda _: app) as url:
+        yield f"{url}/answer", told
+
+
+def resource_event(kind: str, url: str) -> dict[str, str]:
+    return {
+        "RequestType": kind,
+        "ResponseURL": url,
+        "StackId": "arn:aws:cloudformation:eu-central-1:123456789012:stack/parley/1",
+        "RequestId": "1",
+        "LogicalResourceId": "Migration",
+    }
+
+
+def test_a_deployment_migrates_and_tells_cloudformation(
+    door: Callable[[str], ModuleType],
+    cloudformation: tuple[str, list[dict[str, Any]]],
+    postgres: Postgres,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("MIGRATIONS_DATABASE_URL", postgres.owner_url)
+    url, told = cloudformation
+    handler = door("migrate").handler
+    for kind in ("Create", "Update", "Delete"):
+        handler(resource_event(kind, url), Context())
+    assert [each["Status"] for each in told] == ["SUCCESS"] * 3
+    assert {each["PhysicalResourceId"] for each in told} == {"migration"}
+    assert handler({}, Context())["Status"] == "SUCCESS", "by hand"
+
+
+def test_a_migration_that_fails_stops_the_deployment(
+    door: Callable[[str], ModuleType],
+    cloudformation: tuple[str, list[dict[str, Any]]],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("MIGRATIONS_DATABASE_URL", "postgresql://owner:secret@127.0.0.1:1/none")
+    url, told = cloudformation
+    door("migrate").handler(resource_event("Update", url), Context())
+    assert told[0]["Status"] == "FAILED"
+    assert told[0]["Reason"].startswith("MIGRATIONS_DATABASE_URL: the migration failed")
+    assert "secret" not in told[0]["Reason"]
