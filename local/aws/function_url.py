@@ -1,0 +1,143 @@
+"""A Function URL that streams: the function's own web server, one request an environment, frozen in between.
+
+The Lambda Web Adapter, which stands between the two on Lambda, is not run: requests reach the server as they
+are, without the adapter's headers.
+"""
+
+import asyncio
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Self
+
+import httpx
+from starlette.types import Message, Receive, Scope, Send
+
+from local.aws.environment import INIT_TIMEOUT_S, InitError, Runtime, variables
+from local.aws.http_api import TooLarge, cors_headers, is_preflight, read_request, send_response
+from local.aws.payload import Request, Response
+from local.aws.sandbox import Sandbox
+from local.aws.template import Cors, Function
+from local.ports import free_port
+from local.supervisor import answers
+
+_OWN = ("content-length", "transfer-encoding", "connection")
+
+
+class WebEnvironment:
+    """A process that serves HTTP on `url`, as the function's handler, a script, starts it."""
+
+    def __init__(self, sandbox: Sandbox, url: str) -> None:
+        self.sandbox = sandbox
+        self.url = url
+
+    @classmethod
+    def start(cls, function: Function, runtime: Runtime, log: Path, endpoint_url: str) -> Self:
+        """Raises InitError."""
+        port = free_port()
+        env = variables(function, runtime, endpoint_url) | {"AWS_LWA_PORT": str(port)}
+        env["PATH"] = f"{_folder_with_python(runtime)}:{env['PATH']}"
+        script = str(function.folder / function.handler)
+        sandbox = Sandbox.start(["/bin/sh", script], env=env, cwd=function.folder, log=log)
+        environment = cls(sandbox, f"http://127.0.0.1:{port}")
+        ready = environment.url + function.variables.get("AWS_LWA_READINESS_CHECK_PATH", "/")
+        deadline = time.monotonic() + INIT_TIMEOUT_S
+        while not answers(ready):
+            if sandbox.exit_code is not None or time.monotonic() > deadline:
+                sandbox.stop()
+                raise InitError(
+                    {"errorType": "Runtime.ExitError", "errorMessage": f"{ready} does not answer"}
+                )
+            time.sleep(0.05)
+        sandbox.freeze()
+        return environment
+
+
+def _folder_with_python(runtime: Runtime) -> Path:
+    """Where `python` is the runtime's, as on Lambda."""
+    folder = runtime.packages.with_name("bin")
+    folder.mkdir(exist_ok=True)
+    python = folder / "python"
+    python.unlink(missing_ok=True)
+    # Not a link: Python looks for its packages beside the link.
+    python.write_text(f'#!/bin/sh\nexec "{runtime.python}" -S "$@"\n')
+    python.chmod(0o755)
+    return folder
+
+
+class FunctionUrl:
+    """An ASGI app. At most `limit` environments; who comes while all are busy waits."""
+
+    def __init__(
+        self, start: Callable[[], WebEnvironment], cors: Cors | None, timeout_s: float, limit: int
+    ) -> None:
+        self._start = start
+        self._cors = cors
+        self._timeout_s = timeout_s
+        self._places = asyncio.Semaphore(limit)
+        self._idle: list[WebEnvironment] = []
+        self._all: set[WebEnvironment] = set()
+        # A connection that is kept would be to a process that stands still.
+        alone = httpx.Limits(max_keepalive_connections=0)
+        self._client = httpx.AsyncClient(timeout=timeout_s, trust_env=False, limits=alone)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            request = await read_request(scope, receive)
+        except TooLarge:
+            await send_response(send, Response(413, (), b""))
+            return
+        headers = cors_headers(self._cors, request) if self._cors else []
+        if self._cors and is_preflight(request):
+            await send_response(send, Response(200, tuple(headers), b""))
+            return
+        async with self._places:
+            await self._pass_on(request, headers, send)
+
+    def close(self) -> None:
+        for environment in self._all:
+            environment.sandbox.stop()
+
+    async def _pass_on(self, request: Request, headers: list[tuple[str, str]], send: Send) -> None:
+        has_begun = False
+
+        async def send_noting(part: Message) -> None:
+            nonlocal has_begun
+            has_begun = True
+            await send(part)
+
+        environment: WebEnvironment | None = None
+        try:
+            environment = await self._take()
+            async with asyncio.timeout(self._timeout_s):
+                # A client that goes away stops nothing: its reply is still read to the end.
+                await self._relay(environment.url, request, headers, send_noting)
+        except (InitError, TimeoutError, httpx.HTTPError):
+            if environment:
+                self._all.discard(environment)
+                await asyncio.to_thread(environment.sandbox.stop)
+            # A reply that has begun just ends there.
+            if not has_begun:
+                await send_response(send, Response(502, (), b"Internal Server Error"))
+        else:
+            environment.sandbox.freeze()
+            self._idle.append(environment)
+
+    async def _take(self) -> WebEnvironment:
+        environment = self._idle.pop() if self._idle else await asyncio.to_thread(self._start)
+        self._all.add(environment)
+        environment.sandbox.thaw()
+        return environment
+
+    async def _relay(self, url: str, request: Request, headers: list[tuple[str, str]], send: Send) -> None:
+        target = f"{url}{request.path}" + (f"?{request.query}" if request.query else "")
+        passed = [pair for pair in request.headers if pair[0] not in _OWN]
+        async with self._client.stream(request.method, target, headers=passed, content=request.body) as reply:
+            sent = [pair for pair in reply.headers.multi_items() if pair[0] not in _OWN]
+            if headers:
+                sent = [pair for pair in sent if not pair[0].startswith("access-control-")]
+            encoded = [(name.encode(), value.encode()) for name, value in (*sent, *headers)]
+            await send({"type": "http.response.start", "status": reply.status_code, "headers": encoded})
+            async for chunk in reply.aiter_raw():
+                await send({"type": "http.response.body", "body": chunk, "more_body": True})
+        await send({"type": "http.response.body"})

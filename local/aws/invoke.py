@@ -1,0 +1,133 @@
+"""`make invoke EVENT=tests/events/chat.json`: one invocation of a built function, cold and on its own.
+
+PostgreSQL, the issuer and the offline model are real and only for this; their data stay in .parley/invoke, so
+that a second invocation finds the conversation of the first. In the event, `${TOKEN}` becomes a token for the
+user alice, and `${CONVERSATION_ID}` the conversation of hers that changed last.
+"""
+
+import argparse
+import json
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import pg8000.native
+
+from local import offline_model, services
+from local.aws.deployment import Deployment, Settings, deploy, runtime_here
+from local.aws.gateway import BUILT, template_of_this_machine
+from local.environment import read_env_file
+from local.issuer import Issuer
+from local.postgres import Postgres
+from local.progress import Problem, step, tell
+from local.serving import serve_in_thread
+from local.state import State
+
+USER = "alice"
+NO_CONVERSATION = "00000000-0000-0000-0000-000000000000"
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="python -m local.aws.invoke", description=__doc__)
+    parser.add_argument("event", type=Path, help="a JSON file, such as tests/events/chat.json")
+    parser.add_argument(
+        "--function", help="a function of template.yaml; by default the one named as the file"
+    )
+    options = parser.parse_args()
+    try:
+        return invoke(options.event, options.function)
+    except Problem as problem:
+        tell(problem)
+    except KeyboardInterrupt:
+        return 130
+    return 1
+
+
+def invoke(file: Path, name: str | None) -> int:
+    state = State(services.ROOT / ".parley" / "invoke")
+    with state.lock(), _parts(state) as (postgres, issuer, model_url):
+        template = template_of_this_machine(BUILT, issuer.url)
+        function = _function_named(name or file.stem, list(template.functions))
+        event = _filled(file, {"TOKEN": issuer.mint(USER), "CONVERSATION_ID": _latest_conversation(postgres)})
+        secret = {
+            "DATABASE_URL": postgres.app_url,
+            "MIGRATIONS_DATABASE_URL": postgres.owner_url,
+            **services.offline_model_environment(urlsplit(model_url).port or 0),
+        }
+        settings = Settings(state.logs, secret)
+        with deploy(template, runtime_here(BUILT / "runtime"), settings) as deployment:
+            return _invoke(deployment, function, event)
+
+
+def _invoke(deployment: Deployment, name: str, event: bytes) -> int:
+    """Prints what comes of it. The code of the command: 1 when the function failed."""
+    print(f"  {name} is started and invoked", flush=True)
+    try:
+        outcome = deployment.submit(name, event).result()
+    finally:
+        print(f"\n{deployment.log(name).read_text().strip()}\n", flush=True)
+    print(_readable(outcome.payload))
+    return int(outcome.is_error)
+
+
+@contextmanager
+def _parts(state: State) -> Iterator[tuple[Postgres, Issuer, str]]:
+    env = services.base_environment(read_env_file(services.ROOT / ".env"))
+    issuers: list[Issuer] = []
+
+    def make_issuer(url: str) -> Any:
+        issuers.append(Issuer(url, state.issuer_key))
+        return issuers[0].app()
+
+    with step("PostgreSQL"):
+        postgres = Postgres.start(state.data / "postgres", durable=False)
+    with postgres, offline_model.serve() as model_url, serve_in_thread(make_issuer):
+        with step("Tables of the API"):
+            services.migrate_api(env, postgres)
+        yield postgres, issuers[0], model_url
+
+
+def _function_named(name: str, functions: list[str]) -> str:
+    for function in functions:
+        if name.lower() in {function.lower(), function.lower().removesuffix("function")}:
+            return function
+    raise Problem(
+        f"template.yaml has no function {name}: choose one with FUNCTION=, of {', '.join(functions)}"
+    )
+
+
+def _filled(file: Path, values: dict[str, str]) -> bytes:
+    try:
+        text = file.read_text()
+        json.loads(text)
+    except (OSError, ValueError) as error:
+        raise Problem(f"{file} cannot be read as an event: {error}") from None
+    for name, value in values.items():
+        text = text.replace(f"${{{name}}}", value)
+    return text.encode()
+
+
+def _latest_conversation(postgres: Postgres) -> str:
+    owner = urlsplit(postgres.owner_url)
+    connect: Any = pg8000.native.Connection
+    connection = connect(owner.username, owner.hostname, owner.path.strip("/"), owner.port, owner.password)
+    newest = "select id from conversation where user_id = :user order by updated_at desc limit 1"
+    rows = connection.run(newest, user=USER)
+    connection.close()
+    return str(rows[0][0]) if rows else NO_CONVERSATION
+
+
+def _readable(payload: bytes) -> str:
+    """The result; a body that is JSON is shown as what it says."""
+    result = json.loads(payload)
+    if isinstance(result, dict) and isinstance(result.get("body"), str):
+        with suppress(ValueError):
+            result["body"] = json.loads(result["body"])
+    return json.dumps(result, indent=2, ensure_ascii=False)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,101 @@
+"""The environments of one function: one for each invocation at a time, the one used last first."""
+
+import json
+import threading
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+
+from local.aws.environment import Environment, InitError, Outcome
+
+
+class Throttled(Exception):
+    """The function's reserved concurrency is used up."""
+
+
+class Pool:
+    """At most `limit` environments; what comes while all are busy waits, which on Lambda starts one more."""
+
+    def __init__(
+        self, start: Callable[[], Environment], limit: int, reserved_concurrency: int | None
+    ) -> None:
+        self._start = start
+        self._reserved = reserved_concurrency
+        self._workers = ThreadPoolExecutor(limit)
+        self._lock = threading.Lock()
+        self._idle: list[Environment] = []
+        self._all: set[Environment] = set()
+        self._under_way = 0
+        self._closed = False
+
+    def submit(self, event: bytes) -> Future[Outcome]:
+        """Raises Throttled."""
+        with self._lock:
+            if self._reserved is not None and self._under_way >= self._reserved:
+                raise Throttled
+            self._under_way += 1
+        future = self._workers.submit(self._invoke, event)
+        future.add_done_callback(self._done)
+        return future
+
+    @property
+    def environments(self) -> int:
+        return len(self._all)
+
+    def discard_idle(self) -> None:
+        """As Lambda does with what has not been used for some minutes."""
+        with self._lock:
+            idle, self._idle = self._idle, []
+            self._all.difference_update(idle)
+        for environment in idle:
+            environment.stop()
+
+    def close(self) -> None:
+        with self._lock:
+            self._closed = True
+            environments = list(self._all)
+        self._workers.shutdown(wait=False, cancel_futures=True)
+        for environment in environments:
+            environment.stop()
+        self._workers.shutdown()
+
+    def _invoke(self, event: bytes) -> Outcome:
+        try:
+            environment = self._take()
+        except InitError as error:
+            return Outcome(json.dumps(error.error).encode(), is_error=True, report="")
+        outcome = environment.invoke(event)
+        self._give_back(environment, usable=environment.alive)
+        return outcome
+
+    def _take(self) -> Environment:
+        with self._lock:
+            while self._idle:
+                environment = self._idle.pop()
+                if environment.alive:
+                    return environment
+                self._all.discard(environment)
+                environment.stop()
+        environment = self._start()
+        with self._lock:
+            self._all.add(environment)
+            closed = self._closed
+        if closed:
+            environment.stop()
+        try:
+            environment.initialise()
+        except InitError:
+            self._give_back(environment, usable=False)
+            raise
+        return environment
+
+    def _give_back(self, environment: Environment, *, usable: bool) -> None:
+        with self._lock:
+            if usable and not self._closed:
+                self._idle.append(environment)
+                return
+            self._all.discard(environment)
+        environment.stop()
+
+    def _done(self, _: Future[Outcome]) -> None:
+        with self._lock:
+            self._under_way -= 1
