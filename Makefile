@@ -3,6 +3,7 @@ VENV ?= .venv
 PORT ?= 8000
 WEB_PORT ?= 3000
 ISSUER_PORT ?= 8001
+STREAM_PORT ?= 8002
 ARCH ?= x86_64
 
 RUN = $(VENV)/bin/python
@@ -31,6 +32,17 @@ api: ## Run the API alone, for tokens of `make token`; needs no Node.js
 	$(SETUP)
 	@exec $(RUN) -m local.dev --api --port $(PORT) --issuer-port $(ISSUER_PORT) $(if $(RESET),--reset)
 
+.PHONY: gateway
+gateway: ## Run the API as on AWS: the built functions behind a gateway, for tokens of `make token`
+	$(SETUP)
+	@exec $(RUN) -m local.dev --api --gateway --port $(PORT) --stream-port $(STREAM_PORT) \
+		--issuer-port $(ISSUER_PORT) $(if $(RESET),--reset)
+
+.PHONY: invoke
+invoke: ## Invoke a built function: make invoke EVENT=tests/events/chat.json
+	$(SETUP)
+	@$(RUN) -m local.aws.invoke $(or $(EVENT),tests/events/chat.json) $(if $(FUNCTION),--function $(FUNCTION))
+
 .PHONY: token
 token: ## Print a token for `make api`: make token USER=alice
 	$(SETUP) >&2
@@ -40,7 +52,7 @@ token: ## Print a token for `make api`: make token USER=alice
 test: ## Check the code and run all tests
 	$(SETUP) --npm frontend tests/e2e --debian
 	@echo "== checks"
-	@$(MAKE) --no-print-directory check-python check-frontend
+	@$(MAKE) --no-print-directory check-python check-frontend check-stack
 	@echo "== tests of the back end"
 	@$(MAKE) --no-print-directory test-python
 	@echo "== tests of the front end"
@@ -64,9 +76,9 @@ crash: ## Run 10,000 schedules of crashes; COUNT=100 runs as many
 	@$(RUN) -m tests.crash --count $(or $(COUNT),10000)
 
 .PHONY: check
-check: ## Check format, lint, types and imports
+check: ## Check format, lint, types, imports and the stack
 	$(SETUP) --npm frontend tests/e2e
-	@$(MAKE) --no-print-directory check-python check-frontend
+	@$(MAKE) --no-print-directory check-python check-frontend check-stack
 
 .PHONY: check-python
 check-python:
@@ -84,6 +96,21 @@ check-frontend:
 	$(QUIETLY) npm --prefix tests/e2e run typecheck
 	@! git grep --untracked -nE '$(NOT_RUN)' -- frontend tests/e2e
 
+# SAM asks for a region, and would otherwise report that it was run.
+SAM = env AWS_DEFAULT_REGION=us-east-1 SAM_CLI_TELEMETRY=0 $(VENV)/bin/sam
+
+.PHONY: check-stack
+check-stack: .venv-checkov/installed
+	$(QUIETLY) $(SAM) validate --lint --template template.yaml
+	$(QUIETLY) $(SAM) validate --lint --template frontend/template.yaml
+	$(QUIETLY) .venv-checkov/bin/checkov --config-file tests/checkov.yaml -f template.yaml -f frontend/template.yaml
+
+.venv-checkov/installed: tests/checkov-requirements.txt
+	@echo "  checkov into .venv-checkov, the first time a minute"
+	@$(PYTHON) -m venv --clear .venv-checkov
+	@.venv-checkov/bin/python -m pip install --quiet --disable-pip-version-check --no-compile --requirement $<
+	@touch $@
+
 .PHONY: format
 format: ## Format the code, mend what can be mended, write the API's types anew
 	$(SETUP) --npm frontend
@@ -92,6 +119,11 @@ format: ## Format the code, mend what can be mended, write the API's types anew
 	@PYTHONPATH=layers/parley/python $(RUN) -m local.openapi > frontend/openapi.json
 	@npm --prefix frontend run --silent types
 	@npm --prefix frontend run --silent format -- $(IGNORED)
+
+.PHONY: deploy
+deploy: ## Deploy to AWS: make deploy STAGE=dev; DRY=1 only says what it would do
+	$(SETUP) $(if $(DRY),,--npm frontend)
+	@$(RUN) -m local.aws.deploy --stage $(or $(STAGE),dev) --architecture $(ARCH) $(if $(DRY),--dry)
 
 .PHONY: bench
 bench: .venv-bench/installed ## Measure a turn beside its goals and its peers: make bench ARGS=--help

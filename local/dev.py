@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from local import services
+from local.aws.build import Target, build
 from local.environment import read_env_file
 from local.issuer import AUDIENCE, DEFAULT_PORT, issuer_url
 from local.ports import check_port, free_port
@@ -21,7 +22,7 @@ from local.progress import Problem, not_allowed, step, tell
 from local.secret import kept_secret
 from local.services import Environment
 from local.state import State
-from local.supervisor import Supervisor, answers
+from local.supervisor import Service, Supervisor, answers
 
 E2E_TESTS = services.ROOT / "tests" / "e2e"
 # A person watches the words come; a test has no time to.
@@ -35,6 +36,8 @@ class Ports:
     api: int
     web: int
     issuer: int
+    # Of the Function URL: with one, there is a gateway in place of the API.
+    stream: int | None = None
 
     @property
     def api_url(self) -> str:
@@ -53,7 +56,7 @@ def run_dev(state: State, ports: Ports, env: Environment) -> NoReturn:
         migrate_auth(env, postgres)
         if not has_key(env):
             env = {**env, **start_offline_model(supervisor, env, PERSONS_WORD_DELAY_MS)}
-        start_api_and_frontend(supervisor, ports, env, postgres, built=False)
+        start_api_and_frontend(supervisor, state, ports, env, postgres, built=False)
         print(f"\n  Model: {model_in(env)}\n  Stop:  Ctrl-C\n\n  {ports.web_url}\n", flush=True)
         # Compiled while the person signs in, instead of when they are waiting for it.
         threading.Thread(target=answers, args=[f"{ports.web_url}/chat"], daemon=True).start()
@@ -63,6 +66,8 @@ def run_dev(state: State, ports: Ports, env: Environment) -> NoReturn:
 def run_api(state: State, ports: Ports, env: Environment) -> NoReturn:
     check_port(ports.api, "PORT")
     check_port(ports.issuer, "ISSUER_PORT")
+    if ports.stream:
+        check_port(ports.stream, "STREAM_PORT")
     with database(state, env, durable=True) as postgres, Supervisor(state.logs) as supervisor:
         if not has_key(env):
             env = {**env, **start_offline_model(supervisor, env, PERSONS_WORD_DELAY_MS)}
@@ -70,10 +75,15 @@ def run_api(state: State, ports: Ports, env: Environment) -> NoReturn:
         mint = "make token USER=alice"
         if ports.issuer != DEFAULT_PORT:
             mint += f" ISSUER_PORT={ports.issuer}"
+        own = {"DATABASE_URL": postgres.app_url, "JWT_ISSUER": issuer}
         supervisor.start(
-            services.issuer(env, ports.issuer, state.issuer_key),
-            services.api({**env, "DATABASE_URL": postgres.app_url, "JWT_ISSUER": issuer}, ports.api),
+            services.issuer(env, ports.issuer, state.issuer_key), server(state, ports, {**env, **own})
         )
+        if ports.stream:
+            print(
+                f"\n  Stream: the Function URL is http://localhost:{ports.stream}"
+                f"\n  Logs:  a file for each function in {function_logs(state)}"
+            )
         print(
             f"\n  Model: {model_in(env)}\n"
             f"  Token: {mint}\n"
@@ -86,8 +96,9 @@ def run_api(state: State, ports: Ports, env: Environment) -> NoReturn:
         watch(supervisor, postgres)
 
 
-def run_e2e(state: State, env: Environment, command: list[str]) -> int:
-    ports = Ports(api=free_port(), web=free_port(), issuer=0)
+def run_e2e(state: State, env: Environment, command: list[str], *, gateway: bool) -> int:
+    stream = free_port() if gateway else None
+    ports = Ports(api=free_port(), web=free_port(), issuer=0, stream=stream)
     state.reset()
     with database(state, env, durable=False) as postgres, Supervisor(state.logs) as supervisor:
         env = {**env, **auth_environment(state, ports, postgres)}
@@ -95,7 +106,7 @@ def run_e2e(state: State, env: Environment, command: list[str]) -> int:
         env = {**env, **start_offline_model(supervisor, env, TESTS_WORD_DELAY_MS)}
         with step("Build of the front end"):
             services.build_frontend(env)
-        start_api_and_frontend(supervisor, ports, env, postgres, built=True)
+        start_api_and_frontend(supervisor, state, ports, env, postgres, built=True)
         with subprocess.Popen(command, cwd=E2E_TESTS, env={**env, "PARLEY_URL": ports.web_url}) as tests:
             try:
                 while tests.poll() is None:
@@ -155,14 +166,33 @@ def start_offline_model(supervisor: Supervisor, env: Environment, word_delay_ms:
 
 
 def start_api_and_frontend(
-    supervisor: Supervisor, ports: Ports, env: Environment, postgres: Postgres, *, built: bool
+    supervisor: Supervisor,
+    state: State,
+    ports: Ports,
+    env: Environment,
+    postgres: Postgres,
+    *,
+    built: bool,
+    factory: str = services.API,
 ) -> None:
     own = {"DATABASE_URL": postgres.app_url, "JWT_ISSUER": ports.web_url, "CORS_ORIGINS": ports.web_url}
     # The API is ready when it can read the front end's keys, and it asks for them seldom: it goes second.
     supervisor.start(
         services.frontend(env, ports.web, built=built),
-        services.api({**env, **own}, ports.api),
+        server(state, ports, {**env, **own}, factory),
     )
+
+
+def server(state: State, ports: Ports, env: Environment, factory: str = services.API) -> Service:
+    """The API: as one process, or, when that is asked for, as on AWS, built."""
+    if ports.stream is None:
+        return services.api(env, ports.api, factory)
+    build(services.BUILT, Target.here())
+    return services.gateway(env, ports.api, ports.stream, function_logs(state))
+
+
+def function_logs(state: State) -> Path:
+    return state.logs / "functions"
 
 
 def watch(supervisor: Supervisor, postgres: Postgres) -> NoReturn:
@@ -175,10 +205,11 @@ def watch(supervisor: Supervisor, postgres: Postgres) -> NoReturn:
 def run(given: argparse.Namespace) -> int:
     env = services.base_environment(read_env_file(services.ROOT / ".env"))
     state = State(given.state / "e2e" if given.e2e else given.state)
-    ports = Ports(given.port, given.web_port, given.issuer_port)
+    stream = given.stream_port if given.gateway else None
+    ports = Ports(given.port, given.web_port, given.issuer_port, stream)
     with state.lock():
         if given.e2e:
-            return run_e2e(state, env, given.e2e)
+            return run_e2e(state, env, given.e2e, gateway=given.gateway)
         if given.reset:
             state.reset()
         if given.api:
@@ -192,9 +223,17 @@ def parse() -> argparse.Namespace:
     parser.add_argument(
         "--e2e", nargs="+", metavar="COMMAND", help="a built copy on new data, while COMMAND runs"
     )
+    parser.add_argument(
+        "--gateway",
+        action="store_true",
+        help="with --api or --e2e: the built functions behind a gateway, as on AWS, in place of the API",
+    )
     parser.add_argument("--port", type=int, default=8000, help="of the API (default: 8000)")
     parser.add_argument("--web-port", type=int, default=3000, help="of the front end (default: 3000)")
     parser.add_argument("--issuer-port", type=int, default=DEFAULT_PORT, help="of the issuer (default: 8001)")
+    parser.add_argument(
+        "--stream-port", type=int, default=8002, help="of the gateway's Function URL (default: 8002)"
+    )
     parser.add_argument(
         "--state", type=Path, default=services.ROOT / ".parley", help="folder of data and logs"
     )

@@ -14,7 +14,10 @@ from local.supervisor import Service
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = ROOT / "layers" / "parley" / "python"
 FRONTEND = ROOT / "frontend"
+# What local/aws/build.py makes for the Python that runs this.
+BUILT = ROOT / ".parley" / "built"
 OFFLINE_KEY = "offline"
+API = "parley.main:create_app"
 # The first two switch Better Auth's origin check off, the others lead to a deployment and its secrets.
 NOT_FOR_THIS_MACHINE = ("TEST", "NODE_ENV", "SECRET_ARN", "JWT_JWKS_URL", "FOLLOWUP_FUNCTION")
 ISSUER_PATHS = ("/.well-known/openid-configuration", "/api/auth/jwks")
@@ -94,8 +97,8 @@ def issuer(env: Environment, port: int, key: Path) -> Service:
     )
 
 
-def api(env: Environment, port: int) -> Service:
-    server = ["uvicorn", "parley.main:create_app", "--factory", "--app-dir", str(PACKAGE)]
+def api(env: Environment, port: int, factory: str = API) -> Service:
+    server = ["uvicorn", factory, "--factory", "--app-dir", str(PACKAGE)]
     options = ["--host", "127.0.0.1", "--port", str(port), "--timeout-graceful-shutdown", "3"]
     return Service(
         "API",
@@ -104,6 +107,18 @@ def api(env: Environment, port: int) -> Service:
         ROOT,
         [f"http://127.0.0.1:{port}/api/health/ready"],
         starts_again=True,
+    )
+
+
+def gateway(env: Environment, port: int, stream_port: int, logs: Path) -> Service:
+    """The functions in BUILT, behind an HTTP API and a Function URL."""
+    options = ["--port", str(port), "--stream-port", str(stream_port), "--logs", str(logs)]
+    return Service(
+        "gateway",
+        [sys.executable, "-m", "local.aws.gateway", *options],
+        env,
+        ROOT,
+        [f"http://127.0.0.1:{port}/api/health/ready"],
     )
 
 

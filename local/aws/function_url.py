@@ -21,7 +21,7 @@ from local.aws.template import Cors, Function
 from local.ports import free_port
 from local.supervisor import answers
 
-_OWN = ("content-length", "transfer-encoding", "connection")
+_OWN = ("connection", "content-length", "date", "server", "transfer-encoding")
 
 
 class WebEnvironment:
@@ -92,7 +92,15 @@ class FunctionUrl:
             await send_response(send, Response(200, tuple(headers), b""))
             return
         async with self._places:
-            await self._pass_on(request, headers, send)
+            # Nothing comes after the request but the client's leaving.
+            left = asyncio.ensure_future(receive())
+
+            async def send_if_there(part: Message) -> None:
+                if not left.done():
+                    await send(part)
+
+            await self._pass_on(request, headers, send_if_there)
+            left.cancel()
 
     def close(self) -> None:
         for environment in self._all:

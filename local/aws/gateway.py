@@ -14,17 +14,17 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from local.aws.build import TEMPLATE, Target, build
+from local.aws.build import TEMPLATE
 from local.aws.deployment import SECRET_ARN, Deployment, Settings, deploy, runtime_here
 from local.aws.function_url import FunctionUrl, WebEnvironment
 from local.aws.http_api import HttpApi
 from local.aws.template import Template, read_template
 from local.environment import read_env_file
-from local.progress import Problem, step, tell
-from local.services import ROOT
+from local.issuer import AUDIENCE
+from local.progress import Problem, tell
+from local.services import BUILT, ROOT
 from local.serving import serve_in_thread
 
-BUILT = ROOT / ".parley" / "built"
 # Settings of parley/config.py that a secret may hold. What .env has beside them is functions/chat/agent.py's.
 SECRET = (
     *("DATABASE_URL", "MIGRATIONS_DATABASE_URL", "OPENAI_API_KEY", "OPENAI_BASE_URL", "OPENAI_MODEL"),
@@ -42,15 +42,9 @@ class Gateway:
     stream_url: str
 
 
-def parameters(issuer: str, audience: str = "parley") -> dict[str, str]:
+def parameters(issuer: str, audience: str = AUDIENCE) -> dict[str, str]:
     """Of template.yaml: what a deployment on this machine has."""
     return {"FrontendUrl": issuer, "JwtAudience": audience, "SecretArn": SECRET_ARN}
-
-
-def template_of_this_machine(folder: Path, issuer: str, audience: str = "parley") -> Template:
-    """Builds into `folder` what has changed. Raises Problem."""
-    build(folder, Target.here())
-    return read_template(TEMPLATE, folder, parameters(issuer, audience))
 
 
 @contextmanager
@@ -96,8 +90,8 @@ def main() -> int:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     env = os.environ
     try:
-        with step("Build"):
-            template = template_of_this_machine(BUILT, env["JWT_ISSUER"], env.get("JWT_AUDIENCE", "parley"))
+        issuer, audience = env["JWT_ISSUER"], env.get("JWT_AUDIENCE", AUDIENCE)
+        template = read_template(TEMPLATE, BUILT, parameters(issuer, audience))
         settings = Settings(options.logs, secret(env), options.environments)
         with serve(template, BUILT, settings, options.port, options.stream_port) as gateway:
             print(f"HTTP API {gateway.url}\nFunction URL {gateway.stream_url}", flush=True)

@@ -17,12 +17,15 @@ from urllib.parse import urlsplit
 import pg8000.native
 
 from local import offline_model, services
+from local.aws.build import TEMPLATE, Target, build
 from local.aws.deployment import Deployment, Settings, deploy, runtime_here
-from local.aws.gateway import BUILT, template_of_this_machine
+from local.aws.gateway import parameters
+from local.aws.template import read_template
 from local.environment import read_env_file
 from local.issuer import Issuer
 from local.postgres import Postgres
 from local.progress import Problem, step, tell
+from local.services import BUILT
 from local.serving import serve_in_thread
 from local.state import State
 
@@ -49,7 +52,8 @@ def main() -> int:
 def invoke(file: Path, name: str | None) -> int:
     state = State(services.ROOT / ".parley" / "invoke")
     with state.lock(), _parts(state) as (postgres, issuer, model_url):
-        template = template_of_this_machine(BUILT, issuer.url)
+        build(BUILT, Target.here())
+        template = read_template(TEMPLATE, BUILT, parameters(issuer.url))
         function = _function_named(name or file.stem, list(template.functions))
         event = _filled(file, {"TOKEN": issuer.mint(USER), "CONVERSATION_ID": _latest_conversation(postgres)})
         secret = {
