@@ -12,6 +12,7 @@ import argparse
 import contextlib
 import fcntl
 import hashlib
+import inspect
 import json
 import os
 import platform
@@ -34,6 +35,7 @@ FUNCTIONS = ROOT / "functions"
 BUILT = ROOT / ".aws-sam" / "build"
 # What takes long to build is kept here, under a digest of all that goes into it.
 KEPT = ROOT / ".parley" / "aws"
+KEPT_FOR_S = 7 * 86_400
 DEPENDENCIES, PARLEY = "DependenciesLayer", "ParleyLayer"
 LAMBDA_PYTHON = "3.13"
 # Wheels have other names for the architectures. Lambda's Amazon Linux 2023 has glibc 2.34.
@@ -82,7 +84,8 @@ def main() -> int:
         elif options.out:
             build(options.out, target)
         else:
-            _build_by_sam(target)
+            build_for_lambda(target)
+            print("Next: make deploy")
     except Problem as problem:
         tell(problem)
         return 1
@@ -119,6 +122,8 @@ def build_one(name: str, folder: Path, target: Target) -> None:
     else:
         _copy_function(name, folder)
         _compile(folder, "/var/task", target)
+        # SAM publishes a new version of a function only when its own files have changed.
+        (folder / "layers.sha256").write_text(_layers_digest(target))
 
 
 def functions() -> list[str]:
@@ -139,7 +144,8 @@ def find_python(version: str) -> str | None:
     return None
 
 
-def _build_by_sam(target: Target) -> None:
+def build_for_lambda(target: Target) -> None:
+    """Build everything into BUILT, as `sam deploy` takes it. Shows its progress. Raises Problem."""
     if shutil.which("make") is None:
         raise Problem("make is missing, which `sam build` calls: install it")
     if find_python(target.python) is None:
@@ -153,16 +159,15 @@ def _build_by_sam(target: Target) -> None:
     command += ["--parameter-overrides", f"Architecture={target.architecture}"]
     told = {"ARCHITECTURE": str(target.architecture), "PYTHON": sys.executable}
     with step("sam build"):
-        _run(command, cwd=ROOT, env={**told, **_silent_sam()})
+        _run(command, cwd=ROOT, env={**told, **silent_sam()})
     layers = sum(map(_megabytes, (BUILT / DEPENDENCIES, BUILT / PARLEY)))
     largest = layers + max(_megabytes(BUILT / name) for name in functions())
     print(f"Built for {target}: {BUILT.relative_to(ROOT)}, {largest:.0f} MB a function with its layers")
     if largest > MAX_MB:
         raise Problem(f"Lambda takes {MAX_MB} MB: remove a package from pyproject.toml, then `make lock`")
-    print("Next: make deploy")
 
 
-def _silent_sam() -> dict[str, str]:
+def silent_sam() -> dict[str, str]:
     """Environment in which SAM sends no telemetry and does not look for a newer version of itself."""
     folder = ROOT / ".parley" / "sam"
     folder.mkdir(parents=True, exist_ok=True)
@@ -177,37 +182,51 @@ def _copy_function(name: str, folder: Path) -> None:
         raise Problem(f"{name} of template.yaml: there is no folder functions/{source.name} to build it from")
     shutil.copytree(source, folder, ignore=NOT_COPIED)
     if source.name == "stream":
-        # The same agent, with all that it is made of.
-        without_door = shutil.ignore_patterns("app.py")
-        chat = FUNCTIONS / "chat"
-        shutil.copytree(
-            chat,
-            folder,
-            ignore=lambda where, names: {
-                *NOT_COPIED(where, names),
-                *(without_door(where, names) if Path(where) == chat else ()),
-            },
-            dirs_exist_ok=True,
-        )
+        # The same agent, with all that it is made of; the door is its own.
+        shutil.copytree(FUNCTIONS / "chat", folder, ignore=_not_the_door, dirs_exist_ok=True)
+
+
+def _not_the_door(folder: str, names: list[str]) -> set[str]:
+    door = {"app.py"} if Path(folder) == FUNCTIONS / "chat" else set()
+    return door | set(NOT_COPIED(folder, names))
 
 
 def _dependencies(target: Target) -> Path:
     """The folder of the dependencies' layer, built if it is not kept already."""
-    wanted = "\n".join(_requirements())
-    made_by = _compiler(target) or "no byte code"
-    digest = hashlib.sha256(f"{wanted}\n{made_by}\n{Path(__file__).read_text()}".encode()).hexdigest()[:16]
-    kept = KEPT / f"{target}-{digest}"
+    kept = KEPT / f"{target}-{_digest(target)[:16]}"
     with _one_at_a_time(target):
         if not kept.exists():
-            for old in KEPT.glob(f"{target}-*"):
-                _remove(old)
             unfinished = KEPT / f"unfinished-{target}"
             _remove(unfinished)
-            _install(wanted, unfinished / "python", target)
+            _install(unfinished / "python", target)
             with step(f"Byte code for Python {target.python}"):
                 _compile(unfinished / "python", "/opt/python", target)
             unfinished.rename(kept)
+        kept.touch()
+        _forget_old(target)
     return kept
+
+
+def _forget_old(target: Target) -> None:
+    for folder in KEPT.glob(f"{target}-*"):
+        if folder.stat().st_mtime < time.time() - KEPT_FOR_S:
+            _remove(folder)
+
+
+def _digest(target: Target) -> str:
+    """Of all that goes into the dependencies' layer."""
+    rules = (GLIBC, NOT_RUN, READ_OF_METADATA, inspect.getsource(_install), inspect.getsource(_compile))
+    made_of = [str(target), *_requirements(), _compiler(target) or "no byte code", *map(str, rules)]
+    return hashlib.sha256("\n".join(made_of).encode()).hexdigest()
+
+
+def _layers_digest(target: Target) -> str:
+    """Of all that goes into both layers."""
+    digest = hashlib.sha256(_digest(target).encode())
+    for file in sorted(PACKAGE.rglob("*")):
+        if file.is_file() and file.parent.name != "__pycache__":
+            digest.update(f"\n{file.relative_to(PACKAGE)}\n".encode() + file.read_bytes())
+    return digest.hexdigest()
 
 
 def _requirements() -> list[str]:
@@ -215,10 +234,10 @@ def _requirements() -> list[str]:
     return [line for line in lines if line.partition("==")[0] not in IN_THE_RUNTIME]
 
 
-def _install(requirements: str, folder: Path, target: Target) -> None:
+def _install(folder: Path, target: Target) -> None:
     folder.mkdir(parents=True)
     listed = folder.parent / "requirements.txt"
-    listed.write_text(requirements)
+    listed.write_text("\n".join(_requirements()))
     command = [
         sys.executable,
         "-m",
