@@ -108,7 +108,8 @@ check-stack: .venv-checkov/installed
 .venv-checkov/installed: tests/checkov-requirements.txt
 	@echo "  checkov into .venv-checkov, the first time a minute"
 	@$(PYTHON) -m venv --clear .venv-checkov
-	@.venv-checkov/bin/python -m pip install --quiet --disable-pip-version-check --no-compile --requirement $<
+	@.venv-checkov/bin/python -m pip install --quiet --quiet --disable-pip-version-check --no-compile --no-deps \
+		--requirement $<
 	@touch $@
 
 .PHONY: format

@@ -21,9 +21,16 @@ export function jwtOptions({ issuer, audience }) {
 }
 
 /**
- * @param {{ url: string, secret: string, audience: string, database: import("pg").Pool }} settings
+ * `clientIpHeader`: the header in which a trusted proxy says who asks; sign-ins are limited by it.
+ * @param {{
+ *   url: string,
+ *   secret: string,
+ *   audience: string,
+ *   database: import("pg").Pool,
+ *   clientIpHeader?: string,
+ * }} settings
  */
-export function authOptions({ url, secret, audience, database }) {
+export function authOptions({ url, secret, audience, database, clientIpHeader }) {
   return /** @satisfies {import("better-auth").BetterAuthOptions} */ ({
     baseURL: url,
     secret,
@@ -32,6 +39,7 @@ export function authOptions({ url, secret, audience, database }) {
     plugins: [jwt(jwtOptions({ issuer: url, audience }))],
     // Memory is not shared between instances of a serverless front end.
     rateLimit: { storage: "database" },
+    advanced: clientIpHeader ? { ipAddress: { ipAddressHeaders: [clientIpHeader] } } : {},
     telemetry: { enabled: false },
   });
 }

@@ -11,6 +11,7 @@ function createAuth() {
       url: config.authUrl,
       secret: config.authSecret,
       audience: config.jwtAudience,
+      clientIpHeader: config.clientIpHeader,
       database: new Pool({ connectionString: config.authDatabaseUrl, max: 5 }),
     }),
   );

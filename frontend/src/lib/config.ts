@@ -32,6 +32,10 @@ export const config = {
   get apiUrl() {
     return address("PARLEY_API_URL");
   },
+  /** The header in which a trusted proxy says who asks. */
+  get clientIpHeader() {
+    return process.env.CLIENT_IP_HEADER || undefined;
+  },
   get isDevelopment() {
     return process.env.NODE_ENV === "development";
   },

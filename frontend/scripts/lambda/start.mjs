@@ -1,0 +1,16 @@
+// Puts the settings of the secret SECRET_ARN beneath the environment, and then starts the server.
+// The AWS SDK is the Lambda runtime's own.
+import { createRequire } from "node:module";
+
+const require = createRequire(import.meta.url);
+const {
+  SecretsManagerClient,
+  GetSecretValueCommand,
+} = require("@aws-sdk/client-secrets-manager");
+
+const client = new SecretsManagerClient({ maxAttempts: 2 });
+const secret = await client.send(new GetSecretValueCommand({ SecretId: process.env.SECRET_ARN }));
+for (const [name, value] of Object.entries(JSON.parse(secret.SecretString))) {
+  process.env[name] ||= String(value);
+}
+await import("./server.js");

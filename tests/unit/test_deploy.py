@@ -1,0 +1,119 @@
+"""`make deploy`: what it stores where, and what it says first. The deployment itself needs an account."""
+
+import json
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import boto3
+import pytest
+from moto import mock_aws
+
+from local.aws.deploy import Deployment, main
+from local.progress import Problem
+from tests.stack import ROOT, source
+
+SETTINGS = """
+# of a stage
+DATABASE_URL=postgresql://app:p=1@db.example.com/parley?sslmode=require
+MIGRATIONS_DATABASE_URL = "postgresql://owner:p@db.example.com/parley"
+OPENAI_API_KEY=sk-test
+OPENAI_MODEL=gpt-5-mini
+AUTH_DATABASE_URL=postgresql://auth:p@db.example.com/parley
+AUTH_MIGRATIONS_DATABASE_URL=postgresql://owner:p@db.example.com/parley
+BETTER_AUTH_SECRET=not-guessable
+"""
+
+
+@pytest.fixture(autouse=True)
+def aws(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.setenv(name, "testing")
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-central-1")
+    with mock_aws():
+        yield
+
+
+@pytest.fixture
+def deployment(tmp_path: Path) -> Deployment:
+    deployment = Deployment("dev", "x86_64")
+    deployment._file = tmp_path / ".env.dev"
+    deployment._file.write_text(SETTINGS)
+    return deployment
+
+
+def secret(name: str) -> dict[str, str]:
+    stored = boto3.client("secretsmanager").get_secret_value(SecretId=name)
+    return dict(json.loads(stored["SecretString"]))
+
+
+def test_each_server_gets_the_settings_that_it_needs_and_no_others(deployment: Deployment) -> None:
+    deployment._store_secrets()
+    api, web = secret("parley-dev-api"), secret("parley-dev-web")
+    assert web.keys() == {"BETTER_AUTH_SECRET", "AUTH_DATABASE_URL"}
+    assert api.keys() == {"DATABASE_URL", "MIGRATIONS_DATABASE_URL", "OPENAI_API_KEY", "OPENAI_MODEL"}
+    assert api["DATABASE_URL"] == "postgresql://app:p=1@db.example.com/parley?sslmode=require"
+    assert api["MIGRATIONS_DATABASE_URL"] == "postgresql://owner:p@db.example.com/parley"
+
+
+def test_a_secret_is_stored_again_only_when_it_changed(deployment: Deployment) -> None:
+    client = boto3.client("secretsmanager")
+
+    def versions() -> list[str]:
+        return [
+            client.describe_secret(SecretId=f"parley-dev-{kind}")["VersionIdsToStages"]
+            for kind in ("api", "web")
+        ]
+
+    deployment._store_secrets()
+    first = versions()
+    deployment._store_secrets()
+    assert versions() == first
+    deployment._file.write_text(SETTINGS.replace("sk-test", "sk-new"))
+    deployment._store_secrets()
+    assert versions()[0] != first[0]
+    assert versions()[1] == first[1]
+    assert secret("parley-dev-api")["OPENAI_API_KEY"] == "sk-new"
+
+
+def test_nothing_is_begun_while_a_setting_is_missing(deployment: Deployment) -> None:
+    deployment._file.write_text(SETTINGS.replace("BETTER_AUTH_SECRET=not-guessable", ""))
+    with pytest.raises(Problem, match=r"BETTER_AUTH_SECRET\. See docs/deploy\.md"):
+        deployment.run()
+    assert boto3.client("secretsmanager").list_secrets()["SecretList"] == []
+
+
+def test_a_dry_run_needs_nothing_and_says_each_step() -> None:
+    told = subprocess.run(
+        [sys.executable, "-m", "local.aws.deploy", "--stage", "prod", "--dry"],
+        cwd=ROOT,
+        env={"PATH": "/usr/bin:/bin"},
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout
+    assert len(re.findall(r"^  \d\. ", told, re.MULTILINE)) == 7
+    assert "ReservedConcurrency=200" in told
+    assert "BETTER_AUTH_SECRET" in told
+
+
+def test_a_stage_that_is_not_described_is_refused(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "argv", ["deploy", "--stage", "nowhere", "--dry"])
+    assert main() == 1
+    assert "samconfig.toml has no [nowhere.deploy.parameters]" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("stage", ["dev", "prod"])
+def test_samconfig_names_parameters_that_there_are(stage: str) -> None:
+    overrides = Deployment(stage, "arm64")._overrides
+    known = source()["Parameters"].keys() | source("frontend/template.yaml")["Parameters"].keys()
+    assert overrides
+    assert overrides.keys() <= known
+
+
+def test_both_templates_take_what_is_passed_to_them(deployment: Deployment) -> None:
+    assert deployment._api_parameters("arn", "https://x").keys() <= source()["Parameters"].keys()
