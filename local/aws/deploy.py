@@ -22,6 +22,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from samcli.yamlhelper import yaml_parse
 
 from local.aws.build import BUILT, MACHINES, ROOT, Target, build_for_lambda, silent_sam
+from local.environment import read_env_file
 from local.progress import Problem, last_lines, step, tell
 
 FRONTEND = ROOT / "frontend"
@@ -101,12 +102,8 @@ class Deployment:
         return [name for name in (*SECRETS["api"], *SECRETS["web"], *OWN) if not settings.get(name)]
 
     def _settings(self) -> dict[str, str]:
-        """What the stage's file names, the format of .env.example."""
-        if not self._file.exists():
-            return {}
-        lines = (line.strip() for line in self._file.read_text().splitlines())
-        pairs = (line.partition("=") for line in lines if line and not line.startswith("#"))
-        return {name.strip(): value.strip().strip("'\"") for name, _, value in pairs}
+        """What the stage's file names, in the format of .env."""
+        return read_env_file(self._file)
 
     def _secret(self, kind: str) -> str:
         return f"parley-{self._stage}-{kind}"

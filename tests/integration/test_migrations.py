@@ -81,6 +81,20 @@ def test_up_down_and_up_again_on_a_filled_database(server: Postgres, owner: Engi
     database.close()
 
 
+def test_a_deployment_that_is_rolled_back_leaves_the_newer_schema(server: Postgres, owner: Engine) -> None:
+    migrate.upgrade(server.owner_url, server.app_url)
+    with owner.begin() as connection:
+        connection.execute(text("update alembic_version set version_num = '9999'"))
+        connection.execute(text("alter table conversation add column from_the_future int"))
+    migrate.upgrade(server.owner_url, server.app_url)
+    with owner.connect() as connection:
+        assert connection.execute(text("select version_num from alembic_version")).scalar_one() == "9999"
+        connection.execute(text("select from_the_future from conversation"))
+    database = Database(server.app_url, pool_size=1)
+    fill(database)
+    database.close()
+
+
 def test_the_models_say_what_the_migrations_made(server: Postgres, owner: Engine) -> None:
     migrate.upgrade(server.owner_url, server.app_url)
     with owner.connect() as connection:
