@@ -15,6 +15,7 @@ from snapshot_restore_py import register_after_restore, register_before_snapshot
 
 from parley.config import forget_secret
 from parley.metrics import SERVICE, emit
+from parley.priming import prime, prime_routes
 
 Handler = Callable[[dict[str, Any], Any], dict[str, Any]]
 
@@ -33,6 +34,7 @@ class Door:
         self._create = create
         self._is_cold = True
         self._open()
+        prime(self.app)
         register_before_snapshot(self._close)
         register_after_restore(self._reopen)
 
@@ -54,6 +56,7 @@ class Door:
     def _reopen(self) -> None:
         forget_secret()
         self._open()
+        prime_routes(self.app)
 
 
 def _with_context(mangum: Mangum) -> Handler:
