@@ -25,6 +25,8 @@ from local.state import State
 from local.supervisor import Service, Supervisor, answers
 
 E2E_TESTS = services.ROOT / "tests" / "e2e"
+# The same API, with an agent that also has tools that stop, fail and dawdle.
+E2E_API = "tests.e2e.api:create_app"
 # A person watches the words come; a test has no time to.
 PERSONS_WORD_DELAY_MS, TESTS_WORD_DELAY_MS = 25, 1
 CHECK_EVERY_S = 0.5
@@ -106,7 +108,7 @@ def run_e2e(state: State, env: Environment, command: list[str], *, gateway: bool
         env = {**env, **start_offline_model(supervisor, env, TESTS_WORD_DELAY_MS)}
         with step("Build of the front end"):
             services.build_frontend(env)
-        start_api_and_frontend(supervisor, state, ports, env, postgres, built=True)
+        start_api_and_frontend(supervisor, state, ports, env, postgres, built=True, factory=E2E_API)
         with subprocess.Popen(command, cwd=E2E_TESTS, env={**env, "PARLEY_URL": ports.web_url}) as tests:
             try:
                 while tests.poll() is None:

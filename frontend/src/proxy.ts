@@ -4,12 +4,13 @@ import { config as settings } from "@/lib/config";
 function contentSecurityPolicy(nonce: string) {
   // React's development build evaluates code to rebuild server stack traces.
   const development = settings.isDevelopment ? " 'unsafe-eval'" : "";
+  const api = [settings.apiUrl, settings.streamUrl].filter((url) => url !== undefined);
   return [
     "default-src 'self'",
     `script-src 'self' 'nonce-${nonce}'${development}`,
     "style-src 'self' 'unsafe-inline'",
     "img-src 'self' data:",
-    `connect-src 'self' ${new URL(settings.apiUrl).origin}`,
+    `connect-src 'self' ${api.map((url) => new URL(url).origin).join(" ")}`,
     "object-src 'none'",
     "base-uri 'self'",
     "form-action 'self'",

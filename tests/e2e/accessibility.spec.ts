@@ -70,6 +70,25 @@ test.describe("signed in", () => {
     await expectNoViolations(page);
   });
 
+  test("tool calls that are open, and one that waits, have no violations", async ({ page }) => {
+    const chat = new Chat(page);
+    await chat.start();
+    await chat.ask(
+      'use the tool break_down and use the tool fetch_a_page then use the tool send_postcard with {"to": "Bob", "text": "Hello"}',
+    );
+    await expect(chat.messages.getByRole("button", { name: "Approve" })).toBeVisible();
+    for (const name of ["Break down", "Fetch a page"]) {
+      await chat.answers.getByText(name, { exact: true }).click();
+    }
+    await expect(chat.answers.getByRole("region", { name: "Result" })).toHaveCount(2);
+    await expectNoViolations(page);
+    await page.screenshot({ path: "test-results/screenshots/approval-dark.png" });
+    await chat.messages.getByRole("button", { name: "Reject" }).click();
+    await expect(chat.answers).toContainText("Not run");
+    await expect(chat.send).toBeVisible();
+    await expectNoViolations(page);
+  });
+
   test("a message that is held back has no violations", async ({ page, context }) => {
     const chat = new Chat(page);
     await chat.start();

@@ -4,6 +4,7 @@ export { expect };
 
 export const ADA = { name: "Ada", email: "ada@example.com", password: "analytical engine" };
 export const GRACE = { name: "Grace", email: "grace@example.com", password: "nanoseconds wire" };
+export const BOB = { name: "Bob", email: "bob@example.com", password: "canary in a coal mine" };
 
 /** Where a person's session is kept between tests. */
 export const stateOf = (person: { name: string }) => `test-results/people/${person.name}.json`;
@@ -50,7 +51,7 @@ export class Chat {
     this.questions = articlesOf("You");
     this.answers = articlesOf("Assistant");
     this.conversations = page.getByRole("navigation", { name: "Conversations" });
-    this.send = page.getByRole("button", { name: "Send" });
+    this.send = page.getByRole("button", { name: "Send", exact: true });
     this.stop = page.getByRole("button", { name: "Stop the answer" });
   }
 

@@ -1,6 +1,6 @@
-import { ADA, Chat, expect, GRACE, stateOf, test } from "./parley";
+import { ADA, BOB, Chat, expect, GRACE, stateOf, test } from "./parley";
 
-for (const person of [ADA, GRACE]) {
+for (const person of [ADA, GRACE, BOB]) {
   test(`${person.name} signs up through the form`, async ({ page }) => {
     await page.goto("/");
     await expect(page).toHaveURL("/sign-in");

@@ -5,7 +5,7 @@ import { useActiveConversation } from "@/hooks/useActiveConversation";
 import { useConversations } from "@/hooks/useConversations";
 import { issueAccessToken, signOut } from "@/lib/auth-client";
 import { AccessToken } from "@/services/access_token";
-import { ChatApi } from "@/services/chat_api";
+import { ChatApi, type Addresses } from "@/services/chat_api";
 import styles from "./ChatInterface.module.css";
 import { ConversationPanel } from "./ConversationPanel";
 import { Sidebar } from "./Sidebar";
@@ -17,7 +17,7 @@ export interface User {
 }
 
 interface ChatInterfaceProps {
-  apiUrl: string;
+  addresses: Addresses;
   user: User;
   initialConversationId: string | null;
 }
@@ -34,9 +34,9 @@ function skipToConversation(event: MouseEvent) {
   document.getElementById("conversation")?.focus();
 }
 
-export function ChatInterface({ apiUrl, user, initialConversationId }: ChatInterfaceProps) {
+export function ChatInterface({ addresses, user, initialConversationId }: ChatInterfaceProps) {
   const [api] = useState(
-    () => new ChatApi(apiUrl, user.id, new AccessToken(user.id, issueAccessToken)),
+    () => new ChatApi(addresses, user.id, new AccessToken(user.id, issueAccessToken)),
   );
   const conversations = useConversations(api);
   const { active, open, adopt } = useActiveConversation(initialConversationId);

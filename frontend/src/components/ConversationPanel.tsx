@@ -1,6 +1,7 @@
 import { useRef, useState } from "react";
 import { isRunning, type ChatMessage } from "@/hooks/messages";
 import type { ChatState } from "@/hooks/openChat";
+import { toolName } from "@/hooks/toolName";
 import { useChat } from "@/hooks/useChat";
 import { useFocusRefuge } from "@/hooks/useFocusRefuge";
 import type { ChatApi } from "@/services/chat_api";
@@ -17,6 +18,13 @@ const CONNECTION: Record<ChatState["connection"], string | null> = {
   checking: "The connection was lost. Checking how the answer goes on…",
   unreachable: "The connection was lost, and the server cannot be reached. Trying again…",
 };
+
+function activityOf(answer: ChatMessage | undefined): string {
+  const call = answer?.toolCalls.find(({ status }) => status === "in_progress");
+  return call
+    ? `The assistant uses a tool: ${toolName(call.name)}.`
+    : "The assistant is answering.";
+}
 
 interface ConversationPanelProps {
   api: ChatApi;
@@ -35,7 +43,8 @@ export function ConversationPanel(props: ConversationPanelProps) {
   const composer = useRef<HTMLTextAreaElement>(null);
   const room = useRef<HTMLElement>(null);
   const { view, messages } = state;
-  const isAnswering = messages.some(isRunning);
+  const running = messages.find(isRunning);
+  const isAnswering = running !== undefined;
   const isBusy = isAnswering || state.beginning !== null;
   const connection = CONNECTION[state.connection];
 
@@ -123,7 +132,7 @@ export function ConversationPanel(props: ConversationPanelProps) {
         </div>
       )}
       <p className="visually-hidden" role="status">
-        {connection ?? (isBusy ? "The assistant is answering." : state.announcement)}
+        {connection ?? (isBusy ? activityOf(running) : state.announcement)}
       </p>
     </main>
   );

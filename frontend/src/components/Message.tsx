@@ -1,14 +1,13 @@
 import { lazy, memo, Suspense, useLayoutEffect, useRef } from "react";
 import type { ChatStore } from "@/hooks/chatStore";
-import { isLocal, isRunning, type ChatMessage } from "@/hooks/messages";
+import { isLocal, isRunning, isWaiting, type ChatMessage } from "@/hooks/messages";
 import type { Edit } from "@/hooks/openChat";
 import { useVersions } from "@/hooks/useVersions";
-import type { ToolCall } from "@/services/types";
-import { ToolIcon } from "./icons";
 import styles from "./Message.module.css";
 import { MessageActions } from "./MessageActions";
 import { MessageEditor } from "./MessageEditor";
 import { MessageState } from "./MessageState";
+import { ToolCalls } from "./ToolCalls";
 import { VersionSwitch } from "./VersionSwitch";
 
 // The parser is a third of the page's script; until it is there, the text is shown as it is.
@@ -76,6 +75,7 @@ export const Message = memo(function Message(props: MessageProps) {
           isBusy={isBusy}
           onRetry={() => void store.retry(message.id)}
           onWithdraw={() => props.onWithdraw(message)}
+          onDecide={(approved) => void store.decide(message.id, approved)}
         />
       )}
       {!isLocal(message) && !isRunning(message) && (
@@ -97,7 +97,8 @@ export const Message = memo(function Message(props: MessageProps) {
 });
 
 function Content({ message }: { message: ChatMessage }) {
-  const { role, content, toolCalls } = message;
+  const { role, content } = message;
+  const toolCalls = message.toolCalls.filter((call) => !isWaiting(call));
   return (
     <>
       {toolCalls.length > 0 && <ToolCalls calls={toolCalls} />}
@@ -106,9 +107,11 @@ function Content({ message }: { message: ChatMessage }) {
       ) : isRunning(message) && !content ? (
         <Waiting />
       ) : (
-        <Suspense fallback={<p className={styles.plain}>{content}</p>}>
-          <Markdown text={content} />
-        </Suspense>
+        content && (
+          <Suspense fallback={<p className={styles.plain}>{content}</p>}>
+            <Markdown text={content} />
+          </Suspense>
+        )
       )}
     </>
   );
@@ -121,17 +124,5 @@ function Waiting() {
       <i />
       <i />
     </div>
-  );
-}
-
-function ToolCalls({ calls }: { calls: ToolCall[] }) {
-  return (
-    <ul className={styles.tools} aria-label="Tools used">
-      {calls.map(({ name, status }, index) => (
-        <li key={index}>
-          <ToolIcon /> {name.replaceAll("_", " ")} <span>{status.replaceAll("_", " ")}</span>
-        </li>
-      ))}
-    </ul>
   );
 }

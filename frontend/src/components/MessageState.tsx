@@ -1,5 +1,7 @@
 import type { ReactNode } from "react";
-import type { ChatMessage } from "@/hooks/messages";
+import { isWaiting, type ChatMessage } from "@/hooks/messages";
+import { toolName } from "@/hooks/toolName";
+import { Approval } from "./Approval";
 import { PencilIcon, RetryIcon } from "./icons";
 import styles from "./MessageState.module.css";
 
@@ -9,10 +11,12 @@ interface MessageStateProps {
   isBusy: boolean;
   onRetry: () => void;
   onWithdraw: () => void;
+  onDecide: (approved: boolean) => void;
 }
 
 /** What is to be said about a message that is not simply there, and what can be done about it. */
-export function MessageState({ message, isLast, isBusy, onRetry, onWithdraw }: MessageStateProps) {
+export function MessageState(props: MessageStateProps) {
+  const { message, isLast, isBusy, onRetry, onWithdraw, onDecide } = props;
   const { status, error } = message;
   const withdraw = <Action icon={<PencilIcon />} name="Edit" onClick={onWithdraw} />;
   switch (status) {
@@ -25,7 +29,7 @@ export function MessageState({ message, isLast, isBusy, onRetry, onWithdraw }: M
     case "cancelled":
       return (
         <div className={styles.state}>
-          {status === "cancelled" ? <p>You stopped this answer.</p> : <Alert text={error} />}
+          {status === "cancelled" ? <p>{howItWasCancelled(message)}</p> : <Alert text={error} />}
           {isLast && !isBusy && <Action icon={<RetryIcon />} name="Retry" onClick={onRetry} />}
         </div>
       );
@@ -58,10 +62,20 @@ export function MessageState({ message, isLast, isBusy, onRetry, onWithdraw }: M
         </div>
       );
     case "waiting_approval":
-      return <p className={styles.state}>The answer waits for your decision.</p>;
+      return (
+        <Approval calls={message.toolCalls.filter(isWaiting)} isBusy={isBusy} onDecide={onDecide} />
+      );
     default:
       return status satisfies never;
   }
+}
+
+function howItWasCancelled({ toolCalls }: ChatMessage): string {
+  // A call that somebody rejected has that as its output; one that nobody decided about has none.
+  const undecided = toolCalls.filter((call) => call.status === "rejected" && call.output == null);
+  if (undecided.length === 0) return "You stopped this answer.";
+  const names = undecided.map(({ name }) => toolName(name)).join(", ");
+  return `You went on without deciding, so this was not done: ${names}.`;
 }
 
 function Alert({ text }: { text: string | null }) {

@@ -33,6 +33,7 @@ export const StopIcon = icon(
 );
 export const RetryIcon = icon(<path d="M19 12a7 7 0 1 1-2.2-5.1M19 4v4.5h-4.5" />);
 export const PreviousIcon = icon(<path d="M14.5 6L8.5 12l6 6" />);
+export const ExpandIcon = icon(<path d="M6 9.5l6 6 6-6" />);
 export const NextIcon = icon(<path d="M9.5 6l6 6-6 6" />);
 export const CopyIcon = icon(<path d="M9 9h10v11H9zM15 9V4H5v11h4" />);
 export const CheckIcon = icon(<path d="M5 12.5l4.5 4.5L19 7.5" />);

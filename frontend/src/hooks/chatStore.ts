@@ -3,7 +3,7 @@ import { ApiError, connectionLost } from "@/services/errors";
 import { newIdempotencyKey } from "@/services/idempotency_key";
 import type { Act, TurnRequest } from "@/services/types";
 import { LiveTurn } from "./liveTurn";
-import { fromApi, patched, userMessage, withoutMessage } from "./messages";
+import { fromApi, isWaiting, patched, userMessage, withoutMessage } from "./messages";
 import { OpenChat, problemOf, type ChatState } from "./openChat";
 import { pause } from "./pause";
 import { Reading } from "./reading";
@@ -78,6 +78,13 @@ export class ChatStore {
     const { conversationId } = this.#chat.state;
     if (!conversationId) return;
     await this.#run(messageId, { kind: "regenerate", conversationId, messageId });
+  };
+
+  /** Lets an answer that waits go on, with the tools that it asks for or without them. */
+  decide = async (messageId: string, approved: boolean) => {
+    const { conversationId } = this.#chat.state;
+    if (!conversationId || this.#chat.isBusy) return;
+    await this.#run(messageId, { kind: "approval", conversationId, messageId, approved });
   };
 
   /** Takes a message that could not be sent back, for its writer to change it. */
@@ -188,7 +195,15 @@ export class ChatStore {
       isSignedOut: error.isSignedOut,
       ...this.#refused(targetId, attempt, error),
     });
-    if (error.isStale || error.isUncertain) await this.refresh();
+    if (attempt.request.kind === "approval") await this.#lookAgain(targetId);
+    else if (error.isStale || error.isUncertain) await this.refresh();
+  }
+
+  /** A decision may have arrived though nobody heard so, or there is nothing left to decide. */
+  async #lookAgain(messageId: string): Promise<void> {
+    await this.refresh();
+    const message = this.#chat.find(messageId);
+    if (message && !isWaiting(message)) this.#chat.set({ problem: null });
   }
 
   #refused(targetId: string, attempt: Attempt, error: ApiError): Partial<ChatState> {
@@ -205,6 +220,7 @@ export class ChatStore {
       case "edit":
         return { edit: edit && { ...edit, error: problem } };
       case "regenerate":
+      case "approval":
         return { problem };
       default:
         return attempt.request satisfies never;
@@ -213,7 +229,11 @@ export class ChatStore {
 }
 
 function isSameAct(request: TurnRequest, act: Act): boolean {
-  if (request.conversationId !== act.conversationId) return false;
-  const text = (some: Act) => (some.kind === "regenerate" ? "" : some.message);
-  return text(request) === text(act);
+  if (request.kind !== act.kind || request.conversationId !== act.conversationId) return false;
+  return contentOf(request) === contentOf(act);
+}
+
+function contentOf(act: Act): string {
+  if (act.kind === "approval") return String(act.approved);
+  return act.kind === "regenerate" ? "" : act.message;
 }

@@ -1,5 +1,5 @@
 import type { Act, ChatReply, TurnEvent } from "@/services/types";
-import { begun, withToolCall, type ChatMessage } from "./messages";
+import { begun, withStatus, withToolCall, type ChatMessage } from "./messages";
 import type { OpenChat } from "./openChat";
 
 type Created = Extract<TurnEvent, { type: "turn.created" }>;
@@ -16,7 +16,7 @@ export class LiveTurn {
 
   constructor(
     chat: OpenChat,
-    /** The message that is sent, edited or regenerated. */
+    /** The message that is sent, edited, regenerated or decided about. */
     targetId: string,
     act: Act,
   ) {
@@ -41,18 +41,20 @@ export class LiveTurn {
       case "turn.output_text.delta":
         this.#grow(event.delta);
         break;
-      case "turn.tool_call": {
-        const toolCalls = withToolCall(this.#chat.find(this.#answerId)?.toolCalls ?? [], event);
-        this.#chat.patch(this.#answerId, { toolCalls });
+      case "turn.tool_call":
+        this.#chat.patch(this.#answerId, { toolCalls: withToolCall(this.#toolCalls, event) });
         break;
-      }
       case "turn.completed":
       case "turn.cancelled":
       case "turn.waiting_approval":
         this.#end(resultOf(event));
         break;
       case "turn.failed":
-        this.#end({ status: "failed", error: event.problem.detail });
+        this.#end({
+          status: "failed",
+          error: event.problem.detail,
+          toolCalls: withStatus(this.#toolCalls, "in_progress", "cancelled"),
+        });
         break;
       default:
         event satisfies never; // from a newer server, and not for this page
@@ -82,6 +84,10 @@ export class LiveTurn {
       beginning: null,
     });
     this.#chat.changed();
+  }
+
+  get #toolCalls() {
+    return this.#chat.find(this.#answerId)?.toolCalls ?? [];
   }
 
   /** One update of the page a frame, however many deltas arrive in it. */

@@ -1,8 +1,5 @@
 import type { Act, Message, ToolCall } from "@/services/types";
 
-/** A tool call; it has its id while its turn is streamed. */
-export type ShownToolCall = ToolCall & { call_id?: string };
-
 /**
  * What the server has not stored, as far as this page knows: on its way there; refused; `lost` with its
  * connection, so that it may have arrived; `held` back by another answer; `queued` until that has ended.
@@ -15,7 +12,7 @@ export interface ChatMessage {
   role: "user" | "assistant";
   status: Message["status"] | LocalStatus;
   content: string;
-  toolCalls: ShownToolCall[];
+  toolCalls: ToolCall[];
   /** Why there is no answer, or no more of it. */
   error: string | null;
   version: number;
@@ -86,9 +83,30 @@ export function withoutMessage(messages: ChatMessage[], id: string): ChatMessage
   return messages.filter((message) => message.id !== id);
 }
 
-export function withToolCall(calls: ShownToolCall[], call: ShownToolCall): ShownToolCall[] {
+export function withToolCall(calls: ToolCall[], call: ToolCall): ToolCall[] {
   const known = calls.findIndex(({ call_id }) => call_id === call.call_id);
   return known < 0 ? [...calls, call] : calls.with(known, call);
+}
+
+/** The calls with one status in the place of another. */
+export function withStatus(calls: ToolCall[], from: ToolCall["status"], to: ToolCall["status"]) {
+  return calls.map((call) => (call.status === from ? { ...call, status: to } : call));
+}
+
+export const isWaiting = ({ status }: { status: string }) => status === "waiting_approval";
+
+/** What was decided about a message that waited, until the server tells how its calls went. */
+function decided(message: ChatMessage, isApproved: boolean): ChatMessage {
+  const status = isApproved ? "in_progress" : "rejected";
+  const toolCalls = withStatus(message.toolCalls, "waiting_approval", status);
+  return { ...message, status: "in_progress", error: null, toolCalls };
+}
+
+/** Whoever goes on without deciding has decided against it: the server does the same. */
+function undecided(message: ChatMessage): ChatMessage {
+  if (!isWaiting(message)) return message;
+  const toolCalls = withStatus(message.toolCalls, "waiting_approval", "rejected");
+  return { ...message, status: "cancelled", toolCalls };
 }
 
 /**
@@ -101,10 +119,21 @@ export function begun(
   act: Act,
   { questionId, answerId }: { questionId: string; answerId: string },
 ): ChatMessage[] {
+  if (act.kind === "approval") {
+    return messages.map((message) =>
+      message.id === answerId ? decided(message, act.approved) : message,
+    );
+  }
   const target = messages.find(({ id }) => id === targetId);
   const unsent = messages.filter((message) => isLocal(message) && message.id !== targetId);
-  const stored = messages.filter((message) => !isLocal(message));
-  const kept = act.kind === "send" || !target ? stored : stored.slice(0, stored.indexOf(target));
+  const stored = messages.filter((message) => !isLocal(message)).map(undecided);
+  const kept =
+    act.kind === "send" || !target
+      ? stored
+      : stored.slice(
+          0,
+          stored.findIndex(({ id }) => id === targetId),
+        );
 
   const count = act.kind === "send" ? 1 : (target?.versionCount ?? 0) + 1;
   const latest = { version: count, versionCount: count };
@@ -133,9 +162,20 @@ export function merged(messages: ChatMessage[], page: ChatMessage[]): ChatMessag
 /** What was streamed may be ahead of what is stored: a text does not shrink under its reader's eyes. */
 function notShorter(stored: ChatMessage, shown: ChatMessage | undefined): ChatMessage {
   if (!shown || !isPartial(stored) || !isPartial(shown)) return stored;
-  return shown.content.startsWith(stored.content)
+  return shown.content.startsWith(stored.content) && !isAhead(stored.toolCalls, shown.toolCalls)
     ? { ...stored, content: shown.content, toolCalls: shown.toolCalls }
     : stored;
+}
+
+function isAhead(some: ToolCall[], others: ToolCall[]): boolean {
+  const steps = (calls: ToolCall[]) =>
+    calls.length + calls.filter(({ status }) => status !== "in_progress").length;
+  return steps(some) > steps(others);
+}
+
+/** Whether anything has come to an answer. */
+export function hasGrown(before: ChatMessage, after: ChatMessage | undefined): boolean {
+  return after?.content !== before.content || isAhead(after.toolCalls, before.toolCalls);
 }
 
 const isPartial = ({ status }: ChatMessage) => status === "in_progress" || status === "interrupted";

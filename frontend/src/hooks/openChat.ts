@@ -1,6 +1,7 @@
 import type { ChatApi } from "@/services/chat_api";
 import { ApiError } from "@/services/errors";
-import { isRunning, patched, type ChatMessage } from "./messages";
+import { isRunning, isWaiting, patched, type ChatMessage } from "./messages";
+import { toolName } from "./toolName";
 
 export type ChatView = "loading" | "ready" | "forbidden" | "missing" | "unavailable" | "signed-out";
 
@@ -17,7 +18,7 @@ export interface ChatState {
   messages: ChatMessage[];
   hasEarlier: boolean;
   edit: Edit | null;
-  /** The message whose sending, editing or regenerating the server has not answered yet. */
+  /** The message that is being sent, edited, regenerated or decided about, until the server answers. */
   beginning: string | null;
   /** To the answer that is being written: `checking` after it broke, until the answer moves again. */
   connection: "good" | "checking" | "unreachable";
@@ -108,7 +109,8 @@ export class OpenChat {
   }
 
   finished(answerId: string) {
-    const announcement = this.find(answerId)?.content ?? "";
+    const answer = this.find(answerId);
+    const announcement = answer ? announcementOf(answer) : "";
     this.set({ isStopping: false, connection: "good", problem: null, announcement });
     this.changed();
   }
@@ -127,6 +129,12 @@ export class OpenChat {
       this.set(onError(error));
     }
   }
+}
+
+function announcementOf(answer: ChatMessage): string {
+  if (!isWaiting(answer)) return answer.content;
+  const tools = answer.toolCalls.filter(isWaiting).map(({ name }) => toolName(name));
+  return `${answer.content} The assistant waits for your decision: ${tools.join(", ")}.`.trim();
 }
 
 export function problemOf(error: ApiError): Partial<ChatState> {

@@ -1,6 +1,6 @@
 import { ApiError } from "@/services/errors";
 import { newIdempotencyKey } from "@/services/idempotency_key";
-import { fromApi, merged, userMessage, type ChatMessage } from "./messages";
+import { fromApi, hasGrown, merged, userMessage, type ChatMessage } from "./messages";
 import { problemOf, type ChatState, type OpenChat } from "./openChat";
 import { pause } from "./pause";
 
@@ -119,8 +119,7 @@ export class Reading {
       this.#chat.set({ connection: "unreachable" });
       return Math.min(wait * 2, POLL_MS.longestOffline);
     }
-    const hasGrown = this.#chat.find(answer.id)?.content !== answer.content;
-    if (hasGrown) this.#chat.set({ connection: "good" });
+    if (hasGrown(answer, this.#chat.find(answer.id))) this.#chat.set({ connection: "good" });
     else if (this.#chat.state.connection === "unreachable") {
       this.#chat.set({ connection: "checking" });
     }

@@ -32,6 +32,10 @@ export const config = {
   get apiUrl() {
     return address("PARLEY_API_URL");
   },
+  /** Address of the door that streams, where `apiUrl` sends answers whole. */
+  get streamUrl() {
+    return process.env.PARLEY_STREAM_URL ? address("PARLEY_STREAM_URL") : undefined;
+  },
   /** The header in which a trusted proxy says who asks. */
   get clientIpHeader() {
     return process.env.CLIENT_IP_HEADER || undefined;

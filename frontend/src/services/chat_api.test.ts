@@ -9,10 +9,10 @@ let url: string;
 beforeAll(async () => (url = await server.start()));
 afterAll(() => server.stop());
 
-function createApi(apiUrl = url) {
+function createApi(apiUrl = url, streamUrl?: string) {
   let issued = 0;
   return new ChatApi(
-    apiUrl,
+    { apiUrl, streamUrl },
     "ada",
     new AccessToken("ada", async () => makeToken("ada", 900, ++issued)),
   );
@@ -133,6 +133,63 @@ test("says that the server cannot be reached", async () => {
   const address = await closed.start();
   await closed.stop();
   await expect(runTurn(createApi(address))).rejects.toMatchObject({ status: 0 });
+});
+
+describe("with a door that streams", () => {
+  const door = new ApiServer();
+  let streamUrl: string;
+
+  beforeAll(async () => (streamUrl = await door.start()));
+  afterAll(() => door.stop());
+  beforeEach(() =>
+    server.answer((response) => {
+      openStream(response)("turn.completed", REPLY);
+      response.end();
+    }),
+  );
+
+  test("turns go through it, and nothing else does", async () => {
+    door.answer((response) => {
+      openStream(response)("turn.completed", REPLY);
+      response.end();
+    });
+    const api = createApi(url, streamUrl);
+    expect(await runTurn(api)).toHaveLength(1);
+    expect(server.received).toHaveLength(0);
+    expect(door.received).toMatchObject([{ method: "POST", path: "/api/ada/chat" }]);
+    server.answer((response) => sendJson(response, { data: [], has_more: false }));
+    await api.listConversations();
+    expect(server.received).toHaveLength(1);
+    expect(door.received).toHaveLength(1);
+  });
+
+  test.each([
+    ["falls over", 502, { message: "Internal Server Error" }],
+    ["is throttled", 429, { Reason: "ConcurrentInvocationLimitExceeded" }],
+    ["refuses everybody", 403, { Message: "Forbidden" }],
+  ])("where it %s, the other door has the turn, with the same key", async (_, status, body) => {
+    door.answer((response) => sendJson(response, body, status));
+    expect(await runTurn(createApi(url, streamUrl))).toHaveLength(1);
+    expect(server.received[0]!.headers["idempotency-key"]).toBe("key-1");
+    expect(door.received[0]!.headers["idempotency-key"]).toBe("key-1");
+  });
+
+  test("where it cannot be reached, the other door has the turn", async () => {
+    const closed = new ApiServer();
+    const address = await closed.start();
+    await closed.stop();
+    expect(await runTurn(createApi(url, address))).toHaveLength(1);
+  });
+
+  test("what the API itself says is not asked twice", async () => {
+    door.answer((response) =>
+      sendJson(response, { type: "/problems/over-quota", detail: "Tomorrow." }, 429),
+    );
+    await expect(runTurn(createApi(url, streamUrl))).rejects.toMatchObject({
+      message: "Tomorrow.",
+    });
+    expect(server.received).toHaveLength(0);
+  });
 });
 
 test("ends without a final event when the stream is cut", async () => {

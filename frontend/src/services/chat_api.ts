@@ -1,4 +1,4 @@
-import { connectionLost, fromResponse } from "./errors";
+import { ApiError, connectionLost, fromResponse } from "./errors";
 import { readEventStream } from "./event_stream";
 import type { AccessToken } from "./access_token";
 import type {
@@ -14,12 +14,21 @@ import type {
 
 type Query = Record<string, string | number | null | undefined>;
 
+export interface Addresses {
+  apiUrl: string;
+  /** Of a door that streams, where the API's own sends its answers whole. */
+  streamUrl?: string;
+}
+
 export class ChatApi {
   readonly #base: string;
+  readonly #streamBase: string | undefined;
   readonly #token: AccessToken;
 
-  constructor(apiUrl: string, userId: string, token: AccessToken) {
-    this.#base = `${apiUrl}/api/${encodeURIComponent(userId)}`;
+  constructor({ apiUrl, streamUrl }: Addresses, userId: string, token: AccessToken) {
+    const path = `/api/${encodeURIComponent(userId)}`;
+    this.#base = apiUrl + path;
+    this.#streamBase = streamUrl && streamUrl + path;
     this.#token = token;
   }
 
@@ -62,7 +71,7 @@ export class ChatApi {
    * is lost: the server goes on, and reading the messages tells how it ended.
    */
   async *runTurn(turn: TurnRequest, signal: AbortSignal): AsyncGenerator<TurnEvent> {
-    const response = await this.#send("POST", turnPath(turn), {
+    const response = await this.#beginTurn(turnPath(turn), {
       body: turnBody(turn),
       headers: { Accept: "text/event-stream", "Idempotency-Key": turn.idempotencyKey },
       signal,
@@ -74,6 +83,18 @@ export class ChatApi {
     } catch (error) {
       if (signal.aborted) throw error;
     }
+  }
+
+  /** Where the streaming door is out of order, the other one: by its key it is the same turn. */
+  async #beginTurn(path: string, options: RequestOptions): Promise<Response> {
+    if (this.#streamBase) {
+      try {
+        return await this.#send("POST", path, { ...options, base: this.#streamBase });
+      } catch (error) {
+        if (!(error instanceof ApiError) || error.isFromApi) throw error;
+      }
+    }
+    return this.#send("POST", path, options);
   }
 
   async #json<T>(method: string, path: string, options?: RequestOptions): Promise<T> {
@@ -96,10 +117,10 @@ export class ChatApi {
   async #fetch(
     method: string,
     path: string,
-    { query, body, headers, signal }: RequestOptions,
+    { base = this.#base, query, body, headers, signal }: RequestOptions,
     token: string,
   ): Promise<Response> {
-    const url = new URL(this.#base + path);
+    const url = new URL(base + path);
     for (const [name, value] of Object.entries(query ?? {})) {
       if (value != null) url.searchParams.set(name, String(value));
     }
@@ -123,6 +144,7 @@ export class ChatApi {
 }
 
 interface RequestOptions {
+  base?: string;
   query?: Query;
   body?: unknown;
   headers?: Record<string, string>;
@@ -148,6 +170,8 @@ function turnBody(turn: TurnRequest): object | undefined {
       };
     case "edit":
       return { message: turn.message };
+    case "approval":
+      return { approved: turn.approved };
     case "regenerate":
       return undefined;
     default:

@@ -13,6 +13,11 @@ export class ApiError extends Error {
     this.type = type;
   }
 
+  /** The API itself said so, not what stands in front of it or is in its place. */
+  get isFromApi() {
+    return this.type !== "" || this.isSignedOut;
+  }
+
   get isSignedOut() {
     return this.status === 401;
   }

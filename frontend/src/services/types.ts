@@ -15,7 +15,8 @@ export type ToolCall = Schemas["ToolCall"];
 export type Act =
   | { kind: "send"; conversationId: string | null; message: string }
   | { kind: "edit"; conversationId: string; messageId: string; message: string }
-  | { kind: "regenerate"; conversationId: string; messageId: string };
+  | { kind: "regenerate"; conversationId: string; messageId: string }
+  | { kind: "approval"; conversationId: string; messageId: string; approved: boolean };
 
 export type TurnRequest = Act & { idempotencyKey: string };
 
@@ -23,6 +24,6 @@ export type TurnRequest = Act & { idempotencyKey: string };
 export type TurnEvent =
   | { type: "turn.created"; conversation_id: string; message_id: string; user_message_id: string }
   | { type: "turn.output_text.delta"; delta: string }
-  | ({ type: "turn.tool_call"; call_id: string } & ToolCall)
+  | ({ type: "turn.tool_call" } & ToolCall)
   | ({ type: "turn.completed" | "turn.cancelled" | "turn.waiting_approval" } & ChatReply)
   | { type: "turn.failed"; problem: Problem };

@@ -53,7 +53,7 @@ export class ChatTest {
 
   async start() {
     const token = new AccessToken("ada", async () => makeToken("ada"));
-    this.#api = new ChatApi(await this.server.start(), "ada", token);
+    this.#api = new ChatApi({ apiUrl: await this.server.start() }, "ada", token);
   }
 
   stop() {

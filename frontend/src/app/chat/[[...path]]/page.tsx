@@ -17,7 +17,7 @@ export default async function ChatPage({ params }: PageProps<"/chat/[[...path]]"
   if (!user) redirect("/sign-in");
   return (
     <ChatInterface
-      apiUrl={config.apiUrl}
+      addresses={{ apiUrl: config.apiUrl, streamUrl: config.streamUrl }}
       user={{ id: user.id, name: user.name, email: user.email }}
       initialConversationId={path[0] ?? null}
     />
