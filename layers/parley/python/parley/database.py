@@ -7,8 +7,10 @@ sends the whole statement before a single Sync, and before it, in the same impli
 `app.user_id` that row-level security reads. Both together are one round trip.
 """
 
+import logging
 import socket
 import ssl
+import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from typing import Any, cast
@@ -29,6 +31,8 @@ from sqlmodel import Session
 from parley.config import ConfigError
 from parley.errors import DatabaseUnavailable
 from parley.metrics import emit
+
+logger = logging.getLogger(__name__)
 
 Rows = Sequence[Row[*tuple[Any, ...]]]
 
@@ -240,8 +244,11 @@ class Database:
         raise AssertionError("unreachable")
 
     def _run(self, user_id: str | None, statement: Executable, params: Mapping[str, Any] | None) -> Rows:
+        started = time.monotonic()
         with Session(self._engine.execution_options(user_id=user_id)) as session:
-            return session.execute(statement, params).all()
+            rows = session.execute(statement, params).all()
+        logger.debug("statement", extra={"duration_ms": round((time.monotonic() - started) * 1000, 1)})
+        return rows
 
     def close(self) -> None:
         """Drop every connection; the next statement opens a new one."""
