@@ -73,7 +73,9 @@ export class ChatTest {
 
   /** What was asked of the model, whichever way. */
   turns() {
-    return this.server.received.filter(({ path }) => /\/(chat|edit|regenerate)$/.test(path));
+    return this.server.received.filter(({ path }) =>
+      /\/(chat|edit|regenerate|approval)$/.test(path),
+    );
   }
 
   keys() {

@@ -1,0 +1,47 @@
+import { toolName } from "@/hooks/toolName";
+import { argumentList, durationText, prettyText, shortened } from "./toolText";
+
+test("names are written as words", () => {
+  expect(toolName("search_conversations")).toBe("Search conversations");
+  expect(toolName("docs_get-page")).toBe("Docs get page");
+});
+
+test.each([
+  [0, "0 ms"],
+  [999, "999 ms"],
+  [1_000, "1.0 s"],
+  [14_960, "15.0 s"],
+  [125_000, "2 min"],
+])("%i ms are written as %s", (ms, text) => {
+  expect(durationText(ms)).toBe(text);
+});
+
+test("JSON is laid out, whether it is a value or a text; other texts stay as they are", () => {
+  expect(prettyText('{"a":[1]}')).toBe('{\n  "a": [\n    1\n  ]\n}');
+  expect(prettyText([1])).toBe("[\n  1\n]");
+  expect(prettyText("{ not JSON")).toBe("{ not JSON");
+  expect(prettyText("12")).toBe("12");
+  expect(prettyText("null")).toBe("null");
+});
+
+test("what would reorder the text on the screen is written out", () => {
+  expect(prettyText('{"to":"\u202emoc.liam"}')).toContain("\\u202emoc.liam");
+  expect(argumentList('{"\u2066a":"\u202eb"}')).toEqual([["\\u2066a", "\\u202eb"]]);
+});
+
+test("a long text is cut, and what is not shown is counted", () => {
+  expect(shortened("short")).toEqual({ shown: "short", hidden: 0 });
+  const { shown, hidden } = shortened("x".repeat(5_001));
+  expect([shown.length, hidden]).toEqual([5_000, 1]);
+});
+
+test("arguments are listed one by one, texts as they are", () => {
+  expect(argumentList('{"to": "Bob", "copies": 2, "tags": ["a"]}')).toEqual([
+    ["to", "Bob"],
+    ["copies", "2"],
+    ["tags", '[\n  "a"\n]'],
+  ]);
+  expect(argumentList("{}")).toEqual([]);
+  expect(argumentList("[1]")).toBeNull();
+  expect(argumentList("rubbish")).toBeNull();
+});
