@@ -23,6 +23,7 @@ from starlette.routing import Route
 
 from local.aws.build import IN_THE_RUNTIME
 from local.aws.environment import Environment, Outcome, Runtime
+from local.aws.http_api import INTEGRATION_TIMEOUT_S
 from local.aws.pool import Pool, Throttled
 from local.aws.template import ACCOUNT, REGION, Function, Template
 from local.serving import serve_in_thread
@@ -52,12 +53,16 @@ def runtime_here(folder: Path) -> Runtime:
 
 @dataclass(frozen=True)
 class Settings:
-    """`logs` is a folder; `secret` is what Secrets Manager tells; `environments` is for each function."""
+    """`logs` is a folder, made anew; `secret` is what Secrets Manager tells.
+
+    `environments` is the most that a function gets. The gateway waits `integration_timeout_s` for an answer.
+    """
 
     logs: Path
     secret: Mapping[str, str]
     environments: int = 4
     retry_after_s: tuple[float, ...] = RETRY_AFTER_S
+    integration_timeout_s: float = INTEGRATION_TIMEOUT_S
 
 
 class Deployment:
@@ -91,6 +96,8 @@ class Deployment:
             self.pools[function.name] = Pool(start, self.settings.environments, function.reserved_concurrency)
 
     def close(self) -> None:
+        for delivery in tuple(self._deliveries):
+            delivery.get_loop().call_soon_threadsafe(delivery.cancel)
         for pool in self.pools.values():
             pool.close()
 
@@ -111,7 +118,8 @@ class Deployment:
     async def _take_invocation(self, request: Request) -> Response:
         name = re.sub(r"^arn:aws:lambda:.*:function:|:[^:]*$", "", unquote(request.path_params["name"]))
         if name not in self.pools:
-            return JSONResponse({"Message": f"Function not found: {name}"}, 404)
+            headers = {"X-Amzn-ErrorType": "ResourceNotFoundException"}
+            return JSONResponse({"Message": f"Function not found: {name}"}, 404, headers)
         event = await request.body() or b"{}"
         if request.headers.get("x-amz-invocation-type") == "Event":
             delivery = asyncio.create_task(self._deliver(self.template.functions[name], event))

@@ -57,7 +57,9 @@ def serve(
     streamed = template.functions[url.function]
     with ExitStack() as stack:
         deployment = stack.enter_context(deploy(template, runtime, settings))
-        http_api = HttpApi(template.routes, template.cors, deployment.submit, _print)
+        http_api = HttpApi(
+            template.routes, template.cors, deployment.submit, _print, settings.integration_timeout_s
+        )
         start = partial(
             WebEnvironment.start, streamed, runtime, deployment.log(streamed.name), deployment.endpoint_url
         )

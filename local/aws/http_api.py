@@ -43,7 +43,12 @@ class HttpApi:
     """`invoke(function, event)` may raise Throttled; `log` is told a line a request."""
 
     def __init__(
-        self, routes: tuple[Route, ...], cors: Cors | None, invoke: Invoke, log: Callable[[str], None]
+        self,
+        routes: tuple[Route, ...],
+        cors: Cors | None,
+        invoke: Invoke,
+        log: Callable[[str], None],
+        timeout_s: float = INTEGRATION_TIMEOUT_S,
     ) -> None:
         self._routes = [(_pattern(route.path), route) for route in sorted(routes, key=_generality)]
         self._authorizers: dict[Authorizer, JwtAuthorizer] = {
@@ -52,6 +57,7 @@ class HttpApi:
         self._cors = cors
         self._invoke = invoke
         self._log = log
+        self._timeout_s = timeout_s
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         started = time.monotonic()
@@ -96,7 +102,7 @@ class HttpApi:
         try:
             # Cut off here, the function goes on until its own timeout.
             running = asyncio.wrap_future(self._invoke(matched.route.function, event))
-            outcome = await asyncio.wait_for(running, INTEGRATION_TIMEOUT_S)
+            outcome = await asyncio.wait_for(running, self._timeout_s)
             if outcome.is_error:
                 return message(500, "Internal Server Error")
             return payload.response(outcome.payload)

@@ -145,7 +145,9 @@ class _Handler(BaseHTTPRequestHandler):
     def _understand(self, path: list[str], body: bytes) -> Said | None:
         match path:
             case ["init" | "restore", "error"]:
-                return Failed({"errorType": self.headers.get(ERROR_TYPE, ""), **json.loads(body)})
+                error = json.loads(body)
+                # Which phase it was is in the header alone.
+                return Failed({**error, "errorType": self.headers.get(ERROR_TYPE, error.get("errorType"))})
             case ["invocation", request_id, "error"]:
                 return Answer(request_id, body, is_error=True)
             case ["invocation", request_id, "response"] if len(body) > MAX_PAYLOAD_BYTES:

@@ -103,11 +103,11 @@ def read_template(file: Path, build: Path, parameters: Mapping[str, str]) -> Tem
 
 def _resources(file: Path, parameters: Mapping[str, str]) -> dict[str, Any]:
     # Imported here: the two take four seconds, which only those who read a template have to wait.
-    from samcli.lib.intrinsic_resolver import (  # type: ignore[import-untyped]  # noqa: PLC0415
+    from samcli.lib.intrinsic_resolver import (  # noqa: PLC0415
         intrinsic_property_resolver,
         intrinsics_symbol_table,
     )
-    from samcli.yamlhelper import yaml_parse  # type: ignore[import-untyped]  # noqa: PLC0415
+    from samcli.yamlhelper import yaml_parse  # noqa: PLC0415
     from samtranslator.translator.transform import (  # type: ignore[import-untyped]  # noqa: PLC0415
         transform,
     )
@@ -123,9 +123,11 @@ def _resources(file: Path, parameters: Mapping[str, str]) -> dict[str, Any]:
     # CloudFormation compares text.
     expanded["Conditions"] = json.loads(json.dumps(expanded.get("Conditions", {})), parse_int=str)
     known = {**values, "AWS::Region": REGION, "AWS::AccountId": ACCOUNT, _NO_VALUE: _NO_VALUE}
-    symbols = intrinsics_symbol_table.IntrinsicsSymbolTable(expanded, known)
-    resolver = intrinsic_property_resolver.IntrinsicResolver(expanded, symbols)
-    resolved: dict[str, Any] = resolver.resolve_template(ignore_errors=True)["Resources"]
+    symbols: Any = intrinsics_symbol_table.IntrinsicsSymbolTable
+    resolver: Any = intrinsic_property_resolver.IntrinsicResolver
+    resolved: dict[str, Any] = resolver(expanded, symbols(expanded, known)).resolve_template(True)[
+        "Resources"
+    ]
     return resolved
 
 

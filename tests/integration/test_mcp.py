@@ -26,7 +26,7 @@ MODES = pytest.mark.parametrize("mode", ["legacy", "auto"])
 async def connected(api_url: str, token: str, mode: str = "auto") -> AsyncIterator[Client]:
     headers = {"Authorization": f"Bearer {token}"}
     async with (
-        httpx2.AsyncClient(headers=headers) as http,
+        httpx2.AsyncClient(headers=headers, timeout=60) as http,
         Client(streamable_http_client(f"{api_url}/api/mcp", http_client=http), mode=mode) as client,  # type: ignore[arg-type]
     ):
         yield client
@@ -52,7 +52,7 @@ def post(api_url: str, token: str | None, body: Any, **headers: str) -> httpx.Re
     if token is not None:
         sent["Authorization"] = f"Bearer {token}"
     content = body if isinstance(body, bytes) else json.dumps(body).encode()
-    return httpx.post(f"{api_url}/api/mcp", content=content, headers=sent | headers)
+    return httpx.post(f"{api_url}/api/mcp", content=content, headers=sent | headers, timeout=60)
 
 
 def rpc(method: str, **params: Any) -> dict[str, Any]:
