@@ -206,7 +206,9 @@ def test_what_a_server_returns_is_bounded(user_of: Callable[..., Person]) -> Non
 def test_errors_and_pictures_are_told_as_text(user_of: Callable[..., Person]) -> None:
     with serving(Docs()) as url:
         ada = user_of(remote(url))
-        assert "No such page" in use(ada, "docs_fail")
+        assert use(ada, "docs_fail") == "The server docs refused: No such page"
+        conversation_id = ada.http.get("/conversations").json()["data"][0]["id"]
+        assert ada.messages(conversation_id)[1]["tool_calls"][0]["status"] == "failed"
         assert use(ada, "docs_picture") == "A ferry:\n[image]"
         refusal = use(ada, "docs_gone")
         assert refusal.startswith("The server docs refused: There is no such page.")

@@ -15,7 +15,7 @@ from agents import Agent, FunctionTool, RunContextWrapper
 from agents.mcp import MCPServerManager, MCPServerStreamableHttp, MCPUtil
 from jsonschema import Draft202012Validator, SchemaError  # type: ignore[import-untyped]
 from mcp import MCPError
-from mcp_types import Tool
+from mcp_types import CallToolResult, Tool
 
 from parley.logs import describe_error
 from parley.tools.bounds import bounded_tool
@@ -33,6 +33,8 @@ MAX_PAGES = 10
 # In characters: the model reads what a server says of its tools in every turn.
 MAX_DESCRIPTION = 8_000
 MAX_ERROR = 500
+# A code of our own: MCP has none for what a tool itself reports.
+TOOL_ERROR = -32000
 
 
 @asynccontextmanager
@@ -63,11 +65,23 @@ async def with_remote_tools(
         yield agent.clone(tools=[*agent.tools, *(tool for name, tool in tools.items() if name not in own)])
 
 
-def _client(server: RemoteServer, caller: Caller) -> MCPServerStreamableHttp:
+class _Client(MCPServerStreamableHttp):
+    """Raises what a tool returned as an error, which the SDK hands to the model like any other output."""
+
+    async def call_tool(
+        self, tool_name: str, arguments: dict[str, Any] | None, meta: dict[str, Any] | None = None
+    ) -> CallToolResult:
+        result = await super().call_tool(tool_name, arguments, meta)
+        if result.is_error:
+            raise MCPError(TOOL_ERROR, "\n".join(part.text for part in result.content if part.type == "text"))
+        return result
+
+
+def _client(server: RemoteServer, caller: Caller) -> _Client:
     token = server.secret.get_secret_value() if server.secret else None
     if server.pass_user_token:
         token = caller.token
-    return MCPServerStreamableHttp(
+    return _Client(
         {
             "url": server.url,
             "headers": {"Authorization": f"Bearer {token}"} if token else {},
@@ -80,7 +94,7 @@ def _client(server: RemoteServer, caller: Caller) -> MCPServerStreamableHttp:
     )
 
 
-async def _tools(client: MCPServerStreamableHttp, server: RemoteServer) -> list[FunctionTool]:
+async def _tools(client: _Client, server: RemoteServer) -> list[FunctionTool]:
     try:
         async with asyncio.timeout(LIST_TIMEOUT_S):
             listed = await client.list_tools()
@@ -104,7 +118,7 @@ def _is_sound(tool: Tool) -> bool:
     return tool.input_schema.get("type") == "object" and size <= MAX_DESCRIPTION
 
 
-def _function_tool(client: MCPServerStreamableHttp, server: RemoteServer, tool: Tool) -> FunctionTool:
+def _function_tool(client: _Client, server: RemoteServer, tool: Tool) -> FunctionTool:
     made = MCPUtil.to_function_tool(
         tool,
         client,
