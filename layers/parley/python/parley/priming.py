@@ -29,7 +29,7 @@ from parley.logs import describe_error, request_id
 logger = logging.getLogger(__name__)
 
 # An environment has 10 s to start.
-PATIENCE_S = 5
+PATIENCE_S = 8
 
 
 def prime(app: FastAPI) -> None:
