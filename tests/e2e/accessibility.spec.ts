@@ -80,7 +80,7 @@ test.describe("signed in", () => {
     for (const name of ["Break down", "Fetch a page"]) {
       await chat.answers.getByText(name, { exact: true }).click();
     }
-    await expect(chat.answers.getByRole("region", { name: "Result" })).toHaveCount(2);
+    await expect(chat.answers.getByRole("group", { name: "Result" })).toHaveCount(2);
     await expectNoViolations(page);
     await page.screenshot({ path: "test-results/screenshots/approval-dark.png" });
     await chat.messages.getByRole("button", { name: "Reject" }).click();

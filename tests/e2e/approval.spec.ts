@@ -94,7 +94,7 @@ test("a decision is made without a mouse", async ({ page }) => {
   }
   await expect(summary).toBeFocused();
   await page.keyboard.press("Enter");
-  const result = chat.calls.getByRole("region", { name: "Result" });
+  const result = chat.calls.getByRole("group", { name: "Result" });
   await expect(result).toContainText("on its way");
   await page.keyboard.press("Space");
   await expect(result).toHaveCount(0);
@@ -265,7 +265,7 @@ test.describe("on a phone", () => {
     }
     await page.screenshot({ path: "test-results/screenshots/phone-approval.png" });
     await chat.calls.locator("summary").tap();
-    await expect(chat.calls.getByRole("region", { name: "Result" })).toBeVisible();
+    await expect(chat.calls.getByRole("group", { name: "Result" })).toBeVisible();
     expect(await page.evaluate(() => document.documentElement.scrollWidth)).toBe(360);
     await page.screenshot({ path: "test-results/screenshots/phone-tool.png" });
     await chat.approve.tap();

@@ -23,10 +23,10 @@ test("tool calls are shown as they happen, and after a reload as they happened",
       await expect(calls).toHaveCount(2);
       expect(await calls.allInnerTexts()).toEqual(shown);
       await calls.first().getByText("Take a nap").click();
-      await expect(calls.getByRole("region", { name: "Arguments" })).toHaveText(
+      await expect(calls.getByRole("group", { name: "Arguments" })).toHaveText(
         '{\n  "seconds": 1.5\n}',
       );
-      await expect(calls.getByRole("region", { name: "Result" })).toHaveText("Rested 1.5 s.");
+      await expect(calls.getByRole("group", { name: "Result" })).toHaveText("Rested 1.5 s.");
     });
     await page.screenshot({ path: "test-results/screenshots/tool-open.png" });
     await page.reload();
@@ -58,7 +58,7 @@ test("a tool that fails is told, and the answer goes on", async ({ page }) => {
   await page.reload();
   await expect(call).toContainText("Break down Failed");
   await call.getByText("Break down").click();
-  await expect(call.getByRole("region", { name: "Result" })).toContainText("An error occurred");
+  await expect(call.getByRole("group", { name: "Result" })).toContainText("An error occurred");
 });
 
 test("what a tool returns is text, bounded, and cut off with a note", async ({ page, context }) => {
@@ -68,7 +68,7 @@ test("what a tool returns is text, bounded, and cut off with a note", async ({ p
   await chat.ask("use the tool fetch_a_page");
   const call = chat.answers.getByRole("listitem").first();
   await call.getByText("Fetch a page").click();
-  const result = call.getByRole("region", { name: "Result" });
+  const result = call.getByRole("group", { name: "Result" });
   await expect(result).toContainText('<img src="https://evil.example/x.png" onerror=');
   await expect(chat.answers.locator("img, b, script, iframe")).toHaveCount(0);
   expect(await page.evaluate(() => "hacked" in window)).toBe(false);
@@ -127,7 +127,7 @@ test("nothing of somebody else's is reached, whatever the agent is told", async 
       );
       const toggle = answer.getByRole("listitem").first().locator("summary");
       await toggle.click();
-      await expect(answer.getByRole("region", { name: "Result" })).toBeVisible();
+      await expect(answer.getByRole("group", { name: "Result" })).toBeVisible();
       await expect(answer).not.toContainText("sings at noon");
     });
   }

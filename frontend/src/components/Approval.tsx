@@ -40,7 +40,7 @@ function Request({ call }: { call: ToolCall }) {
       <p id={id} className={styles.name}>
         <ToolIcon /> {toolName(call.name)}
       </p>
-      <div className={styles.arguments} tabIndex={0} role="region" aria-labelledby={id}>
+      <div className={styles.arguments} tabIndex={0} role="group" aria-labelledby={id}>
         {list === null ? (
           <pre>{prettyText(call.arguments)}</pre>
         ) : list.length === 0 ? (
