@@ -189,8 +189,8 @@ def server(state: State, ports: Ports, env: Environment, factory: str = services
     """The API: as one process, or, when that is asked for, as on AWS, built."""
     if ports.stream is None:
         return services.api(env, ports.api, factory)
-    build(services.BUILT, Target.here())
-    return services.gateway(env, ports.api, ports.stream, function_logs(state))
+    build(state.built, Target.here())
+    return services.gateway(env, state.built, ports.api, ports.stream, function_logs(state))
 
 
 def function_logs(state: State) -> Path:

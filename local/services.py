@@ -14,8 +14,6 @@ from local.supervisor import Service
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = ROOT / "layers" / "parley" / "python"
 FRONTEND = ROOT / "frontend"
-# What local/aws/build.py makes for the Python that runs this.
-BUILT = ROOT / ".parley" / "built"
 OFFLINE_KEY = "offline"
 API = "parley.main:create_app"
 # The first two switch Better Auth's origin check off, the others lead to a deployment and its secrets.
@@ -110,9 +108,10 @@ def api(env: Environment, port: int, factory: str = API) -> Service:
     )
 
 
-def gateway(env: Environment, port: int, stream_port: int, logs: Path) -> Service:
-    """The functions in BUILT, behind an HTTP API and a Function URL."""
-    options = ["--port", str(port), "--stream-port", str(stream_port), "--logs", str(logs)]
+def gateway(env: Environment, built: Path, port: int, stream_port: int, logs: Path) -> Service:
+    """The functions in the folder `built`, behind an HTTP API and a Function URL."""
+    options = ["--built", str(built), "--port", str(port), "--stream-port", str(stream_port)]
+    options += ["--logs", str(logs)]
     return Service(
         "gateway",
         [sys.executable, "-m", "local.aws.gateway", *options],

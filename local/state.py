@@ -15,6 +15,8 @@ class State:
         self._folder = folder
         self.data = folder / "data"
         self.logs = folder / "logs"
+        # What local/aws/build.py makes for the Python that runs this.
+        self.built = folder / "built"
         self.issuer_key = folder / "issuer.pem"
 
     @contextlib.contextmanager

@@ -22,7 +22,7 @@ from local.aws.template import Template, read_template
 from local.environment import read_env_file
 from local.issuer import AUDIENCE
 from local.progress import Problem, tell
-from local.services import BUILT, ROOT
+from local.services import ROOT
 from local.serving import serve_in_thread
 
 # Settings of parley/config.py that a secret may hold. What .env has beside them is functions/chat/agent.py's.
@@ -83,6 +83,7 @@ def secret(env: Mapping[str, str]) -> dict[str, str]:
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m local.aws.gateway", description=__doc__)
+    parser.add_argument("--built", type=Path, required=True, help="folder of what local.aws.build made")
     parser.add_argument("--port", type=int, required=True, help="of the HTTP API")
     parser.add_argument("--stream-port", type=int, default=0, help="of the Function URL")
     parser.add_argument("--environments", type=int, default=4, help="of a function, at most (default: 4)")
@@ -93,9 +94,9 @@ def main() -> int:
     env = os.environ
     try:
         issuer, audience = env["JWT_ISSUER"], env.get("JWT_AUDIENCE", AUDIENCE)
-        template = read_template(TEMPLATE, BUILT, parameters(issuer, audience))
+        template = read_template(TEMPLATE, options.built, parameters(issuer, audience))
         settings = Settings(options.logs, secret(env), options.environments)
-        with serve(template, BUILT, settings, options.port, options.stream_port) as gateway:
+        with serve(template, options.built, settings, options.port, options.stream_port) as gateway:
             print(f"HTTP API {gateway.url}\nFunction URL {gateway.stream_url}", flush=True)
             threading.Event().wait()
     except Problem as problem:

@@ -25,7 +25,6 @@ from local.environment import read_env_file
 from local.issuer import Issuer
 from local.postgres import Postgres
 from local.progress import Problem, step, tell
-from local.services import BUILT
 from local.serving import serve_in_thread
 from local.state import State
 
@@ -50,20 +49,22 @@ def main() -> int:
 
 
 def invoke(file: Path, name: str | None) -> int:
+    text = _read(file)
     state = State(services.ROOT / ".parley" / "invoke")
     with state.lock(), _parts(state) as (postgres, issuer, model_url):
-        build(BUILT, Target.here())
-        template = read_template(TEMPLATE, BUILT, parameters(issuer.url))
+        build(state.built, Target.here())
+        template = read_template(TEMPLATE, state.built, parameters(issuer.url))
         function = _function_named(name or file.stem, list(template.functions))
-        event = _filled(file, {"TOKEN": issuer.mint(USER), "CONVERSATION_ID": _latest_conversation(postgres)})
+        event = text.replace("${TOKEN}", issuer.mint(USER))
+        event = event.replace("${CONVERSATION_ID}", _latest_conversation(postgres))
         secret = {
             "DATABASE_URL": postgres.app_url,
             "MIGRATIONS_DATABASE_URL": postgres.owner_url,
             **services.offline_model_environment(urlsplit(model_url).port or 0),
         }
         settings = Settings(state.logs, secret)
-        with deploy(template, runtime_here(BUILT / "runtime"), settings) as deployment:
-            return _invoke(deployment, function, event)
+        with deploy(template, runtime_here(state.built / "runtime"), settings) as deployment:
+            return _invoke(deployment, function, event.encode())
 
 
 def _invoke(deployment: Deployment, name: str, event: bytes) -> int:
@@ -103,15 +104,13 @@ def _function_named(name: str, functions: list[str]) -> str:
     )
 
 
-def _filled(file: Path, values: dict[str, str]) -> bytes:
+def _read(file: Path) -> str:
     try:
         text = file.read_text()
         json.loads(text)
     except (OSError, ValueError) as error:
         raise Problem(f"{file} cannot be read as an event: {error}") from None
-    for name, value in values.items():
-        text = text.replace(f"${{{name}}}", value)
-    return text.encode()
+    return text
 
 
 def _latest_conversation(postgres: Postgres) -> str:
