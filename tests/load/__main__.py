@@ -13,13 +13,15 @@ from importlib.metadata import version
 from pathlib import Path
 
 from local.progress import step
-from tests.load import figures
+from tests.load import cold, figures
 from tests.load.cast import SMALL_WINDOW, cast, served
 from tests.load.chart import chart
 from tests.load.stage import stage
 from tests.load.table import Row, as_data, as_text
 
 DOCS = Path(__file__).parents[2] / "docs"
+# Figures of the built functions, which need no design.
+COLD = {"P4", "P5", "P11"}
 PACKAGES = (
     "openai-agents",
     "openai",
@@ -73,6 +75,13 @@ def measure(*, quick: bool, only: set[str] | None) -> list[Row]:
         folder.chmod(0o755)  # PostgreSQL runs as nobody where this runs as root
         with step("PostgreSQL, the offline model, an issuer"):
             there = stack.enter_context(stage(folder))
+        if only is None or only & COLD:
+            built = cold.artefact(folder, there)
+        figure("P4", "imports of the built functions", lambda: cold.imports(built, runs(5)))
+        figure("P5", "the first turn", lambda: cold.first_turn(built, there, runs(5)))
+        figure("P11", "size", lambda: cold.size(built, there))
+        if only is not None and only <= COLD:
+            return rows
         with step("every design in a process of its own, warmed up"):
             actors = stack.enter_context(cast(there))
             server, client = stack.enter_context(served(there))

@@ -10,7 +10,8 @@ from sqlalchemy import text as sql
 
 from parley.config import Settings
 from parley.database import Database
-from parley.main import TEXT_MIME_TYPES, create_app
+from parley.door import TEXT_MIME_TYPES
+from parley.main import create_app
 from parley.services.history import estimate_tokens
 from tests.load.conversations import SUMMARY, messages, roles
 from tests.load.designs.agent import MODEL, make_agent
@@ -46,7 +47,8 @@ class Design:
         seed(self._direct_url, self._user, conversation, count, self._settings.history_tokens)
 
     def turn(self, conversation: str, text: str) -> str:
-        reply = self._handler(self._event(conversation, text), None)
+        body = {"message": text, "conversation_id": conversation}
+        reply = self._handler(gateway_event(self._user, self._token, body), None)
         if reply["statusCode"] != 200:
             raise RuntimeError(reply["body"])
         return str(json.loads(reply["body"])["response"])
@@ -60,26 +62,27 @@ class Design:
     def disconnect(self) -> None:
         self._probe.close()
 
-    def _event(self, conversation: str, text: str) -> dict[str, Any]:
-        path = f"/api/{self._user}/chat"
-        return {
-            "version": "2.0",
-            "routeKey": "ANY /api/{proxy+}",
-            "rawPath": path,
-            "rawQueryString": "",
-            "headers": {
-                "authorization": f"Bearer {self._token}",
-                "content-type": "application/json",
-                "host": "bench.localhost",
-            },
-            "requestContext": {
-                "http": {"method": "POST", "path": path, "sourceIp": "127.0.0.1", "protocol": "HTTP/1.1"},
-                "requestId": str(uuid.uuid4()),
-                "stage": "$default",
-            },
-            "body": json.dumps({"message": text, "conversation_id": conversation}),
-            "isBase64Encoded": False,
-        }
+
+def gateway_event(user: str, token: str, body: dict[str, Any]) -> dict[str, Any]:
+    path = f"/api/{user}/chat"
+    return {
+        "version": "2.0",
+        "routeKey": "ANY /api/{proxy+}",
+        "rawPath": path,
+        "rawQueryString": "",
+        "headers": {
+            "authorization": f"Bearer {token}",
+            "content-type": "application/json",
+            "host": "bench.localhost",
+        },
+        "requestContext": {
+            "http": {"method": "POST", "path": path, "sourceIp": "127.0.0.1", "protocol": "HTTP/1.1"},
+            "requestId": str(uuid.uuid4()),
+            "stage": "$default",
+        },
+        "body": json.dumps(body),
+        "isBase64Encoded": False,
+    }
 
 
 def seed(url: str, user: str, conversation: str, count: int, history_tokens: int) -> None:
