@@ -178,9 +178,12 @@ class _NoRedirect(urllib.request.HTTPRedirectHandler):
         return None
 
 
+# Made once: since Python 3.12 it loads the authorities' certificates, 50 ms of CPU.
+_opener = urllib.request.build_opener(_NoRedirect)
+
+
 def _fetch(url: str) -> dict[str, Any]:
-    opener = urllib.request.build_opener(_NoRedirect)
-    with opener.open(url, timeout=FETCH_TIMEOUT_S) as reply:
+    with _opener.open(url, timeout=FETCH_TIMEOUT_S) as reply:
         body = reply.read(MAX_DOCUMENT_BYTES + 1)
     if len(body) > MAX_DOCUMENT_BYTES:
         raise ValueError("the document is too large")
