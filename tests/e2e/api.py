@@ -1,44 +1,8 @@
-"""The API that the end-to-end tests run on: its agent is that of functions/chat/agent.py, with tools that
-wait for a decision, fail, dawdle, and return what must not be run.
-"""
+"""The API that the end-to-end tests run on, with their agent."""
 
-import asyncio
+from functools import partial
+from pathlib import Path
 
-import parley.tools.lazy_mcp  # noqa: F401 (first, as in the chat Lambda)
-
-# isort: split
-from agents import function_tool
-from fastapi import FastAPI
-
-from functions.chat.agent import agent, mcp_servers
 from parley import main
 
-
-@function_tool(needs_approval=True)
-def send_postcard(to: str, text: str) -> str:
-    """Send a postcard."""
-    return f"The postcard to {to} is on its way."
-
-
-@function_tool
-async def take_a_nap(seconds: float) -> str:
-    """Rest for a while."""
-    await asyncio.sleep(seconds)
-    return f"Rested {seconds:g} s."
-
-
-@function_tool
-def break_down() -> str:
-    """Fail."""
-    raise RuntimeError("the wheel came off")
-
-
-@function_tool
-def fetch_a_page() -> str:
-    """Return a hostile page."""
-    return '<img src="https://evil.example/x.png" onerror="window.hacked = true">' + "<b>bold</b> " * 900
-
-
-def create_app() -> FastAPI:
-    own = [send_postcard, take_a_nap, break_down, fetch_a_page]
-    return main.create_app(agent=agent.clone(tools=[*agent.tools, *own]), mcp_servers=mcp_servers)
+create_app = partial(main.create_app, agent_file=Path(__file__).with_name("agent.py"))

@@ -6,7 +6,7 @@ export function CodeBlock({ children }: { children: ReactNode }) {
   const code = useRef<HTMLPreElement>(null);
   return (
     <div className={styles.code}>
-      <pre ref={code} tabIndex={0} role="region" aria-label="Code">
+      <pre ref={code} tabIndex={0} role="group" aria-label="Code">
         {children}
       </pre>
       <CopyButton
