@@ -142,6 +142,7 @@ def auth_environment(state: State, ports: Ports, postgres: Postgres) -> Environm
         "BETTER_AUTH_URL": ports.web_url,
         "JWT_AUDIENCE": AUDIENCE,
         "PARLEY_API_URL": ports.api_url,
+        **({"PARLEY_STREAM_URL": f"http://localhost:{ports.stream}"} if ports.stream else {}),
     }
 
 
