@@ -2,6 +2,7 @@
 
 import argparse
 import contextlib
+import shutil
 import signal
 import subprocess
 import sys
@@ -191,7 +192,21 @@ def server(state: State, ports: Ports, env: Environment, factory: str = services
     if ports.stream is None:
         return services.api(env, ports.api, factory)
     build(state.built, Target.here())
+    if factory == E2E_API:
+        put_tests_agent(state.built)
     return services.gateway(env, state.built, ports.api, ports.stream, function_logs(state))
+
+
+def put_tests_agent(built: Path) -> None:
+    """Where a Lambda finds its agent, that of the tests, and where that one finds the agent it extends."""
+    for door in ("ChatFunction", "StreamFunction"):
+        folder = built / door
+        extended = folder / "functions" / "chat"
+        extended.mkdir(parents=True)
+        (folder / "agent.py").rename(extended / "agent.py")
+        for compiled in (folder / "__pycache__").glob("agent.*"):
+            compiled.unlink()
+        shutil.copy(E2E_TESTS / "agent.py", folder)
 
 
 def function_logs(state: State) -> Path:

@@ -1,6 +1,7 @@
 """Settings: typed, from the environment, explained by name when they are wrong."""
 
 import json
+import logging
 from collections.abc import Iterator
 
 import boto3
@@ -92,6 +93,15 @@ def test_a_secret_lies_beneath_the_environment(monkeypatch: pytest.MonkeyPatch) 
     assert settings.openai_api_key is not None
     assert settings.openai_api_key.get_secret_value() == "from-secret"
     assert settings.jwt_issuer == NEEDED["JWT_ISSUER"]
+
+
+@pytest.mark.usefixtures("aws")
+def test_a_secret_is_in_no_log(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
+    monkeypatch.setenv("SECRET_ARN", put_secret(json.dumps({"OPENAI_API_KEY": "canary-of-the-secret"})))
+    logging.getLogger("botocore").setLevel(logging.NOTSET)
+    caplog.set_level(logging.DEBUG)
+    assert Settings.load().openai_api_key is not None
+    assert "canary" not in caplog.text
 
 
 @pytest.mark.usefixtures("aws")

@@ -2,6 +2,7 @@
 
 import functools
 import json
+import logging
 import os
 from typing import Annotated, Any, Literal, Self
 
@@ -114,6 +115,8 @@ def _read_secret(arn: str) -> dict[str, Any]:
     )
     from botocore.config import Config  # noqa: PLC0415
 
+    # At DEBUG, which the platform may have set for all, botocore logs what it receives.
+    logging.getLogger("botocore").setLevel(logging.WARNING)
     # boto3's own time-outs are 60 s, and an environment has 10 s to start.
     patience = Config(connect_timeout=1, read_timeout=2, retries={"total_max_attempts": 2})
     try:

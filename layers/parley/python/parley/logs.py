@@ -7,7 +7,7 @@ from contextvars import ContextVar
 from aws_lambda_powertools.logging.formatter import LambdaPowertoolsFormatter
 
 # uvicorn's access log has query strings, the SDK's and the clients' error texts have prompts.
-_TALKATIVE = ("uvicorn.access", "openai", "openai.agents", "mcp", "httpx2", "httpcore2")
+_TALKATIVE = ("uvicorn.access", "mangum", "openai", "openai.agents", "mcp", "httpx2", "httpcore2")
 
 request_id: ContextVar[str] = ContextVar("request_id", default="")
 
@@ -21,6 +21,8 @@ def configure_logging(level: str) -> None:
     logger.handlers = [handler]
     logger.setLevel(level)
     logger.propagate = False
+    # Lambda sets it to what the template lets through, which is meant for `parley`.
+    logging.getLogger().setLevel(logging.WARNING)
     for name in _TALKATIVE:
         logging.getLogger(name).handlers = [logging.NullHandler()]
         logging.getLogger(name).propagate = False
