@@ -118,6 +118,7 @@ def gateway(env: Environment, built: Path, port: int, stream_port: int, logs: Pa
         env,
         ROOT,
         [f"http://127.0.0.1:{port}/api/health/ready"],
+        starts_again=True,
     )
 
 
