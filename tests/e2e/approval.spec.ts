@@ -188,7 +188,7 @@ test("while another tab's decision is carried out, a second one is told so", asy
   context,
 }) => {
   const first = await open(page);
-  await first.askToWait(`[offline: words=60, word=60] ${postcard("Grace")}`);
+  await first.askToWait(`[offline: words=140, word=60] ${postcard("Grace")}`);
   const second = new ApprovalChat(await context.newPage());
   await second.page.goto(page.url());
   await second.approve.click();
