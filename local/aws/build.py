@@ -159,7 +159,7 @@ def build_for_lambda(target: Target) -> None:
     command += ["--parameter-overrides", f"Architecture={target.architecture}"]
     told = {"ARCHITECTURE": str(target.architecture), "PYTHON": sys.executable}
     with step("sam build"):
-        _run(command, cwd=ROOT, env={**told, **silent_sam()})
+        run(command, cwd=ROOT, env={**told, **silent_sam()})
     layers = sum(map(_megabytes, (BUILT / DEPENDENCIES, BUILT / PARLEY)))
     largest = layers + max(_megabytes(BUILT / name) for name in functions())
     print(f"Built for {target}: {BUILT.relative_to(ROOT)}, {largest:.0f} MB a function with its layers")
@@ -254,7 +254,7 @@ def _install(folder: Path, target: Target) -> None:
             part for name in GLIBC for part in ("--platform", f"{name}_{MACHINES[target.architecture]}")
         ]
     with step(f"Packages for {target}, the first time half a minute"):
-        _run(command)
+        run(command)
     listed.unlink()
     for pattern in NOT_RUN:
         for path in list(folder.glob(pattern)):
@@ -269,7 +269,7 @@ def _compile(folder: Path, runs_in: str, target: Target) -> None:
     python = find_python(target.python)
     if python is not None:
         command = [python, "-P", "-m", "compileall", "-q", "-j", "0", "--invalidation-mode", "unchecked-hash"]
-        _run([*command, "-d", runs_in, "."], cwd=folder)
+        run([*command, "-d", runs_in, "."], cwd=folder)
 
 
 def _compiler(target: Target) -> str | None:
@@ -287,7 +287,8 @@ def _one_at_a_time(target: Target) -> Iterator[None]:
         yield
 
 
-def _run(command: list[str], cwd: Path | None = None, env: dict[str, str] | None = None) -> None:
+def run(command: list[str], cwd: Path | None = None, env: dict[str, str] | None = None) -> None:
+    """Run quietly; raises Problem with the end of what it said."""
     result = subprocess.run(
         command,
         cwd=cwd,

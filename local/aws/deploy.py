@@ -21,9 +21,9 @@ import boto3
 from botocore.exceptions import BotoCoreError, ClientError
 from samcli.yamlhelper import yaml_parse
 
-from local.aws.build import BUILT, MACHINES, ROOT, Target, build_for_lambda, silent_sam
+from local.aws.build import BUILT, MACHINES, ROOT, Target, build_for_lambda, run, silent_sam
 from local.environment import read_env_file
-from local.progress import Problem, last_lines, step, tell
+from local.progress import Problem, step, tell
 
 FRONTEND = ROOT / "frontend"
 # Which secret holds which settings: the front end's server needs nothing of the API's.
@@ -130,7 +130,7 @@ class Deployment:
 
     def _build_frontend(self) -> None:
         with step("npm run build"):
-            _run(["npm", "--prefix", str(FRONTEND), "run", "build"])
+            run(["npm", "--prefix", str(FRONTEND), "run", "build"])
 
     def _build_api(self) -> None:
         build_for_lambda(Target(architecture=self._architecture))
@@ -159,7 +159,7 @@ class Deployment:
         names = (*SECRETS["web"], *OWN)
         values = {**{name: settings[name] for name in names}, "BETTER_AUTH_URL": self._outputs("web")["Url"]}
         with step("npm run migrate"):
-            _run(["npm", "--prefix", str(FRONTEND), "run", "migrate"], values)
+            run(["npm", "--prefix", str(FRONTEND), "run", "migrate"], env=values)
 
     def _deploy_api(self) -> None:
         parameters = self._api_parameters(self._arn("api"), self._outputs("web")["Url"])
@@ -207,22 +207,6 @@ def _template_parameters(template: Path) -> set[str]:
 
 def _joined(parameters: dict[str, str]) -> str:
     return " ".join(f"{name}={value}" for name, value in parameters.items() if value)
-
-
-def _run(command: list[str], more: dict[str, str] | None = None) -> None:
-    result = subprocess.run(
-        command,
-        cwd=ROOT,
-        env={**os.environ, **(more or {})},
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        errors="replace",
-        check=False,
-    )
-    if result.returncode:
-        raise Problem(f"{last_lines(result.stdout)}\n`{' '.join(command[3:])}` failed, as told above.")
 
 
 if __name__ == "__main__":

@@ -186,7 +186,7 @@ def variables(function: Function, runtime: Runtime, endpoint_url: str) -> dict[s
         "AWS_LAMBDA_LOG_GROUP_NAME": f"/aws/lambda/{function.name}",
         "AWS_LAMBDA_LOG_STREAM_NAME": f"{time.strftime('%Y/%m/%d')}/[$LATEST]{uuid.uuid4().hex}",
         "AWS_LAMBDA_LOG_FORMAT": function.log_format,
-        **({"AWS_LAMBDA_LOG_LEVEL": "INFO"} if function.log_format == "JSON" else {}),
+        **({"AWS_LAMBDA_LOG_LEVEL": function.log_level} if function.log_format == "JSON" else {}),
         "AWS_EXECUTION_ENV": "AWS_Lambda_python3.13",
         "AWS_REGION": REGION,
         "AWS_DEFAULT_REGION": REGION,

@@ -28,6 +28,7 @@ class Function:
     memory_mb: int
     variables: Mapping[str, str]
     log_format: str
+    log_level: str
     snap_start: bool
     reserved_concurrency: int | None
     retries: int
@@ -171,6 +172,7 @@ def _function(build: Path, name: str, resources: dict[str, Any]) -> Function:
             for variable, value in properties.get("Environment", {}).get("Variables", {}).items()
         },
         log_format=properties.get("LoggingConfig", {}).get("LogFormat", "Text"),
+        log_level=properties.get("LoggingConfig", {}).get("ApplicationLogLevel", "INFO"),
         snap_start=properties.get("SnapStart", {}).get("ApplyOn") == "PublishedVersions",
         reserved_concurrency=None if reserved == _NO_VALUE else int(reserved),
         retries=int(invoke[0].get("MaximumRetryAttempts", 2)) if invoke else 2,

@@ -13,6 +13,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import boto3
 import httpx
@@ -320,6 +321,23 @@ def test_a_turn_and_what_follows_it(gateway: Gateway, through: Through) -> None:
     while alice.http.get(path).json()["title"] == said:
         assert time.monotonic() < deadline, gateway.deployment.log("FollowUpFunction").read_text()
         time.sleep(0.1)
+
+
+def test_no_log_of_a_function_holds_what_is_said_or_what_is_secret(
+    gateway: Gateway, through: Through, postgres: Postgres
+) -> None:
+    """Whatever the template lets through: the runtime client logs for every library."""
+    alice = through("alice")
+    alice.say("a-canary-in-a-message")
+    httpx.get(
+        f"{gateway.url}/api/{alice.id}/conversations",
+        params={"q": "a-canary-in-a-search"},
+        headers={"authorization": f"Bearer {alice.token}"},
+    )
+    logs = "".join(file.read_text() for file in gateway.deployment.settings.logs.glob("*.log"))
+    assert '"message":"turn_ended"' in logs
+    for word in ("a-canary", alice.token, str(urlsplit(postgres.app_url).password)):
+        assert word not in logs
 
 
 def test_users_in_environments_side_by_side_never_mix(through: Through) -> None:

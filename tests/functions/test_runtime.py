@@ -37,6 +37,7 @@ def function(tmp_path: Path) -> Callable[..., Function]:
             memory_mb=256,
             variables={"FROM_TEMPLATE": "yes"},
             log_format="Text",
+            log_level="INFO",
             snap_start=False,
             reserved_concurrency=None,
             retries=2,
