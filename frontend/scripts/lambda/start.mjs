@@ -3,10 +3,7 @@
 import { createRequire } from "node:module";
 
 const require = createRequire(import.meta.url);
-const {
-  SecretsManagerClient,
-  GetSecretValueCommand,
-} = require("@aws-sdk/client-secrets-manager");
+const { SecretsManagerClient, GetSecretValueCommand } = require("@aws-sdk/client-secrets-manager");
 
 const client = new SecretsManagerClient({ maxAttempts: 2 });
 const secret = await client.send(new GetSecretValueCommand({ SecretId: process.env.SECRET_ARN }));
