@@ -155,7 +155,7 @@ def echo(
     """`echo(cors=…, timeout_s=…)` serves an HTTP API whose function tells its event, or does as asked."""
     folder = tmp_path_factory.mktemp("echo")
     (folder / "app.py").write_text(ECHO)
-    function = Function("Echo", folder, (), "app.handler", 20, 128, {}, "Text", False, None, 2)
+    function = Function("Echo", folder, (), "app.handler", 20, 128, {}, "Text", "INFO", False, None, 2)
     environment = Environment.start(function, runtime, folder / "log", "http://127.0.0.1:9")
     environment.initialise()
     authorizer = Authorizer(issuer.url, ("parley",))
