@@ -25,6 +25,8 @@ from local.serving import QUIET
 
 AUDIENCE = "parley"
 DEFAULT_PORT = 8001
+# Where the front end has them too.
+JWKS_PATH = "/api/auth/jwks"
 DEFAULT_KEY = Path(".parley/issuer.pem")
 TTL_S = 15 * 60
 
@@ -73,7 +75,7 @@ class Issuer:
         return Starlette(
             routes=[
                 Route("/.well-known/openid-configuration", self._discovery),
-                Route("/jwks", self._jwks),
+                Route(JWKS_PATH, self._jwks),
             ]
         )
 
@@ -81,7 +83,7 @@ class Issuer:
         return JSONResponse(
             {
                 "issuer": self.url,
-                "jwks_uri": f"{self.url}/jwks",
+                "jwks_uri": f"{self.url}{JWKS_PATH}",
                 "authorization_endpoint": f"{self.url}/authorize",
                 "token_endpoint": f"{self.url}/token",
                 "response_types_supported": ["token"],

@@ -6,7 +6,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from local.issuer import issuer_url
+from local.issuer import JWKS_PATH, issuer_url
 from local.postgres import Postgres
 from local.progress import Problem, last_lines
 from local.supervisor import Service
@@ -18,7 +18,7 @@ OFFLINE_KEY = "offline"
 API = "parley.main:create_app"
 # The first two switch Better Auth's origin check off, the others lead to a deployment and its secrets.
 NOT_FOR_THIS_MACHINE = ("TEST", "NODE_ENV", "SECRET_ARN", "JWT_JWKS_URL", "FOLLOWUP_FUNCTION")
-ISSUER_PATHS = ("/.well-known/openid-configuration", "/api/auth/jwks")
+ISSUER_PATHS = ("/.well-known/openid-configuration", JWKS_PATH)
 
 Environment = Mapping[str, str]
 
@@ -91,7 +91,7 @@ def issuer(env: Environment, port: int, key: Path) -> Service:
         [sys.executable, "-m", "local.issuer", "--port", str(port), "--key", str(key), "serve"],
         env,
         ROOT,
-        [f"{issuer_url(port)}/jwks"],
+        [f"{issuer_url(port)}{JWKS_PATH}"],
     )
 
 

@@ -72,6 +72,7 @@ test("what is rejected is not done, and the answer goes on without it", async ({
 
 test("a decision is made without a mouse", async ({ page }) => {
   const chat = await open(page);
+  await expect(chat.composer).toBeFocused();
   await page.keyboard.type(postcard("Grace"));
   await page.keyboard.press("Enter");
   await expect(chat.request).toBeVisible();
@@ -200,7 +201,7 @@ test("while another tab's decision is carried out, a second one is told so", asy
     page.getByRole("alert").filter({ hasText: "An answer is still being written here" }),
   ).toBeVisible();
   await expect(first.stop).toBeVisible();
-  await expect(first.send).toBeVisible();
+  await expect(first.send).toBeVisible({ timeout: 20_000 });
   await expect(first.calls).toContainText("Done");
   await expect(page.getByRole("alert").filter({ hasText: /./ })).toHaveCount(0);
 });

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from local.aws.build import LAMBDA_PYTHON, MACHINES, Target, build, find_python
+from local.issuer import JWKS_PATH
 from tests.built import Cost, Function
 from tests.load.conversations import QUESTION
 from tests.load.designs.ours import gateway_event
@@ -55,6 +56,7 @@ def _settings(stage: Stage) -> dict[str, str]:
     return {
         "DATABASE_URL": stage.postgres.app_url,
         "JWT_ISSUER": stage.issuer_url,
+        "JWT_JWKS_URL": f"{stage.issuer_url}{JWKS_PATH}",
         "OPENAI_API_KEY": "offline",
         "OPENAI_BASE_URL": f"{stage.model.url}/v1",
         "OPENAI_MODEL": "offline",
