@@ -44,7 +44,7 @@ invoke: ## Invoke a built function: make invoke EVENT=tests/events/chat.json
 	@$(RUN) -m local.aws.invoke $(or $(EVENT),tests/events/chat.json) $(if $(FUNCTION),--function $(FUNCTION))
 
 .PHONY: token
-token: ## Print a token for `make api`: make token USER=alice
+token: ## Print a token for `make api` and `make gateway`: make token USER=alice
 	$(SETUP) >&2
 	@$(RUN) -m local.issuer --port $(ISSUER_PORT) token "$(USER)"
 
