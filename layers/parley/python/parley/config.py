@@ -73,7 +73,8 @@ class Settings(_Environment):
     jwt_jwks_url: Url | None = None
     openai_api_key: SecretStr | None = None
     openai_base_url: Url | None = None
-    openai_model: Annotated[str, Field(min_length=1)] = "gpt-5-mini"
+    # One, or several separated by commas: the first is the default, the others may be picked in ChatKit.
+    openai_model: Annotated[str, Field(pattern=r"[^,\s]")] = "gpt-5-mini"
     openai_api: Literal["responses", "chat_completions"] = "responses"
     turn_deadline_s: Annotated[float, Field(gt=0, le=900)] = 25
     history_tokens: Annotated[int, Field(ge=100)] = 8_000
@@ -87,6 +88,13 @@ class Settings(_Environment):
     powertools_metrics_namespace: str = "Parley"
     # Set by the Lambda runtime: one environment serves one request at a time.
     aws_lambda_function_name: str | None = None
+
+    @property
+    def models(self) -> tuple[str, ...]:
+        return _split(self.openai_model)
+
+    # Set by the Lambda runtime: "snap-start" when what is ready now is kept for every environment to come.
+    aws_lambda_initialization_type: str | None = None
 
     @property
     def on_lambda(self) -> bool:

@@ -10,8 +10,9 @@ ProblemError
 ├── MessageSuperseded 409
 ├── PayloadTooLarge 413
 ├── Unprocessable 422
-│   ├── KeyReused
-│   └── ContentRefused
+├── KeyReused 422
+├── NotSupported 422
+├── ContentRefused 422
 ├── QuotaExceeded 429
 ├── InternalError 500
 ├── UpstreamFailed 502
@@ -135,6 +136,13 @@ class KeyReused(ProblemError):
     type = "/problems/idempotency-key-reused"
     title = "This Idempotency-Key was used for another request"
     detail = "Use a new key for a new request; the first request's result is unchanged."
+
+
+class NotSupported(ProblemError):
+    status = 422
+    type = "/problems/not-supported"
+    title = "Not supported"
+    detail = "This is not supported."
 
 
 class ContentRefused(ProblemError):

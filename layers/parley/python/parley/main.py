@@ -3,7 +3,7 @@
 import importlib.util
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,11 +21,14 @@ from parley.security import TokenVerifier
 if TYPE_CHECKING:
     from agents import Agent
 
+    from parley.chatkit.server import ChatKit
     from parley.services.follow_up_service import FollowUpService
     from parley.tools.remote import RemoteServer
 
 # Of the local server, whose requests share one process; a Lambda environment serves one at a time.
 LOCAL_POOL_SIZE = 10
+# To pages of other origins; in template.yaml as well.
+EXPOSED_HEADERS = ("Content-Location", "Idempotency-Replayed", "Retry-After", "X-Request-Id")
 # In a checkout; on Lambda the door names its own.
 AGENT_FILE = (Path(__file__).parent / "../../../../functions/chat/agent.py").resolve()
 
@@ -39,15 +42,16 @@ def create_app(
     """The whole API, with `agent` or what `agent_file` declares. Raises ConfigError."""
     # Imported here: the Agents SDK takes seconds, and the light door never needs it.
     import parley.tools.lazy_mcp  # noqa: PLC0415
-    from parley.api import chat, mcp  # noqa: PLC0415
+    from parley.api import chat, chatkit, mcp  # noqa: PLC0415
     from parley.services.agent_service import AgentService  # noqa: PLC0415
     from parley.services.follow_up_service import FollowUpService, invoke_follow_up  # noqa: PLC0415
     from parley.services.turn_service import TurnService  # noqa: PLC0415
     from parley.tools.bounds import bounded  # noqa: PLC0415
     from parley.tools.caller import Caller  # noqa: PLC0415
+    from parley.tools.client_tools import client_tools  # noqa: PLC0415
 
     settings = settings or Settings.load()
-    app = create_light_app(settings, chat.router, mcp.router)
+    app = create_light_app(settings, chat.router, chatkit.router, mcp.router)
     if agent is None:
         agent, mcp_servers = _load_agent(agent_file)
     if mcp_servers:
@@ -60,8 +64,19 @@ def create_app(
         app.state.follow_ups = FollowUpService(database, service, settings)
         follow_up = app.state.follow_ups.start
     make_caller = partial(Caller, app)
-    app.state.turns = TurnService(database, service, bounded(agent), make_caller, follow_up, settings)
+    turns = TurnService(database, service, bounded(agent), make_caller, follow_up, settings)
+    app.state.turns = turns
+    # On Lambda when it is first asked for, unless a snapshot keeps it: it takes half a second to import.
+    app.state.chatkit = cache(partial(_chatkit, turns, database, client_tools(agent), settings.models))
+    if not settings.on_lambda or settings.aws_lambda_initialization_type == "snap-start":
+        app.state.chatkit()
     return app
+
+
+def _chatkit(*parts: Any) -> "ChatKit":
+    from parley.chatkit.server import ChatKit  # noqa: PLC0415
+
+    return ChatKit(*parts)
 
 
 def create_light_app(settings: Settings | None = None, *routers: APIRouter) -> FastAPI:
@@ -87,7 +102,7 @@ def create_light_app(settings: Settings | None = None, *routers: APIRouter) -> F
             allow_origins=settings.cors_origins,
             allow_methods=["GET", "POST", "PUT", "PATCH", "DELETE"],
             allow_headers=["Authorization", "Content-Type", "Idempotency-Key"],
-            expose_headers=["Idempotency-Replayed", "Retry-After", "X-Request-Id"],
+            expose_headers=EXPOSED_HEADERS,
             max_age=600,
         )
     for router in (health.router, account.router, conversations.router, messages.router, *routers):

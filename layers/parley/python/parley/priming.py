@@ -114,7 +114,7 @@ async def _rehearse_turn(settings: Settings) -> None:
         return text
 
     model = _responses if settings.openai_api == "responses" else _chat_completions
-    answers = model(settings.openai_model)
+    answers = model(settings.models[0])
     server = await asyncio.start_server(partial(_answer, answers), "127.0.0.1", 0)
     async with server:
         port = server.sockets[0].getsockname()[1]

@@ -1,9 +1,9 @@
-"""`/api/me`: who the token says you are."""
+"""What concerns the user alone: who the token says you are, and which models there are to pick from."""
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Depends, Request
 from pydantic import BaseModel
 
-from parley.api.dependencies import CurrentUser
+from parley.api.dependencies import CurrentUser, current_user
 from parley.api.problems import describe
 from parley.errors import Unauthorized
 
@@ -19,3 +19,23 @@ class Me(BaseModel):
 @router.get("/me", responses=describe(Unauthorized), summary="The verified user")
 async def me(user: CurrentUser) -> Me:
     return Me(id=user.id, email=user.email, name=user.name)
+
+
+class Model(BaseModel):
+    id: str
+
+
+class Models(BaseModel):
+    """The first is the default."""
+
+    data: list[Model]
+
+
+@router.get(
+    "/models",
+    dependencies=[Depends(current_user)],
+    responses=describe(Unauthorized),
+    summary="The models to pick from",
+)
+async def models(request: Request) -> Models:
+    return Models(data=[Model(id=model) for model in request.app.state.settings.models])

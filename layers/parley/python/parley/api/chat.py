@@ -9,7 +9,6 @@ from pydantic import BaseModel, ConfigDict, Field
 from parley.api.dependencies import ConversationId, OwnerId
 from parley.api.messages import MessageOut
 from parley.api.problems import describe
-from parley.api.text import Text
 from parley.api.turns import ChatReply, TurnCall, turn_service
 from parley.errors import (
     AgentExhausted,
@@ -30,11 +29,13 @@ from parley.errors import (
     Unprocessable,
     UpstreamFailed,
 )
+from parley.services.agent_service import Decision
 from parley.services.turn_service import TurnService
+from parley.text import MessageText
 
 router = APIRouter(prefix="/api/{user_id}", tags=["chat"])
 
-_TURN_ERRORS = (
+TURN_ERRORS = (
     BadRequest,
     Unauthorized,
     Forbidden,
@@ -58,10 +59,9 @@ _REPLY: dict[int | str, dict[str, Any]] = {
         "content": {"text/event-stream": {"schema": {"type": "string"}}},
     }
 }
-_TURN = _REPLY | describe(*_TURN_ERRORS)
-_NEW_VERSION = _REPLY | describe(*_TURN_ERRORS, MessageSuperseded)
+_TURN = _REPLY | describe(*TURN_ERRORS)
+_NEW_VERSION = _REPLY | describe(*TURN_ERRORS, MessageSuperseded)
 
-Message = Annotated[Text, Field(min_length=1, max_length=32_000)]
 MessageId = Annotated[uuid.UUID, Path(description="The message's id")]
 Turn = Annotated[TurnCall, Depends()]
 
@@ -71,7 +71,7 @@ class ChatRequest(BaseModel):
         extra="forbid", json_schema_extra={"examples": [{"message": "What is a parley?"}]}
     )
 
-    message: Message
+    message: MessageText
     conversation_id: Annotated[
         uuid.UUID | None, Field(description="The conversation to go on with; none begins a new one")
     ] = None
@@ -82,10 +82,10 @@ class EditRequest(BaseModel):
         extra="forbid", json_schema_extra={"examples": [{"message": "What was a parley, in 1700?"}]}
     )
 
-    message: Message
+    message: MessageText
 
 
-class Decision(BaseModel):
+class Approval(BaseModel):
     model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [{"approved": True}]})
 
     approved: bool
@@ -128,9 +128,9 @@ async def edit(
     description="An answer that does not wait (any more) stays as it is, and is the reply.",
 )
 async def decide(
-    conversation_id: ConversationId, message_id: MessageId, body: Decision, turn: Turn
+    conversation_id: ConversationId, message_id: MessageId, body: Approval, turn: Turn
 ) -> Response:
-    return await turn.answer("resume", conversation_id, message_id, approved=body.approved)
+    return await turn.answer("resume", conversation_id, message_id, decision=Decision(body.approved))
 
 
 @router.post(

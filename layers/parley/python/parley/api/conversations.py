@@ -5,16 +5,16 @@ import uuid
 from typing import Annotated
 
 from fastapi import APIRouter, Query
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict
 
 from parley.api.dependencies import AppDatabase, ConversationId, OwnerId
 from parley.api.problems import describe
-from parley.api.text import Text
 from parley.api.times import Time
 from parley.database import Database
 from parley.errors import DatabaseUnavailable, Forbidden, NotFound, Unauthorized, Unprocessable
 from parley.repositories import conversations
 from parley.repositories.conversations import HIT_END, HIT_START, ConversationState
+from parley.text import Text, TitleText
 
 router = APIRouter(prefix="/api/{user_id}/conversations", tags=["conversations"])
 
@@ -57,7 +57,7 @@ class ConversationChanges(BaseModel):
 
     model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [{"title": "Holiday plans"}]})
 
-    title: Annotated[Text, Field(min_length=1, max_length=200)] = ""
+    title: TitleText = ""
     archived: bool = False
     pinned: bool = False
 

@@ -4,15 +4,17 @@ import uuid
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Path, Query
-from pydantic import BaseModel
+from pydantic import BaseModel, ConfigDict, Field
 
 from parley.api.dependencies import AppDatabase, ConversationId, OwnerId
 from parley.api.problems import describe
 from parley.api.times import Time
+from parley.database import Database
 from parley.errors import DatabaseUnavailable, Forbidden, NotFound, Unauthorized, Unprocessable
 from parley.repositories import conversations, messages
 from parley.repositories.messages import MessageState
 from parley.services.history import tool_calls
+from parley.text import Text
 
 router = APIRouter(prefix="/api/{user_id}/conversations/{conversation_id}/messages", tags=["messages"])
 
@@ -38,8 +40,12 @@ class TurnUsage(BaseModel):
 
 
 class Feedback(BaseModel):
+    """What the user thinks of an answer."""
+
+    model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [{"rating": "up"}]})
+
     rating: Literal["up", "down"]
-    comment: str | None = None
+    comment: Annotated[Text, Field(max_length=2_000)] | None = None
 
 
 class MessageOut(BaseModel):
@@ -76,7 +82,6 @@ class MessageOut(BaseModel):
                 "status": state.status,
                 "tool_calls": tool_calls(message.run_items, state.status),
                 "usage": usage,
-                "feedback": None,
                 "version_count": state.version_count,
             }
         )
@@ -134,3 +139,43 @@ def list_versions(
     if not versions or versions[0].message.conversation_id != conversation_id:
         raise messages.missing_message(database, user_id, conversation_id, message_id)
     return MessageVersions(data=[MessageOut.of(state) for state in versions])
+
+
+_MessageId = Annotated[uuid.UUID, Path(description="The answer's id")]
+_FEEDBACK_ERRORS = describe(Unauthorized, Forbidden, NotFound, Unprocessable, DatabaseUnavailable)
+
+
+@router.put("/{message_id}/feedback", responses=_FEEDBACK_ERRORS, summary="Say what you think of an answer")
+def set_feedback(
+    user_id: OwnerId,
+    conversation_id: ConversationId,
+    message_id: _MessageId,
+    feedback: Feedback,
+    database: AppDatabase,
+) -> MessageOut:
+    return _rate(database, user_id, conversation_id, message_id, feedback.model_dump())
+
+
+@router.delete(
+    "/{message_id}/feedback", status_code=204, responses=_FEEDBACK_ERRORS, summary="Take your feedback back"
+)
+def delete_feedback(
+    user_id: OwnerId, conversation_id: ConversationId, message_id: _MessageId, database: AppDatabase
+) -> None:
+    _rate(database, user_id, conversation_id, message_id, None)
+
+
+def _rate(
+    database: Database,
+    user_id: str,
+    conversation_id: uuid.UUID,
+    message_id: uuid.UUID,
+    feedback: dict[str, Any] | None,
+) -> MessageOut:
+    set_on = messages.set_feedback(database, user_id, conversation_id, [message_id], feedback)
+    state = messages.get_message(database, user_id, message_id)
+    if state is None or state.message.conversation_id != conversation_id:
+        raise messages.missing_message(database, user_id, conversation_id, message_id)
+    if not set_on:
+        raise Unprocessable([{"pointer": "/path/message_id", "detail": "Only answers have feedback."}])
+    return MessageOut.of(state)

@@ -1,6 +1,5 @@
 """How a turn is answered: whole as JSON, or as Server-Sent Events while it happens."""
 
-import asyncio
 import json
 import uuid
 from collections.abc import AsyncIterator
@@ -17,12 +16,10 @@ from parley.api.problems import problem_document
 from parley.api.times import Time
 from parley.models import Message
 from parley.repositories.turns import Kind
-from parley.services.agent_service import TextDelta, ToolProgress
+from parley.services.agent_service import Decision, TextDelta, ToolProgress
 from parley.services.history import tool_calls
-from parley.services.turn_run import TurnCreated, TurnEnded, TurnEvent
+from parley.services.turn_run import TurnCreated, TurnEnded, TurnEvent, with_pauses
 from parley.services.turn_service import TurnRequest, TurnService
-
-KEEP_ALIVE_S = 10
 
 
 class ChatReply(BaseModel):
@@ -81,7 +78,7 @@ class TurnCall:
         conversation_id: uuid.UUID | None,
         target_id: uuid.UUID | None = None,
         message: str = "",
-        approved: bool = False,
+        decision: Decision | None = None,
     ) -> Response:
         turn = TurnRequest(
             self._user_id,
@@ -90,10 +87,10 @@ class TurnCall:
             conversation_id,
             target_id,
             message,
-            approved,
+            decision,
             self._idempotency_key,
         )
-        events = await self._turns.start(turn, _platform_remaining_s(self._request))
+        events = await self._turns.start(turn, platform_remaining_s(self._request))
         if self._streams:
             stream = _server_sent(events, self._request.state.request_id)
             return StreamingResponse(stream, media_type="text/event-stream")
@@ -105,7 +102,7 @@ class TurnCall:
         return Response(ChatReply.of(ended.message).model_dump_json(), 200, headers, "application/json")
 
 
-def _platform_remaining_s(request: Request) -> float | None:
+def platform_remaining_s(request: Request) -> float | None:
     """What the Lambda runtime says is left of this invocation's time."""
     context = request.scope.get("aws.context")
     return context.get_remaining_time_in_millis() / 1000 if context else None
@@ -114,19 +111,13 @@ def _platform_remaining_s(request: Request) -> float | None:
 async def _server_sent(events: AsyncIterator[TurnEvent], request_id: str) -> AsyncIterator[bytes]:
     """The turn as Server-Sent Events, with a comment line whenever nothing happens for a while."""
     number = 0
-    upcoming = asyncio.ensure_future(anext(events))
-    while True:
-        done, _ = await asyncio.wait({upcoming}, timeout=KEEP_ALIVE_S)
-        if not done:
+    async for event in with_pauses(events):
+        if event is None:
             yield b": keep-alive\n\n"
             continue
-        event = upcoming.result()
         number += 1
         name, data = _encode(event, request_id)
         yield f"id: {number}\nevent: {name}\ndata: {json.dumps(data)}\n\n".encode()
-        if isinstance(event, TurnEnded):
-            return
-        upcoming = asyncio.ensure_future(anext(events))
 
 
 def _encode(event: TurnEvent, request_id: str) -> tuple[str, dict[str, Any]]:

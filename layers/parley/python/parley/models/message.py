@@ -61,6 +61,10 @@ class Message(SQLModel, table=True):
     )
     # A problem document, without request_id, of a turn that did not complete.
     error: dict[str, Any] | None = Field(default=None, sa_column=Column(JSONB(none_as_null=True)))
+    # The whole ChatKit item, where another ChatKit server stored this message; None for Parley's own turns.
+    item: dict[str, Any] | None = Field(default=None, sa_column=Column(JSONB(none_as_null=True)))
+    # {"rating": "up" | "down", "comment"} of an assistant's message.
+    feedback: dict[str, Any] | None = Field(default=None, sa_column=Column(JSONB(none_as_null=True)))
     # Estimated, for the history window; `input_tokens` and `output_tokens` are what the model charged.
     tokens: int
     model: str | None = None

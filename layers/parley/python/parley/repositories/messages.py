@@ -1,11 +1,11 @@
 """SQL of messages."""
 
 import uuid
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Select, case, func, or_, select
+from sqlalchemy import Select, case, func, or_, select, update
 from sqlalchemy.orm import aliased, defer
 from sqlmodel import col
 
@@ -18,7 +18,7 @@ from parley.repositories.page import Page, decode_cursor, encode_cursor
 MAX_PAGE_BYTES = 2_400_000
 
 # A turn whose lease has run out is interrupted, though nobody has written that down yet.
-_STATUS = case(
+STATUS = case(
     (
         (col(Message.status) == "in_progress") & (col(Message.lease_expires_at) <= func.clock_timestamp()),
         "interrupted",
@@ -46,6 +46,15 @@ class MessageState:
 def get_message(database: Database, user_id: str, message_id: uuid.UUID) -> MessageState | None:
     rows = database.rows(user_id, _of_user(user_id).where(col(Message.id) == message_id))
     return MessageState(*rows[0][:3]) if rows else None
+
+
+def get_answer(database: Database, user_id: str, question_id: uuid.UUID) -> Message | None:
+    """The newest answer to a user's message."""
+    statement = _of_user(user_id).where(
+        col(Message.reply_to) == question_id, col(Message.superseded).is_(False)
+    )
+    rows = database.rows(user_id, statement)
+    return rows[0][0] if rows else None
 
 
 def list_messages(
@@ -91,6 +100,28 @@ def list_versions(database: Database, user_id: str, message_id: uuid.UUID) -> Se
     return [MessageState(*row[:3]) for row in database.rows(user_id, statement)]
 
 
+def set_feedback(
+    database: Database,
+    user_id: str,
+    conversation_id: uuid.UUID,
+    message_ids: Collection[uuid.UUID],
+    feedback: dict[str, Any] | None,
+) -> set[uuid.UUID]:
+    """Set or, with None, remove it; the ids of those that are answers in the user's conversation."""
+    statement = (
+        update(Message)
+        .where(
+            col(Message.id).in_(message_ids),
+            col(Message.conversation_id) == conversation_id,
+            col(Message.user_id) == user_id,
+            col(Message.role) == "assistant",
+        )
+        .values(feedback=feedback)
+        .returning(col(Message.id))
+    )
+    return {row[0] for row in database.rows(user_id, statement)}
+
+
 def missing_message(
     database: Database, user_id: str, conversation_id: uuid.UUID, message_id: uuid.UUID
 ) -> ProblemError:
@@ -105,5 +136,5 @@ def missing_message(
 
 
 def _of_user(user_id: str) -> Select[*tuple[Any, ...]]:
-    entity = select(Message, _STATUS, _VERSION_COUNT).options(defer(Message.search), defer(Message.run_state))  # type: ignore[arg-type]
+    entity = select(Message, STATUS, _VERSION_COUNT).options(defer(Message.search), defer(Message.run_state))  # type: ignore[arg-type]
     return entity.where(col(Message.user_id) == user_id)

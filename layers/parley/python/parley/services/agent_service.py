@@ -3,7 +3,7 @@
 import logging
 import time
 import uuid
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, nullcontext
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any, cast
@@ -102,11 +102,26 @@ class Run:
 
 
 @dataclass(frozen=True, slots=True)
+class Decision:
+    """What was decided about the tool calls that a turn waits for: about `calls` of them, or about all.
+
+    `outputs`: by call, what the user's page gave for a tool that it carries out itself.
+    """
+
+    approved: bool
+    calls: frozenset[str] | None = None
+    outputs: Mapping[str, str] = field(default_factory=dict)
+
+    def covers(self, call_id: str | None) -> bool:
+        return self.calls is None or call_id in self.calls
+
+
+@dataclass(frozen=True, slots=True)
 class Resumption:
-    """A run that waited for approval, and what was decided about all the calls that it waited for."""
+    """A run that waited, and what was decided. It goes on waiting for what was not."""
 
     state: dict[str, Any]
-    approved: bool
+    decision: Decision
 
 
 class TokenBudgetExceeded(agents.AgentsException):
@@ -140,7 +155,7 @@ class AgentService:
     def __init__(self, settings: Settings, mcp_servers: Sequence[RemoteServer] = ()) -> None:
         if settings.openai_api_key is None:
             raise ConfigError("OPENAI_API_KEY: is not set")
-        self.model = settings.openai_model
+        self.model = settings.models[0]
         self._mcp_servers = mcp_servers
         self._client = ModelClient(
             api_key=settings.openai_api_key.get_secret_value(),
@@ -148,15 +163,12 @@ class AgentService:
             timeout=settings.turn_deadline_s,
             max_retries=1,
         )
-        responses = settings.openai_api == "responses"
-        reasons = responses and self.model.startswith(REASONING_MODELS)
+        self._responses = responses = settings.openai_api == "responses"
         self._config = RunConfig(
-            model=self.model,
             model_provider=OpenAIProvider(openai_client=self._client, use_responses=responses),
             model_settings=ModelSettings(
                 store=False if responses else None,
                 include_usage=None if responses else True,
-                response_include=["reasoning.encrypted_content"] if reasons else None,
             ),
             # A tool that does not exist is the model's mistake to mend, not the turn's end.
             tool_not_found_behavior="return_error_to_model",
@@ -183,13 +195,13 @@ class AgentService:
         run: Run,
         conversation_id: uuid.UUID | None = None,
         caller: Caller | None = None,
+        model: str | None = None,
     ) -> AsyncIterator[TextDelta | ToolProgress]:
         """Let `agent` answer `asked`, filling `run` as it goes; its tools act as `caller`.
 
         Raises ProblemError.
         """
-        # The SDK derives the key of the model's prompt cache from the group.
-        config = replace(self._config, group_id=str(conversation_id) if conversation_id else None)
+        config = self._run_config(model or self.model, conversation_id)
         whole = False
         result: RunResultStreaming | None = None
         try:
@@ -220,6 +232,14 @@ class AgentService:
         if not run.text and run.state is None:
             raise UpstreamFailed("The model's answer was empty. Please try again.")
 
+    def _run_config(self, model: str, conversation_id: uuid.UUID | None) -> RunConfig:
+        settings = self._config.model_settings
+        if self._responses and model.startswith(REASONING_MODELS):
+            settings = replace(settings or ModelSettings(), response_include=["reasoning.encrypted_content"])
+        # The SDK derives the key of the model's prompt cache from the group.
+        group_id = str(conversation_id) if conversation_id else None
+        return replace(self._config, model=model, model_settings=settings, group_id=group_id)
+
     def _equipped(self, agent: Agent[Any], caller: Caller | None) -> AbstractAsyncContextManager[Agent[Any]]:
         if caller is None or not self._mcp_servers:
             return nullcontext(agent)
@@ -237,11 +257,13 @@ async def _runner_input(
     context = RunContextWrapper(caller)
     state = await RunState.from_json(agent, asked.state["run"], context_override=context)
     run.calls = {call["call_id"]: ToolProgress(**call) for call in asked.state["calls"]}
-    for call in state.get_interruptions():
+    if caller is not None:
+        caller.answers.update(asked.decision.outputs)
+    approved = asked.decision.approved
+    for call in filter(lambda call: asked.decision.covers(call.call_id), state.get_interruptions()):
         if pending := run.calls.get(call.call_id or ""):
-            decided = "in_progress" if asked.approved else "rejected"
-            run.calls[pending.call_id] = replace(pending, status=decided)
-        if asked.approved:
+            run.calls[pending.call_id] = replace(pending, status="in_progress" if approved else "rejected")
+        if approved:
             state.approve(call)
         else:
             state.reject(call)

@@ -4,7 +4,7 @@ import asyncio
 import logging
 import time
 import uuid
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any, Literal
@@ -18,13 +18,22 @@ from parley.metrics import Metric, emit
 from parley.models import Message
 from parley.repositories import turns
 from parley.repositories.turns import Begun, Ending, NewTurn
-from parley.services.agent_service import AgentService, Resumption, Run, TextDelta, ToolProgress
+from parley.services.agent_service import (
+    AgentService,
+    Decision,
+    Resumption,
+    Run,
+    TextDelta,
+    ToolProgress,
+)
 from parley.services.history import InputItem, estimate_tokens, input_items
 from parley.tools.caller import Caller
 
 logger = logging.getLogger(__name__)
 
 CHECKPOINT_S = 2
+# Something between may take a connection for dead on which nothing happens for long.
+KEEP_ALIVE_S = 10
 
 
 class TurnLost(Unavailable):
@@ -50,6 +59,23 @@ class TurnEnded:
 
 
 TurnEvent = TurnCreated | TextDelta | ToolProgress | TurnEnded
+
+
+async def with_pauses(events: AsyncIterator[TurnEvent]) -> AsyncIterator[TurnEvent | None]:
+    """A turn's events, and None whenever nothing has happened for KEEP_ALIVE_S."""
+    upcoming = asyncio.ensure_future(anext(events))
+    while True:
+        done, _ = await asyncio.wait({upcoming}, timeout=KEEP_ALIVE_S)
+        if not done:
+            yield None
+            continue
+        event = upcoming.result()
+        yield event
+        if isinstance(event, TurnEnded):
+            return
+        upcoming = asyncio.ensure_future(anext(events))
+
+
 # How the writing stopped.
 Stop = Literal["completed", "cancelled", "waiting_approval"] | ProblemError
 # Begins the work after a reply, or hands it on; returns at once.
@@ -80,13 +106,13 @@ class TurnRun:
         self._run = Run(text=begun.content)
         self._times: dict[Metric, float] = {}
 
-    async def run(self, deadline: float, *, approved: bool) -> None:
-        """`deadline`: on the monotonic clock. `approved`: of a resumed turn, what was decided."""
+    async def run(self, deadline: float, decision: Decision | None) -> None:
+        """`deadline`: on the monotonic clock. `decision`: of a resumed turn."""
         begun = self._begun
         self.events.put_nowait(TurnCreated(begun.conversation_id, begun.answer_id, begun.question_id))
         following = asyncio.create_task(self._request_follow_up())
         # Whichever is first says how the writing stopped; neither, when the deadline is.
-        writing = asyncio.create_task(self._write(approved))
+        writing = asyncio.create_task(self._write(decision))
         watching = asyncio.create_task(self._watch())
         done, pending = await asyncio.wait(
             {writing, watching},
@@ -101,15 +127,17 @@ class TurnRun:
         await asyncio.gather(following, *pending, return_exceptions=True)
         self.events.put_nowait(await self._end(stop))
 
-    async def _write(self, approved: bool) -> Stop:
+    async def _write(self, decision: Decision | None) -> Stop:
         begun = self._begun
         started = time.monotonic()
         asked: list[InputItem] | Resumption
-        if begun.run_state is None:
+        if begun.run_state is None or decision is None:
             asked = input_items(begun.summary, begun.history, begun.question)
         else:
-            asked = Resumption(begun.run_state, approved)
-        stream = self._service.stream(self._agent, asked, self._run, begun.conversation_id, self._caller)
+            asked = Resumption(begun.run_state, decision)
+        stream = self._service.stream(
+            self._agent, asked, self._run, begun.conversation_id, self._caller, self._turn.model
+        )
         try:
             async for progress in stream:
                 self._times.setdefault("TimeToFirstToken", _ms_since(started))
@@ -194,7 +222,7 @@ class TurnRun:
             run_items=run.run_items,
             run_state=run.state,
             error=stop.document() if isinstance(stop, ProblemError) else None,
-            model=self._service.model,
+            model=self._turn.model,
             input_tokens=run.input_tokens,
             output_tokens=output_tokens,
         )

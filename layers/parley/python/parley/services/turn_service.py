@@ -29,7 +29,7 @@ from parley.models import Message
 from parley.repositories import messages, turns
 from parley.repositories.messages import MessageState
 from parley.repositories.turns import Begun, Kind, Limits, NewTurn, Refused, Replay
-from parley.services.agent_service import AgentService, TextDelta
+from parley.services.agent_service import AgentService, Decision, TextDelta
 from parley.services.history import estimate_tokens
 from parley.services.turn_run import FollowUp, TurnCreated, TurnEnded, TurnEvent, TurnRun
 from parley.tools.caller import Caller
@@ -56,7 +56,8 @@ class StoredProblem(ProblemError):
 class TurnRequest:
     """`target_id`: the answer to regenerate or resume, or the question to edit, which alone needs `message`.
 
-    `approved`: what a person decided about the tool calls of the turn to resume.
+    `decision`: about the tool calls of the turn to resume. `model`: none for the default one.
+    `named_id`: what the client named in the target's place, and will name again with the same key.
     `token`: the user's own, with which the agent's tools call the API.
     """
 
@@ -66,8 +67,10 @@ class TurnRequest:
     conversation_id: uuid.UUID | None
     target_id: uuid.UUID | None
     message: str
-    approved: bool
+    decision: Decision | None
     idempotency_key: str | None
+    model: str | None = None
+    named_id: uuid.UUID | None = None
 
 
 class TurnService:
@@ -150,7 +153,10 @@ class TurnService:
         await self._service.close()
 
     def _new_turn(self, request: TurnRequest) -> NewTurn:
-        asked = [request.kind, request.message, str(request.conversation_id), str(request.target_id)]
+        named = request.named_id or request.target_id
+        asked = [request.kind, request.message, str(request.conversation_id), str(named)]
+        if request.model is not None:
+            asked.append(request.model)
         return NewTurn(
             user_id=request.user_id,
             kind=request.kind,
@@ -166,7 +172,7 @@ class TurnService:
             # A turn keeps the key that it began with.
             idempotency_key=None if request.kind == "resume" else request.idempotency_key,
             request_hash=hashlib.sha256(json.dumps(asked).encode()).hexdigest(),
-            model=self._service.model,
+            model=request.model or self._service.model,
         )
 
     def _run(
@@ -174,7 +180,7 @@ class TurnService:
     ) -> AsyncIterator[TurnEvent]:
         caller = self._make_caller(turn.user_id, request.token, begun.conversation_id)
         run = TurnRun(self._database, self._service, self._agent, caller, self._follow_up, turn, begun)
-        task = asyncio.create_task(run.run(deadline, approved=request.approved))
+        task = asyncio.create_task(run.run(deadline, request.decision))
         self._admitted += 1
         self._tasks.add(task)
         task.add_done_callback(self._release)

@@ -18,7 +18,10 @@ class ToolError(Exception):
 
 
 class Caller:
-    """One user, for one turn. `conversation_id`: where the agent was asked, if it was in a conversation."""
+    """One user, for one turn. `conversation_id`: where the agent was asked, if it was in a conversation.
+
+    `answers`: by call, what the user's page gave for tools that it carries out itself (client_tools.py).
+    """
 
     def __init__(
         self, app: ASGIApp, user_id: str, token: str, conversation_id: uuid.UUID | None = None
@@ -26,6 +29,7 @@ class Caller:
         self.user_id = user_id
         self.conversation_id = conversation_id
         self.token = token
+        self.answers: dict[str, str] = {}
         self._app = app
 
     async def get(self, path: str, **params: str | int) -> Any:

@@ -101,6 +101,9 @@ begin
             return jsonb_build_object('outcome', 'superseded');
         elsif target.role <> (case p_kind when 'edit' then 'user' else 'assistant' end) then
             return jsonb_build_object('outcome', 'wrong_role');
+        -- Another ChatKit server may have stored an answer to nothing, or deleted the question.
+        elsif p_kind = 'regenerate' and not exists (select from message where id = target.reply_to) then
+            return jsonb_build_object('outcome', 'wrong_role');
         elsif p_kind = 'resume' and target.status <> 'waiting_approval' then
             return jsonb_build_object('outcome', 'replay', 'answer_id', target.id);
         elsif p_kind = 'resume' then
@@ -113,6 +116,8 @@ begin
     -- What a new version replaces, and everything after it, is kept but no longer part of the conversation.
     if target.id is not null then
         update message set superseded = true
+        where conversation_id = conv.id and not superseded and seq >= target.seq;
+        update thread_item set superseded = true
         where conversation_id = conv.id and not superseded and seq >= target.seq;
     end if;
 

@@ -1,0 +1,65 @@
+"""`/api/chatkit`: the ChatKit protocol, every operation of it by POST."""
+
+from typing import Any
+from urllib.parse import quote
+
+from fastapi import APIRouter, Request, Response
+from fastapi.responses import StreamingResponse
+
+from parley.api.chat import TURN_ERRORS
+from parley.api.dependencies import BearerToken, CurrentUser, IdempotencyKey
+from parley.api.problems import describe
+from parley.api.turns import platform_remaining_s
+from parley.errors import NotSupported
+
+router = APIRouter(prefix="/api", tags=["chatkit"])
+
+_OPERATION = {
+    "description": "An operation of the ChatKit protocol; `metadata` is ignored",
+    "required": True,
+    "content": {
+        "application/json": {
+            "schema": {
+                "type": "object",
+                "required": ["type", "params"],
+                "properties": {
+                    "type": {"type": "string"},
+                    "params": {"type": "object"},
+                    "metadata": {"type": "object"},
+                },
+            },
+            "example": {"type": "threads.list", "params": {"limit": 20}},
+        }
+    },
+}
+_REPLY: dict[int | str, dict[str, Any]] = {
+    200: {
+        "description": "What the operation gives; of one that begins a turn, the turn as it happens, and "
+        "`Content-Location`, where the answer can be cancelled",
+        "content": {"application/json": {}, "text/event-stream": {"schema": {"type": "string"}}},
+    }
+}
+
+
+@router.post(
+    "/chatkit",
+    response_class=Response,
+    responses=_REPLY | describe(*TURN_ERRORS, NotSupported),
+    openapi_extra={"requestBody": _OPERATION},
+    summary="The ChatKit protocol",
+)
+async def chatkit(
+    request: Request, user: CurrentUser, token: BearerToken, idempotency_key: IdempotencyKey = None
+) -> Response:
+    # Imported here: it takes half a second, which nobody need spend who does not use it.
+    from parley.chatkit.server import Visitor  # noqa: PLC0415
+
+    visitor = Visitor(user.id, token, idempotency_key, platform_remaining_s(request))
+    reply = await request.app.state.chatkit().handle(await request.body(), visitor)
+    headers = {}
+    if answer := reply.answer:
+        conversation = f"/api/{quote(user.id, safe='')}/conversations/{answer.conversation_id}"
+        headers["Content-Location"] = f"{conversation}/messages/{answer.message_id}"
+    if isinstance(reply.content, bytes):
+        return Response(reply.content, 200, headers, "application/json")
+    return StreamingResponse(reply.content, 200, headers, "text/event-stream")

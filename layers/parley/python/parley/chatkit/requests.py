@@ -1,0 +1,118 @@
+"""What a ChatKit client may send, read and checked before anything is done. Raises ProblemError."""
+
+import json
+import uuid
+from collections.abc import Iterator
+from typing import Any
+
+from chatkit.types import (
+    AttachmentsCreateReq,
+    AttachmentsDeleteReq,
+    ChatKitReq,
+    InputTranscribeReq,
+    ThreadsAddUserMessageReq,
+    ThreadsCreateReq,
+    ThreadsUpdateReq,
+    UserMessageInput,
+)
+from pydantic import TypeAdapter, ValidationError
+
+from parley.chatkit.store import MAX_PAGE
+from parley.errors import BadRequest, NotFound, NotSupported, Unprocessable
+from parley.text import MessageText, TitleText, storable
+
+_REQUEST: TypeAdapter[ChatKitReq] = TypeAdapter(ChatKitReq)
+_MESSAGE = TypeAdapter(MessageText)
+_TITLE = TypeAdapter(TitleText)
+
+
+def read_request(body: bytes) -> ChatKitReq:
+    """A request of the protocol whose every text can be kept."""
+    try:
+        raw = json.loads(body)
+        for text in _texts(raw):
+            storable(text)
+        request = _REQUEST.validate_python(raw)
+    except ValidationError as error:
+        raise _refusal(error) from None
+    except (UnicodeDecodeError, json.JSONDecodeError, RecursionError):
+        raise BadRequest from None
+    except ValueError as error:
+        raise Unprocessable([{"pointer": "/body", "detail": str(error)}]) from None
+    match request:
+        case AttachmentsCreateReq() | AttachmentsDeleteReq():
+            raise NotSupported("Attachments are not supported.")
+        case InputTranscribeReq():
+            raise NotSupported("Dictation is not supported.")
+        case ThreadsCreateReq() | ThreadsAddUserMessageReq():
+            if request.params.input.attachments:
+                raise NotSupported("Attachments are not supported.")
+            if request.params.input.inference_options.tool_choice:
+                raise NotSupported("A choice of tools is not supported.")
+        case ThreadsUpdateReq():
+            _check("params/title", _TITLE, request.params.title)
+        case _:
+            _check_limit(getattr(request.params, "limit", None))
+    return request
+
+
+def said(message: UserMessageInput) -> str:
+    """What the user says, as one text: what is quoted comes first, tags by their names."""
+    text = "".join(part.text for part in message.content)
+    if message.quoted_text:
+        quoted = "\n".join(f"> {line}" for line in message.quoted_text.splitlines())
+        text = f"{quoted}\n\n{text}"
+    return _check("params/input/content", _MESSAGE, text)
+
+
+def identifier(thread_id: str) -> uuid.UUID:
+    """Raises NotFound for what can be no conversation's id. There is one spelling, as in the store."""
+    try:
+        conversation_id = uuid.UUID(thread_id)
+    except ValueError:
+        raise NotFound from None
+    if str(conversation_id) != thread_id:
+        raise NotFound
+    return conversation_id
+
+
+def wrong(pointer: str, detail: str) -> Unprocessable:
+    return Unprocessable([{"pointer": f"/body/{pointer}", "detail": detail}])
+
+
+def _check(pointer: str, kind: TypeAdapter[str], text: str) -> str:
+    try:
+        return kind.validate_python(text)
+    except ValidationError as error:
+        raise wrong(pointer, error.errors()[0]["msg"]) from None
+
+
+def _check_limit(limit: int | None) -> None:
+    if limit is not None and not 1 <= limit <= MAX_PAGE:
+        raise wrong("params/limit", f"A page has 1 to {MAX_PAGE} entries.")
+
+
+def _refusal(error: ValidationError) -> BadRequest | Unprocessable:
+    """Never repeats the input. The first part of a place is the operation's name, when it is a known one."""
+    problems = error.errors(include_input=False, include_url=False, include_context=False)
+    if any(not problem["loc"] for problem in problems):
+        return BadRequest("The body is not an operation of the ChatKit protocol.")
+    return Unprocessable(
+        [
+            {"pointer": "/" + "/".join(["body", *map(str, problem["loc"][1:])]), "detail": problem["msg"]}
+            for problem in problems
+        ]
+    )
+
+
+def _texts(value: Any) -> Iterator[str]:
+    match value:
+        case str():
+            yield value
+        case dict():
+            for name, part in value.items():
+                yield name
+                yield from _texts(part)
+        case list():
+            for part in value:
+                yield from _texts(part)

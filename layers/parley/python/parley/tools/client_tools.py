@@ -1,0 +1,75 @@
+"""Tools that the user's page carries out, or that the user answers: the turn waits until it has the outcome.
+
+They show in ChatKit, as client tools and as structured input. A chat that knows no such thing offers to
+approve or reject them like any other call; one that is approved there has no outcome to give.
+"""
+
+from typing import Any, ClassVar, Literal
+
+from agents import Agent, FunctionTool
+from agents.tool_context import ToolContext
+from pydantic import BaseModel, ConfigDict, Field
+
+from parley.tools.caller import Caller
+from parley.tools.failure import ToolFailure
+
+Kind = Literal["client_tool", "question"]
+
+
+class ClientTool(FunctionTool):
+    """A tool whose outcome comes from the user's page; see `client_tool`."""
+
+    kind: ClassVar[Kind] = "client_tool"
+
+
+class QuestionTool(ClientTool):
+    """A tool whose outcome is what the user answers; see `ask_user`."""
+
+    kind: ClassVar[Kind] = "question"
+
+
+def client_tools(agent: Agent[Any]) -> dict[str, Kind]:
+    """The tools of the agent that wait for something other than approval, by name."""
+    return {tool.name: tool.kind for tool in agent.tools if isinstance(tool, ClientTool)}
+
+
+def client_tool(name: str, description: str, parameters: dict[str, Any]) -> ClientTool:
+    """A tool for ChatKit's `onClientTool`. `parameters`: a JSON schema of the arguments."""
+    return ClientTool(
+        name=name,
+        description=description,
+        params_json_schema=parameters,
+        on_invoke_tool=_given,
+        strict_json_schema=False,
+        needs_approval=True,
+    )
+
+
+async def _given(context: ToolContext[Caller], _arguments: str) -> str:
+    answer = context.context.answers.get(context.tool_call_id)
+    return ToolFailure("This could not be done where the user is.") if answer is None else answer
+
+
+class Question(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    question: str
+    options: list[str] = Field(description="What to choose from; nothing where the user is to write freely")
+    multiple: bool = Field(description="Whether more than one option may be chosen")
+
+
+class Questions(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    questions: list[Question] = Field(min_length=1, max_length=5)
+
+
+ask_user = QuestionTool(
+    name="ask_user",
+    description="Ask the user one or more questions and wait for the answers. Use it when you cannot go on "
+    "without knowing, and the answer is likely one of a few.",
+    params_json_schema=Questions.model_json_schema(),
+    on_invoke_tool=_given,
+    strict_json_schema=False,
+    needs_approval=True,
+)
