@@ -1,3 +1,4 @@
+import { setMaxListeners } from "node:events";
 import { TestEnvironment } from "jest-environment-jsdom";
 
 /** jsdom has no network of its own; the tests talk to real servers through Node's. */
@@ -28,5 +29,19 @@ export default class BrowserWithNetwork extends TestEnvironment {
     // Node's streams check for the byte arrays of their own realm.
     this.global.Uint8Array = Uint8Array;
     this.global.ArrayBuffer = ArrayBuffer;
+    acceptNodesSignals(this.global.EventTarget.prototype);
   }
+}
+
+/** jsdom's listeners know its own AbortSignal only.
+ * @param {EventTarget} target */
+function acceptNodesSignals(target) {
+  const { addEventListener } = target;
+  target.addEventListener = function (type, listener, options) {
+    const { signal, ...rest } = typeof options === "object" ? options : { capture: options };
+    addEventListener.call(this, type, listener, rest);
+    if (!signal) return;
+    setMaxListeners(0, signal);
+    signal.addEventListener("abort", () => this.removeEventListener(type, listener, rest));
+  };
 }

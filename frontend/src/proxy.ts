@@ -5,9 +5,11 @@ function contentSecurityPolicy(nonce: string) {
   // React's development build evaluates code to rebuild server stack traces.
   const development = settings.isDevelopment ? " 'unsafe-eval'" : "";
   const api = [settings.apiUrl, settings.streamUrl].filter((url) => url !== undefined);
+  const chatKit = settings.chatKitDomainKey ? " https://cdn.platform.openai.com" : "";
   return [
     "default-src 'self'",
-    `script-src 'self' 'nonce-${nonce}'${development}`,
+    `script-src 'self' 'nonce-${nonce}'${development}${chatKit}`,
+    `frame-src 'self'${chatKit}`,
     "style-src 'self' 'unsafe-inline'",
     "img-src 'self' data:",
     `connect-src 'self' ${api.map((url) => new URL(url).origin).join(" ")}`,

@@ -1,8 +1,9 @@
 "use client";
 
-import { useCallback, useEffect, useState, type MouseEvent } from "react";
+import { lazy, Suspense, useCallback, useEffect, useState, type MouseEvent } from "react";
 import { useActiveConversation } from "@/hooks/useActiveConversation";
 import { useConversations } from "@/hooks/useConversations";
+import { useIsInBrowser } from "@/hooks/useIsInBrowser";
 import { issueAccessToken, signOut } from "@/lib/auth-client";
 import { AccessToken } from "@/services/access_token";
 import { ChatApi, type Addresses } from "@/services/chat_api";
@@ -16,9 +17,13 @@ export interface User {
   email: string;
 }
 
+const ChatKitRoom = lazy(() => import("./ChatKitRoom"));
+
 interface ChatInterfaceProps {
   addresses: Addresses;
   user: User;
+  /** Without it there is the built-in chat only. */
+  chatKitDomainKey?: string;
   initialConversationId: string | null;
 }
 
@@ -34,13 +39,15 @@ function skipToConversation(event: MouseEvent) {
   document.getElementById("conversation")?.focus();
 }
 
-export function ChatInterface({ addresses, user, initialConversationId }: ChatInterfaceProps) {
+export function ChatInterface(props: ChatInterfaceProps) {
+  const { addresses, user, chatKitDomainKey, initialConversationId } = props;
   const [api] = useState(
     () => new ChatApi(addresses, user.id, new AccessToken(user.id, issueAccessToken)),
   );
   const conversations = useConversations(api);
   const { active, open, adopt } = useActiveConversation(initialConversationId);
   const [isDrawerOpen, setDrawerOpen] = useState(false);
+  const isInBrowser = useIsInBrowser();
   const { refresh } = conversations;
 
   const onChange = useCallback(
@@ -66,6 +73,18 @@ export function ChatInterface({ addresses, user, initialConversationId }: ChatIn
     document.title = `${title ?? "Chat"} · Parley`;
   }, [title]);
 
+  const panel = {
+    api,
+    user,
+    conversationId: active.id,
+    title,
+    isBehindDrawer: isDrawerOpen,
+    onMenu: () => setDrawerOpen(true),
+  };
+  const builtIn = (
+    <ConversationPanel {...panel} key={active.key} onChange={onChange} onLeave={() => open(null)} />
+  );
+
   return (
     <div className={styles.layout}>
       <a className="skip-link" href="#conversation" onClick={skipToConversation}>
@@ -80,17 +99,19 @@ export function ChatInterface({ addresses, user, initialConversationId }: ChatIn
         onOpen={onOpen}
         onSignOut={leave}
       />
-      <ConversationPanel
-        key={active.key}
-        api={api}
-        user={user}
-        conversationId={active.id}
-        title={title}
-        isBehindDrawer={isDrawerOpen}
-        onChange={onChange}
-        onLeave={() => open(null)}
-        onMenu={() => setDrawerOpen(true)}
-      />
+      {!chatKitDomainKey && builtIn}
+      {chatKitDomainKey && isInBrowser && (
+        <Suspense>
+          <ChatKitRoom
+            {...panel}
+            domainKey={chatKitDomainKey}
+            onTurn={onChange}
+            onOpen={onOpen}
+            onList={conversations.relist}
+            builtIn={builtIn}
+          />
+        </Suspense>
+      )}
     </div>
   );
 }

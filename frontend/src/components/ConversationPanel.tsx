@@ -9,8 +9,8 @@ import type { User } from "./ChatInterface";
 import { Composer } from "./Composer";
 import styles from "./ConversationPanel.module.css";
 import { EmptyState } from "./EmptyState";
-import { MenuIcon } from "./icons";
 import { MessageList, MessageSkeleton } from "./MessageList";
+import { PanelHeader } from "./PanelHeader";
 import { UnavailableConversation } from "./UnavailableConversation";
 
 const CONNECTION: Record<ChatState["connection"], string | null> = {
@@ -75,19 +75,11 @@ export function ConversationPanel(props: ConversationPanelProps) {
       className={styles.panel}
       inert={props.isBehindDrawer}
     >
-      <header className={styles.header}>
-        <button
-          type="button"
-          className={`icon-button ${styles.menu}`}
-          aria-label="Open the list of conversations"
-          onClick={props.onMenu}
-        >
-          <MenuIcon />
-        </button>
-        <h1 className={styles.title}>
-          {props.title ?? (props.conversationId ? "Conversation" : "New conversation")}
-        </h1>
-      </header>
+      <PanelHeader
+        title={props.title}
+        conversationId={props.conversationId}
+        onMenu={props.onMenu}
+      />
       {view === "loading" && <MessageSkeleton />}
       {view !== "loading" && view !== "ready" && (
         <UnavailableConversation

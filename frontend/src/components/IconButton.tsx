@@ -5,13 +5,15 @@ interface IconButtonProps {
   name: string;
   icon: ReactNode;
   isDisabled?: boolean;
+  /** Of a button that stays pressed; its name does not change with it. */
+  isPressed?: boolean;
   className?: string;
   onClick: () => void;
 }
 
 /** `aria-disabled`, not `disabled`: the focus stays on the button while there is nothing it can do. */
 export function IconButton(props: IconButtonProps) {
-  const { ref, name, icon, isDisabled = false, className = "", onClick } = props;
+  const { ref, name, icon, isDisabled = false, isPressed, className = "", onClick } = props;
   return (
     <button
       ref={ref}
@@ -20,6 +22,7 @@ export function IconButton(props: IconButtonProps) {
       aria-label={name}
       title={name}
       aria-disabled={isDisabled}
+      aria-pressed={isPressed}
       onClick={isDisabled ? undefined : onClick}
     >
       {icon}

@@ -3,6 +3,7 @@ import type { ChatStore } from "@/hooks/chatStore";
 import { isLocal, isRunning, isWaiting, type ChatMessage } from "@/hooks/messages";
 import type { Edit } from "@/hooks/openChat";
 import { useVersions } from "@/hooks/useVersions";
+import type { Rating } from "@/services/types";
 import styles from "./Message.module.css";
 import { MessageActions } from "./MessageActions";
 import { MessageEditor } from "./MessageEditor";
@@ -29,6 +30,8 @@ function useFocusBack(isEditing: boolean) {
 
 interface MessageProps {
   message: ChatMessage;
+  /** As the user wants it, stored or not yet. */
+  rating: Rating | null;
   store: ChatStore;
   /** Present while this message is being edited. */
   edit: Edit | null;
@@ -41,7 +44,7 @@ interface MessageProps {
 }
 
 export const Message = memo(function Message(props: MessageProps) {
-  const { message, store, edit, isLast, isBusy, isBeginning } = props;
+  const { message, rating, store, edit, isLast, isBusy, isBeginning } = props;
   const versions = useVersions(message, store.reading.listVersions);
   const editButton = useFocusBack(edit !== null);
   const isUser = message.role === "user";
@@ -81,11 +84,13 @@ export const Message = memo(function Message(props: MessageProps) {
       {!isLocal(message) && !isRunning(message) && (
         <MessageActions
           message={versions.shown}
+          rating={rating}
           isReadOnly={versions.isEarlier}
           isBusy={isBusy}
           editButton={editButton}
           onEdit={() => store.startEdit(message.id)}
           onRegenerate={() => void store.regenerate(message.id)}
+          onRate={(wanted) => void store.ratings.toggle(message.id, wanted)}
         >
           {message.versionCount > 1 && (
             <VersionSwitch count={message.versionCount} versions={versions} />

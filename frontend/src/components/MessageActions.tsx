@@ -1,24 +1,28 @@
 import type { ReactNode, Ref } from "react";
-import type { ChatMessage } from "@/hooks/messages";
+import { isWaiting, type ChatMessage } from "@/hooks/messages";
+import type { Rating } from "@/services/types";
 import { CopyButton } from "./CopyButton";
 import { IconButton } from "./IconButton";
-import { PencilIcon, RetryIcon } from "./icons";
+import { BadIcon, GoodIcon, PencilIcon, RetryIcon } from "./icons";
 import styles from "./MessageActions.module.css";
 
 interface MessageActionsProps {
   message: ChatMessage;
+  rating: Rating | null;
   /** An earlier version is there to be read. */
   isReadOnly: boolean;
   isBusy: boolean;
   editButton: Ref<HTMLButtonElement>;
   onEdit: () => void;
   onRegenerate: () => void;
+  onRate: (rating: Rating) => void;
   children: ReactNode;
 }
 
 /** The row below a message. */
 export function MessageActions(props: MessageActionsProps) {
-  const { message, isReadOnly, isBusy, editButton, onEdit, onRegenerate, children } = props;
+  const { message, rating, isReadOnly, isBusy, editButton, children } = props;
+  const { onEdit, onRegenerate, onRate } = props;
   const isUser = message.role === "user";
   const noun = isUser ? "message" : "answer";
   return (
@@ -33,6 +37,22 @@ export function MessageActions(props: MessageActionsProps) {
           isDisabled={isBusy}
           onClick={onEdit}
         />
+      )}
+      {!isReadOnly && !isUser && !isWaiting(message) && (
+        <>
+          <IconButton
+            name="Good answer"
+            icon={<GoodIcon />}
+            isPressed={rating === "up"}
+            onClick={() => onRate("up")}
+          />
+          <IconButton
+            name="Bad answer"
+            icon={<BadIcon />}
+            isPressed={rating === "down"}
+            onClick={() => onRate("down")}
+          />
+        </>
       )}
       {!isReadOnly && !isUser && (
         <IconButton

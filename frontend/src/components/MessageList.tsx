@@ -2,6 +2,7 @@ import { useLayoutEffect, useRef, useState } from "react";
 import type { ChatStore } from "@/hooks/chatStore";
 import type { ChatMessage } from "@/hooks/messages";
 import type { ChatState } from "@/hooks/openChat";
+import { ratingOf } from "@/hooks/ratings";
 import { Message } from "./Message";
 import styles from "./MessageList.module.css";
 
@@ -79,6 +80,7 @@ export function MessageList({ state, store, isBusy, onWithdraw }: MessageListPro
           <Message
             key={message.id}
             message={message}
+            rating={ratingOf(message, state.ratings)}
             store={store}
             edit={edit?.messageId === message.id ? edit : null}
             isLast={index === messages.length - 1}

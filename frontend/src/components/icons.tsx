@@ -37,6 +37,12 @@ export const ExpandIcon = icon(<path d="M6 9.5l6 6 6-6" />);
 export const NextIcon = icon(<path d="M9.5 6l6 6-6 6" />);
 export const CopyIcon = icon(<path d="M9 9h10v11H9zM15 9V4H5v11h4" />);
 export const CheckIcon = icon(<path d="M5 12.5l4.5 4.5L19 7.5" />);
+export const GoodIcon = icon(
+  <path d="M8 10.5l3.5-7a2 2 0 0 1 2 2.25l-.5 3.75h4.75a2 2 0 0 1 2 2.4l-1.25 6a2 2 0 0 1-2 1.6H8M4.5 10.5H8v9H4.5z" />,
+);
+export const BadIcon = icon(
+  <path d="M16 13.5l-3.5 7a2 2 0 0 1-2-2.25l.5-3.75H6.25a2 2 0 0 1-2-2.4l1.25-6a2 2 0 0 1 2-1.6H16M19.5 13.5H16v-9h3.5z" />,
+);
 export const ToolIcon = icon(
   <path d="M14.5 6.5a4 4 0 0 1 5-1l-2.5 2.5 1.5 1.5L21 7a4 4 0 0 1-5.5 5L8 19.5 4.5 16 12 8.5a4 4 0 0 1 2.5-2z" />,
 );

@@ -6,6 +6,7 @@ import { LiveTurn } from "./liveTurn";
 import { fromApi, isWaiting, patched, userMessage, withoutMessage } from "./messages";
 import { OpenChat, problemOf, type ChatState } from "./openChat";
 import { pause } from "./pause";
+import { Ratings } from "./ratings";
 import { Reading } from "./reading";
 
 /** One act of a person; a retry repeats it unchanged, so that the server can recognise it. */
@@ -21,6 +22,7 @@ const BUSY = "An answer is still being written here, perhaps in another tab.";
 /** What a person can do in one conversation, from its first message to leaving it. */
 export class ChatStore {
   readonly reading: Reading;
+  readonly ratings: Ratings;
   readonly #chat: OpenChat;
   /** What has not begun yet, by the message that it is about. */
   readonly #attempts = new Map<string, Attempt>();
@@ -34,6 +36,7 @@ export class ChatStore {
   ) {
     this.#chat = new OpenChat(api, conversationId, onChange);
     this.reading = new Reading(this.#chat, () => this.#sendQueued());
+    this.ratings = new Ratings(this.#chat);
   }
 
   subscribe = (listener: () => void) => this.#chat.subscribe(listener);

@@ -1,4 +1,4 @@
-import type { Act, Message, ToolCall } from "@/services/types";
+import type { Act, Message, Rating, ToolCall } from "@/services/types";
 
 /**
  * What the server has not stored, as far as this page knows: on its way there; refused; `lost` with its
@@ -13,6 +13,8 @@ export interface ChatMessage {
   status: Message["status"] | LocalStatus;
   content: string;
   toolCalls: ToolCall[];
+  /** What the user thinks of an answer, as it is stored. */
+  rating: Rating | null;
   /** Why there is no answer, or no more of it. */
   error: string | null;
   version: number;
@@ -35,6 +37,7 @@ export function fromApi(message: Message): ChatMessage {
     status: message.status,
     content: message.content,
     toolCalls: message.tool_calls,
+    rating: message.feedback?.rating ?? null,
     error: describe(message.error) ?? ERRORS[message.status] ?? null,
     version: message.version,
     versionCount: message.version_count,
@@ -52,6 +55,7 @@ export function userMessage(
     status: "sending",
     content,
     toolCalls: [],
+    rating: null,
     error: null,
     version: 1,
     versionCount: 1,
@@ -144,7 +148,14 @@ export function begun(
     return [...patched(kept, answerId, UNWRITTEN), ...unsent];
   }
   const versions = act.kind === "regenerate" ? latest : { version: 1, versionCount: 1 };
-  return [...kept, { id: answerId, role: "assistant", ...UNWRITTEN, ...versions }, ...unsent];
+  const answer: ChatMessage = {
+    id: answerId,
+    role: "assistant",
+    rating: null,
+    ...UNWRITTEN,
+    ...versions,
+  };
+  return [...kept, answer, ...unsent];
 }
 
 /** Puts a freshly read page in the place of what it covers, before what is not stored. */

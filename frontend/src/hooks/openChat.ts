@@ -1,6 +1,7 @@
 import type { ChatApi } from "@/services/chat_api";
 import { ApiError } from "@/services/errors";
 import { isRunning, isWaiting, patched, type ChatMessage } from "./messages";
+import type { PendingRatings } from "./ratings";
 import { toolName } from "./toolName";
 
 export type ChatView = "loading" | "ready" | "forbidden" | "missing" | "unavailable" | "signed-out";
@@ -18,6 +19,7 @@ export interface ChatState {
   messages: ChatMessage[];
   hasEarlier: boolean;
   edit: Edit | null;
+  ratings: PendingRatings;
   /** The message that is being sent, edited, regenerated or decided about, until the server answers. */
   beginning: string | null;
   /** To the answer that is being written: `checking` after it broke, until the answer moves again. */
@@ -51,6 +53,7 @@ export class OpenChat {
       messages: [],
       hasEarlier: false,
       edit: null,
+      ratings: {},
       beginning: null,
       connection: "good",
       isStopping: false,

@@ -132,10 +132,13 @@ export class Reading {
     return pause(ms, AbortSignal.any([this.#chat.signal, this.#wake.signal]));
   }
 
-  async #read() {
+  async #read(): Promise<void> {
     const { signal } = this.#chat;
+    const { ratings } = this.#chat.state;
     const page = await this.#chat.api.listMessages(this.#id, { signal });
     const { state } = this.#chat;
+    // What was rated meanwhile may be newer than what was read.
+    if (state.ratings !== ratings) return this.#read();
     const messages = merged(state.messages, page.data.map(fromApi));
     // While pages read before lie above this one, theirs is the place to go on from.
     if (messages[0]?.id === page.data[0]?.id) {

@@ -139,7 +139,7 @@ export function useConversations(api: ChatApi) {
 
   const loadMore = () => load(state.cursor);
 
-  return { ...state, loadMore, refresh, rename, remove };
+  return { ...state, loadMore, refresh, relist, rename, remove };
 }
 
 export type Conversations = ReturnType<typeof useConversations>;

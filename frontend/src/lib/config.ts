@@ -36,6 +36,10 @@ export const config = {
   get streamUrl() {
     return process.env.PARLEY_STREAM_URL ? address("PARLEY_STREAM_URL") : undefined;
   },
+  /** With it the page shows ChatKit: OpenAI's name for this page's domain. */
+  get chatKitDomainKey() {
+    return process.env.CHATKIT_DOMAIN_KEY || undefined;
+  },
   /** The header in which a trusted proxy says who asks. */
   get clientIpHeader() {
     return process.env.CLIENT_IP_HEADER || undefined;

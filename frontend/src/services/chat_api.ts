@@ -7,7 +7,9 @@ import type {
   Message,
   MessagePage,
   MessageVersions,
+  Model,
   Problem,
+  Rating,
   TurnEvent,
   TurnRequest,
 } from "./types";
@@ -23,47 +25,56 @@ export interface Addresses {
 export class ChatApi {
   readonly #base: string;
   readonly #streamBase: string | undefined;
+  /** Where what is the user's own lies. */
+  readonly #own: string;
   readonly #token: AccessToken;
 
   constructor({ apiUrl, streamUrl }: Addresses, userId: string, token: AccessToken) {
-    const path = `/api/${encodeURIComponent(userId)}`;
-    this.#base = apiUrl + path;
-    this.#streamBase = streamUrl && streamUrl + path;
+    this.#base = `${apiUrl}/api`;
+    this.#streamBase = streamUrl && `${streamUrl}/api`;
+    this.#own = `/${encodeURIComponent(userId)}`;
     this.#token = token;
   }
 
   listConversations(cursor?: string | null): Promise<ConversationPage> {
-    return this.#json("GET", "/conversations", { query: { limit: 30, cursor } });
+    return this.#json("GET", `${this.#own}/conversations`, { query: { limit: 30, cursor } });
   }
 
   getConversation(id: string): Promise<Conversation> {
-    return this.#json("GET", conversationPath(id));
+    return this.#json("GET", this.#conversation(id));
   }
 
   renameConversation(id: string, title: string): Promise<Conversation> {
-    return this.#json("PATCH", conversationPath(id), { body: { title } });
+    return this.#json("PATCH", this.#conversation(id), { body: { title } });
   }
 
   async deleteConversation(id: string): Promise<void> {
-    await this.#send("DELETE", conversationPath(id));
+    await this.#send("DELETE", this.#conversation(id));
   }
 
   listMessages(
     conversationId: string,
     { before, signal }: { before?: string | null; signal?: AbortSignal } = {},
   ): Promise<MessagePage> {
-    const path = `${conversationPath(conversationId)}/messages`;
+    const path = `${this.#conversation(conversationId)}/messages`;
     return this.#json("GET", path, { query: { limit: 50, before }, signal });
   }
 
   /** Every version of a message, the first one first. */
   listVersions(conversationId: string, messageId: string): Promise<MessageVersions> {
-    return this.#json("GET", `${messagePath(conversationId, messageId)}/versions`);
+    return this.#json("GET", `${this.#message(conversationId, messageId)}/versions`);
   }
 
   /** Stops a running turn; returns its answer, with the text it has so far. */
   cancelTurn(conversationId: string, messageId: string): Promise<Message> {
-    return this.#json("POST", `${messagePath(conversationId, messageId)}/cancel`);
+    return this.#json("POST", `${this.#message(conversationId, messageId)}/cancel`);
+  }
+
+  /** Keeps what the user thinks of an answer; `null` removes it. */
+  async rateAnswer(conversationId: string, messageId: string, rating: Rating | null) {
+    const path = `${this.#message(conversationId, messageId)}/feedback`;
+    if (rating) await this.#send("PUT", path, { body: { rating } });
+    else await this.#send("DELETE", path);
   }
 
   /**
@@ -71,7 +82,7 @@ export class ChatApi {
    * is lost: the server goes on, and reading the messages tells how it ended.
    */
   async *runTurn(turn: TurnRequest, signal: AbortSignal): AsyncGenerator<TurnEvent> {
-    const response = await this.#beginTurn(turnPath(turn), {
+    const response = await this.#beginTurn(this.#turn(turn), {
       body: turnBody(turn),
       headers: { Accept: "text/event-stream", "Idempotency-Key": turn.idempotencyKey },
       signal,
@@ -85,6 +96,27 @@ export class ChatApi {
     }
   }
 
+  /** The models that a person may choose from; the first is what answers otherwise. */
+  async listModels(): Promise<Model[]> {
+    return (await this.#json<{ data: Model[] }>("GET", "/models")).data;
+  }
+
+  get chatKitUrl() {
+    return `${this.#streamBase ?? this.#base}/chatkit`;
+  }
+
+  /** A request in ChatKit's protocol. When it is lost it is sent again, once: by its key it is the same. */
+  async chatKit(body: object, idempotencyKey: string): Promise<Response> {
+    const options = { body, headers: { "Idempotency-Key": idempotencyKey } };
+    try {
+      return await this.#beginTurn("/chatkit", options);
+    } catch (error) {
+      const isLost = error instanceof ApiError && error.status === 0;
+      if (!isLost || this.#streamBase) throw error; // with two doors it was sent twice
+      return this.#send("POST", "/chatkit", options);
+    }
+  }
+
   /** Where the streaming door is out of order, the other one: by its key it is the same turn. */
   async #beginTurn(path: string, options: RequestOptions): Promise<Response> {
     if (this.#streamBase) {
@@ -95,6 +127,19 @@ export class ChatApi {
       }
     }
     return this.#send("POST", path, options);
+  }
+
+  #conversation(id: string): string {
+    return `${this.#own}/conversations/${encodeURIComponent(id)}`;
+  }
+
+  #message(conversationId: string, messageId: string): string {
+    return `${this.#conversation(conversationId)}/messages/${encodeURIComponent(messageId)}`;
+  }
+
+  #turn(turn: TurnRequest): string {
+    if (turn.kind === "send") return `${this.#own}/chat`;
+    return `${this.#message(turn.conversationId, turn.messageId)}/${turn.kind}`;
   }
 
   async #json<T>(method: string, path: string, options?: RequestOptions): Promise<T> {
@@ -149,16 +194,6 @@ interface RequestOptions {
   body?: unknown;
   headers?: Record<string, string>;
   signal?: AbortSignal;
-}
-
-const conversationPath = (id: string) => `/conversations/${encodeURIComponent(id)}`;
-
-const messagePath = (conversationId: string, messageId: string) =>
-  `${conversationPath(conversationId)}/messages/${encodeURIComponent(messageId)}`;
-
-function turnPath(turn: TurnRequest): string {
-  if (turn.kind === "send") return "/chat";
-  return `${messagePath(turn.conversationId, turn.messageId)}/${turn.kind}`;
 }
 
 function turnBody(turn: TurnRequest): object | undefined {

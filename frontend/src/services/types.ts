@@ -8,7 +8,9 @@ export type ConversationPage = Schemas["ConversationPage"];
 export type Message = Schemas["MessageOut"];
 export type MessagePage = Schemas["MessagePage"];
 export type MessageVersions = Schemas["MessageVersions"];
+export type Model = Schemas["Model"];
 export type Problem = Schemas["Problem"];
+export type Rating = Schemas["Feedback"]["rating"];
 export type ToolCall = Schemas["ToolCall"];
 
 /** What a person does that the assistant answers. */

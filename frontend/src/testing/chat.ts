@@ -17,6 +17,7 @@ const MESSAGE = {
   status: "completed",
   content: "",
   tool_calls: [],
+  feedback: null,
   error: null,
   version: 1,
   version_count: 1,

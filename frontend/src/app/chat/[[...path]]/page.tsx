@@ -19,6 +19,7 @@ export default async function ChatPage({ params }: PageProps<"/chat/[[...path]]"
     <ChatInterface
       addresses={{ apiUrl: config.apiUrl, streamUrl: config.streamUrl }}
       user={{ id: user.id, name: user.name, email: user.email }}
+      chatKitDomainKey={config.chatKitDomainKey}
       initialConversationId={path[0] ?? null}
     />
   );

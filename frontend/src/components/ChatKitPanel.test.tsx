@@ -1,0 +1,177 @@
+import type { ChatKitOptions, CustomApiConfig, ThemeOption } from "@openai/chatkit-react";
+import { act, render, waitFor } from "@testing-library/react";
+import { AccessToken } from "@/services/access_token";
+import { ChatApi } from "@/services/chat_api";
+import { ApiServer, makeToken, sendJson } from "@/testing/apiServer";
+import { ChatKitPanel } from "./ChatKitPanel";
+import { STARTERS } from "./EmptyState";
+
+/** Stands in for OpenAI's element, which comes from its host only. */
+class StandIn extends HTMLElement {
+  options!: ChatKitOptions;
+  readonly threads: (string | null)[] = [];
+
+  setOptions(options: ChatKitOptions) {
+    this.options = options;
+  }
+
+  async setThreadId(threadId: string | null) {
+    this.threads.push(threadId);
+    this.emit("chatkit.thread.change", { threadId });
+  }
+
+  emit(name: string, detail?: object) {
+    this.dispatchEvent(new CustomEvent(name, { detail }));
+  }
+}
+customElements.define("openai-chatkit", StandIn);
+
+const server = new ApiServer();
+let url: string;
+let api: ChatApi;
+let models: object[];
+const scheme = Object.assign(new EventTarget(), { matches: false });
+
+beforeAll(async () => {
+  window.matchMedia = () => scheme as unknown as MediaQueryList;
+  url = await server.start();
+  const token = new AccessToken("ada", async () => makeToken("ada"));
+  api = new ChatApi({ apiUrl: url }, "ada", token);
+});
+afterAll(() => server.stop());
+beforeEach(() => {
+  models = [{ id: "small" }];
+  server.answer((response, { path }) =>
+    sendJson(response, { data: path === "/api/models" ? models : [] }),
+  );
+});
+
+function open(conversationId: string | null = null) {
+  const callbacks = {
+    onTurn: jest.fn(),
+    onOpen: jest.fn(),
+    onList: jest.fn(),
+    onFailure: jest.fn(),
+    onMenu: jest.fn(),
+  };
+  const panel = (id: string | null) => (
+    <ChatKitPanel
+      {...callbacks}
+      api={api}
+      domainKey="domain_pk_1"
+      user={{ id: "ada", name: "Ada", email: "ada@example.com" }}
+      conversationId={id}
+      title={null}
+    />
+  );
+  const { rerender, unmount } = render(panel(conversationId));
+  const element = document.querySelector("openai-chatkit") as StandIn;
+  return { ...callbacks, element, unmount, show: (id: string | null) => rerender(panel(id)) };
+}
+
+async function openReady(conversationId: string | null = null) {
+  const opened = open(conversationId);
+  await act(async () => {
+    document.head.querySelector("script")?.dispatchEvent(new Event("load"));
+    opened.element.emit("chatkit.ready");
+  });
+  return opened;
+}
+
+test("ChatKit is told what this page offers", async () => {
+  const { element } = await openReady("c-1");
+  const { options } = element;
+  expect(options).toMatchObject({
+    api: { url: `${url}/api/chatkit`, domainKey: "domain_pk_1" },
+    initialThread: "c-1",
+    history: { enabled: true, showRename: true, showDelete: true },
+    threadItemActions: { feedback: true, retry: true },
+    startScreen: { greeting: "Good to see you, Ada." },
+    composer: { attachments: { enabled: false }, dictation: { enabled: false } },
+  });
+  expect(options.startScreen!.prompts!.map(({ prompt }) => prompt)).toEqual(STARTERS);
+  expect(options.composer).not.toHaveProperty("models"); // one is no choice
+  expect(options).not.toHaveProperty("locale"); // it is the browser's
+
+  const { fetch } = options.api as CustomApiConfig;
+  const init = { method: "POST", body: JSON.stringify({ type: "threads.list" }) };
+  await act(async () => void (await fetch!(url, init)));
+  expect(server.received.at(-1)).toMatchObject({
+    path: "/api/chatkit",
+    headers: { authorization: expect.stringContaining("Bearer ") as string },
+  });
+});
+
+test("of several models one can be picked, and the first is the default", async () => {
+  models = [{ id: "small" }, { id: "large" }];
+  const { element } = await openReady();
+  await waitFor(() =>
+    expect(element.options.composer!.models).toEqual([
+      { id: "small", label: "small", default: true },
+      { id: "large", label: "large", default: false },
+    ]),
+  );
+});
+
+test("its theme follows the page's", async () => {
+  const { element } = await openReady();
+  const shown = () => (element.options.theme as ThemeOption).colorScheme;
+  expect(shown()).toBe("light");
+  act(() => {
+    scheme.matches = true;
+    scheme.dispatchEvent(new Event("change"));
+  });
+  expect(shown()).toBe("dark");
+  scheme.matches = false;
+});
+
+test("a client tool that nobody knows gets an answer, so that no turn waits for it", async () => {
+  const { element } = await openReady();
+  expect(element.options.onClientTool!({ name: "open_door", params: {} })).toEqual({
+    error: "This page has no tool named open_door.",
+  });
+});
+
+test("what is opened in the list is opened in ChatKit, and the other way round, once each", async () => {
+  const { element, onOpen, show } = await openReady("c-1");
+  expect(element.threads).toEqual([]);
+  show("c-2");
+  expect(element.threads).toEqual(["c-2"]);
+  expect(onOpen).not.toHaveBeenCalled();
+
+  act(() => element.emit("chatkit.thread.change", { threadId: "c-3" }));
+  expect(onOpen.mock.calls).toEqual([["c-3"]]);
+  show("c-3");
+  expect(element.threads).toEqual(["c-2"]);
+  show(null);
+  expect(element.threads).toEqual(["c-2", null]);
+});
+
+test("what is opened while ChatKit starts is opened when it is ready", async () => {
+  const { element, show } = open("c-1");
+  show("c-2");
+  expect(element.threads).toEqual([]);
+  await act(async () => element.emit("chatkit.ready"));
+  expect(element.threads).toEqual(["c-2"]);
+});
+
+test("an error before it is ready is a failure of ChatKit, one after that is not", async () => {
+  const started = await openReady();
+  const error = { error: new Error("Domain verification failed") };
+  await act(async () => started.element.emit("chatkit.error", error));
+  expect(started.onFailure).not.toHaveBeenCalled();
+  started.unmount();
+
+  const { element, onFailure } = open();
+  await act(async () => element.emit("chatkit.error", error));
+  expect(onFailure.mock.calls).toEqual([
+    [expect.objectContaining({ message: expect.stringContaining("Domain veri") as string })],
+  ]);
+});
+
+test("a failure after ChatKit was left is nobody's concern", async () => {
+  const { element, onFailure, unmount } = open();
+  unmount();
+  await act(async () => element.emit("chatkit.error", { error: new Error("gone") }));
+  expect(onFailure).not.toHaveBeenCalled();
+});

@@ -1,0 +1,116 @@
+import { act, render, screen } from "@testing-library/react";
+import userEvent from "@testing-library/user-event";
+import { AccessToken } from "@/services/access_token";
+import { ChatApi } from "@/services/chat_api";
+import { ApiServer, makeToken, sendJson } from "@/testing/apiServer";
+import ChatKitRoom from "./ChatKitRoom";
+
+const server = new ApiServer();
+let api: ChatApi;
+
+beforeAll(async () => {
+  window.matchMedia = () => new EventTarget() as MediaQueryList;
+  server.answer((response) => sendJson(response, { data: [] }));
+  const token = new AccessToken("ada", async () => makeToken("ada"));
+  api = new ChatApi({ apiUrl: await server.start() }, "ada", token);
+});
+afterAll(() => server.stop());
+beforeEach(() => localStorage.clear());
+afterEach(() => jest.restoreAllMocks());
+
+function Example() {
+  const nothing = () => undefined;
+  return (
+    <ChatKitRoom
+      api={api}
+      domainKey="domain_pk_1"
+      user={{ id: "ada", name: "Ada", email: "ada@example.com" }}
+      conversationId={null}
+      title={null}
+      isBehindDrawer={false}
+      onTurn={nothing}
+      onOpen={nothing}
+      onList={nothing}
+      onMenu={nothing}
+      builtIn={<main>The built-in chat</main>}
+    />
+  );
+}
+
+const toggle = () => screen.getByRole("switch", { name: "ChatKit" });
+const builtIn = () => screen.queryByText("The built-in chat");
+const element = () => document.querySelector("openai-chatkit");
+
+/** The browser refuses the script. */
+async function block() {
+  await act(async () => {
+    document.head.querySelector("script")!.dispatchEvent(new Event("error"));
+  });
+}
+
+test("ChatKit is what is shown at first", () => {
+  render(<Example />);
+  expect(toggle()).toBeChecked();
+  expect(element()).toBeInTheDocument();
+  expect(builtIn()).toBeNull();
+});
+
+test("the switch changes the chat, by keyboard too, and is remembered", async () => {
+  const { unmount } = render(<Example />);
+  await userEvent.tab();
+  await userEvent.keyboard(" ");
+  expect(toggle()).toHaveFocus();
+  expect(toggle()).not.toBeChecked();
+  expect(builtIn()).toBeVisible();
+  expect(element()).toBeNull();
+  unmount();
+
+  const again = render(<Example />);
+  expect(builtIn()).toBeVisible();
+  await userEvent.click(toggle());
+  expect(element()).toBeInTheDocument();
+  again.unmount();
+
+  render(<Example />);
+  expect(toggle()).toBeChecked();
+});
+
+test("a browser that keeps nothing can be switched all the same", async () => {
+  for (const method of ["getItem", "setItem", "removeItem"] as const) {
+    jest.spyOn(Storage.prototype, method).mockImplementation(() => {
+      throw new DOMException("denied", "SecurityError");
+    });
+  }
+  render(<Example />);
+  await userEvent.click(toggle());
+  expect(builtIn()).toBeVisible();
+});
+
+test("when ChatKit fails the built-in chat is there, and why, until that is dismissed", async () => {
+  const { unmount } = render(<Example />);
+  await block();
+  expect(builtIn()).toBeVisible();
+  expect(toggle()).not.toBeChecked();
+  expect(screen.getByRole("status")).toHaveTextContent(
+    "ChatKit could not be loaded: its script did not come from cdn.platform.openai.com. " +
+      "This is the built-in chat. Operators: allow that host, or remove CHATKIT_DOMAIN_KEY.",
+  );
+  await userEvent.click(screen.getByRole("button", { name: "Dismiss" }));
+  expect(screen.queryByRole("status")).toBeNull();
+  expect(toggle()).toHaveFocus();
+  unmount();
+
+  render(<Example />);
+  expect(toggle()).toBeChecked(); // that was no choice of the person's
+});
+
+test("after a failure ChatKit can be tried again", async () => {
+  render(<Example />);
+  await block();
+  await userEvent.click(toggle());
+  expect(screen.getByRole("status")).toBeEmptyDOMElement();
+  expect(element()).toBeInTheDocument();
+  expect(document.head.querySelectorAll("script")).toHaveLength(1);
+  await block();
+  expect(builtIn()).toBeVisible();
+});

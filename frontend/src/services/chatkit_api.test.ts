@@ -1,0 +1,230 @@
+import type { ServerResponse } from "node:http";
+import { ApiServer, makeToken, sendJson } from "@/testing/apiServer";
+import { problem } from "@/testing/chat";
+import { AccessToken } from "./access_token";
+import { ChatApi } from "./chat_api";
+import { ChatKitApi } from "./chatkit_api";
+
+const server = new ApiServer();
+let url: string;
+
+beforeAll(async () => (url = await server.start()));
+afterAll(() => server.stop());
+
+const ANSWER = "/api/ada/conversations/c-1/messages/m-2";
+const CANCEL = `${ANSWER}/cancel`;
+const CREATE = { type: "threads.create", params: {} };
+const ADD = { type: "threads.add_user_message", params: { thread_id: "c-1" } };
+
+function createKit(shown: string | null = null) {
+  let issued = 0;
+  const token = new AccessToken("ada", async () => makeToken("ada", 900, ++issued));
+  const listener = { onTurn: jest.fn(), onList: jest.fn() };
+  const api = new ChatApi({ apiUrl: url }, "ada", token);
+  return { ...listener, kit: new ChatKitApi(api, shown, listener) };
+}
+
+/** As ChatKit asks. */
+const ask = (kit: ChatKitApi, operation: object, signal?: AbortSignal) =>
+  kit.fetch(`${url}/api/chatkit`, { method: "POST", body: JSON.stringify(operation), signal });
+
+const event = (value: object) => `data: ${JSON.stringify(value)}\n\n`;
+
+function openTurn(response: ServerResponse) {
+  response.writeHead(200, { "Content-Type": "text/event-stream", "Content-Location": ANSWER });
+  response.write(event({ type: "thread.created" }));
+}
+
+/** Answers ChatKit with `serve` and everything else with nothing. */
+function serve(answer: (response: ServerResponse) => void) {
+  server.answer((response, { path }) =>
+    path === "/api/chatkit" ? answer(response) : sendJson(response, {}),
+  );
+}
+
+const cancelled = () => server.received.filter(({ path }) => path === CANCEL).length;
+
+const settled = () => new Promise((resolve) => setTimeout(resolve, 50));
+
+test("a request goes to the API with a token and a key of its own", async () => {
+  server.answer((response) => sendJson(response, { data: [] }));
+  const { kit } = createKit();
+  const response = await ask(kit, { type: "threads.list", params: {} });
+  await ask(kit, { type: "threads.list", params: {} });
+  await expect(response.json()).resolves.toEqual({ data: [] });
+  const [first, second] = server.received;
+  expect(first).toMatchObject({
+    method: "POST",
+    path: "/api/chatkit",
+    body: { type: "threads.list", params: {} },
+    headers: { authorization: expect.stringMatching(/^Bearer .+\..+/) as string },
+  });
+  expect(first!.headers["idempotency-key"]).toBeTruthy();
+  expect(second!.headers["idempotency-key"]).not.toBe(first!.headers["idempotency-key"]);
+});
+
+test("the token goes nowhere else, whatever address is asked for", async () => {
+  server.answer((response) => sendJson(response, {}));
+  const { kit } = createKit();
+  const init = { method: "POST", body: JSON.stringify({ type: "threads.list" }) };
+  await kit.fetch("https://elsewhere.example/collect", init);
+  expect(server.received).toMatchObject([{ path: "/api/chatkit" }]);
+});
+
+test("a 401 is answered with a new token, under the same key", async () => {
+  server.answer((response) => sendJson(response, {}, server.received.length === 1 ? 401 : 200));
+  const { kit } = createKit();
+  expect((await ask(kit, { type: "threads.list" })).status).toBe(200);
+  const [first, second] = server.received;
+  expect(second!.headers["idempotency-key"]).toBe(first!.headers["idempotency-key"]);
+  expect(second!.headers.authorization).not.toBe(first!.headers.authorization);
+});
+
+test("a request that is lost is sent once more, under the same key", async () => {
+  serve((response) => {
+    if (server.received.length === 1) return void response.destroy();
+    openTurn(response);
+    response.end();
+  });
+  const { kit } = createKit();
+  await expect((await ask(kit, CREATE)).text()).resolves.toContain("thread.created");
+  const [first, second] = server.received;
+  expect(second!.headers["idempotency-key"]).toBe(first!.headers["idempotency-key"]);
+});
+
+test("a server that cannot be reached is an error in ChatKit's own stream", async () => {
+  serve((response) => void response.destroy());
+  const { kit } = createKit();
+  await expect((await ask(kit, CREATE)).text()).resolves.toContain("cannot be reached");
+  expect(server.received).toHaveLength(2);
+  await expect(ask(kit, { type: "threads.list" })).rejects.toThrow("cannot be reached");
+});
+
+test("a turn's stream arrives byte for byte, and its begin and end are told", async () => {
+  serve((response) => {
+    openTurn(response);
+    setTimeout(() => response.end(event({ type: "thread.item.done" })), 20);
+  });
+  const { kit, onTurn } = createKit();
+  const response = await ask(kit, CREATE);
+  expect(response.headers.get("Content-Type")).toBe("text/event-stream");
+  expect(onTurn.mock.calls).toEqual([["c-1"]]);
+  expect(kit.show("c-1")).toBe(false); // the new conversation is the one that is shown
+  await expect(response.text()).resolves.toBe(
+    event({ type: "thread.created" }) + event({ type: "thread.item.done" }),
+  );
+  expect(onTurn.mock.calls).toEqual([["c-1"], ["c-1"]]);
+});
+
+test("what ends in a conversation that was left is not told as the open one's", async () => {
+  serve((response) => {
+    openTurn(response);
+    setTimeout(() => response.end(), 20);
+  });
+  const { kit, onTurn } = createKit("c-1");
+  const response = await ask(kit, ADD);
+  kit.show("c-9");
+  await response.text();
+  expect(onTurn).toHaveBeenCalledTimes(1);
+});
+
+test("Stop stops the turn, not only its stream", async () => {
+  serve(openTurn);
+  const { kit } = createKit("c-1");
+  const stop = new AbortController();
+  const response = await ask(kit, ADD, stop.signal);
+  const text = response.text();
+  stop.abort();
+  await expect(text).rejects.toThrow("aborted");
+  await settled();
+  expect(cancelled()).toBe(1);
+});
+
+test("Stop before the answer has begun stops it as soon as it has", async () => {
+  serve((response) => void setTimeout(() => openTurn(response), 50));
+  const { kit } = createKit();
+  const stop = new AbortController();
+  const response = ask(kit, CREATE, stop.signal);
+  setTimeout(() => stop.abort(), 10);
+  await expect(response).rejects.toThrow("aborted");
+  expect(cancelled()).toBe(0);
+  await settled();
+  await settled();
+  expect(cancelled()).toBe(1);
+});
+
+test("a stream that ChatKit stops reading is a turn to stop, too", async () => {
+  serve(openTurn);
+  const { kit } = createKit("c-1");
+  const response = await ask(kit, ADD);
+  await response.body!.cancel();
+  await settled();
+  expect(cancelled()).toBe(1);
+});
+
+test.each<[string, (kit: ChatKitApi) => unknown]>([
+  ["another conversation is opened", (kit) => kit.show("c-9")],
+  ["ChatKit goes away", (kit) => kit.close()],
+])("when %s the turn goes on", async (_, leave) => {
+  serve(openTurn);
+  const { kit } = createKit("c-1");
+  const stop = new AbortController();
+  const response = await ask(kit, ADD, stop.signal);
+  leave(kit);
+  stop.abort();
+  await expect(response.text()).rejects.toThrow("aborted");
+  await settled();
+  expect(cancelled()).toBe(0);
+});
+
+test("a turn that has ended is not stopped by what is cleaned up after it", async () => {
+  serve((response) => {
+    openTurn(response);
+    response.end();
+  });
+  const { kit } = createKit("c-1");
+  const stop = new AbortController();
+  await (await ask(kit, ADD, stop.signal)).text();
+  stop.abort();
+  await settled();
+  expect(cancelled()).toBe(0);
+});
+
+test.each([
+  [409, problem(409, "Still writing."), { type: "error", code: "custom", allow_retry: true }],
+  [503, { message: "Still writing." }, { type: "error", code: "custom", allow_retry: true }],
+  [429, problem(429, "Still writing."), { type: "notice", level: "warning" }],
+])("a refusal with %i is shown in the words of the problem", async (status, body, shown) => {
+  serve((response) => sendJson(response, body, status));
+  const { kit } = createKit("c-1");
+  const response = await ask(kit, ADD);
+  expect(response.status).toBe(200);
+  expect(response.headers.get("Content-Type")).toBe("text/event-stream");
+  const text = await response.text();
+  expect(text).toMatch(/^data: .*\n\n$/);
+  expect(JSON.parse(text.slice(6))).toEqual({ ...shown, message: "Still writing." });
+});
+
+test("a session that has ended says where to go", async () => {
+  serve((response) => sendJson(response, {}, 401));
+  const { kit } = createKit("c-1");
+  await expect((await ask(kit, ADD)).text()).resolves.toContain("Sign in again in another tab");
+});
+
+test("a refusal of anything else keeps its status", async () => {
+  serve((response) => sendJson(response, problem(404, "No such conversation."), 404));
+  const { kit } = createKit();
+  const response = await ask(kit, { type: "threads.get_by_id", params: { thread_id: "c-9" } });
+  expect(response.status).toBe(404);
+  await expect(response.json()).resolves.toEqual({ detail: "No such conversation." });
+});
+
+test.each(["threads.update", "threads.delete"])("%s is told, once it is done", async (type) => {
+  const { kit, onList } = createKit();
+  serve((response) => sendJson(response, problem(503, "Later."), 503));
+  await ask(kit, { type, params: { thread_id: "c-1" } });
+  expect(onList).not.toHaveBeenCalled();
+  serve((response) => sendJson(response, {}));
+  await ask(kit, { type, params: { thread_id: "c-1" } });
+  expect(onList).toHaveBeenCalledTimes(1);
+});

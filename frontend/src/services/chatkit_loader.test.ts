@@ -1,0 +1,106 @@
+const SCRIPT = "script[src='https://cdn.platform.openai.com/deployments/chatkit/chatkit.js']";
+
+let isDefined: boolean;
+let startChatKit: (element: HTMLElement) => Promise<void>;
+
+beforeEach(() => {
+  jest.useFakeTimers();
+  isDefined = false;
+  jest.spyOn(customElements, "get").mockImplementation(() => (isDefined ? HTMLElement : undefined));
+  // A page of its own for each test: the script is loaded once a page.
+  jest.isolateModules(() => {
+    ({ startChatKit } = jest.requireActual("./chatkit_loader"));
+  });
+});
+
+afterEach(() => {
+  jest.useRealTimers();
+  jest.restoreAllMocks();
+  document.head.innerHTML = "";
+});
+
+const scripts = () => [...document.querySelectorAll(SCRIPT)];
+
+function start() {
+  const element = document.createElement("openai-chatkit");
+  const ended = jest.fn();
+  const outcome = startChatKit(element).then(
+    () => "ready",
+    (failure: Error & { advice: string }) => `${failure.message} (${failure.advice})`,
+  );
+  void outcome.then(ended);
+  return { element, outcome, ended };
+}
+
+async function scriptCame({ withElement }: { withElement: boolean }) {
+  isDefined = withElement;
+  scripts().at(-1)!.dispatchEvent(new Event("load"));
+  await jest.advanceTimersByTimeAsync(0);
+}
+
+test("a script that is blocked fails at once, and leaves nothing behind", async () => {
+  const { outcome } = start();
+  scripts()[0]!.dispatchEvent(new Event("error"));
+  await expect(outcome).resolves.toBe(
+    "ChatKit could not be loaded: its script did not come from cdn.platform.openai.com. (allow that host)",
+  );
+  expect(scripts()).toEqual([]);
+});
+
+test("a script that defines no element fails at once", async () => {
+  const { outcome } = start();
+  await scriptCame({ withElement: false });
+  await expect(outcome).resolves.toContain("was not ChatKit. (look what answers in place");
+});
+
+test("a script that does not come fails after 8 seconds", async () => {
+  const { outcome, ended } = start();
+  await jest.advanceTimersByTimeAsync(7_999);
+  expect(ended).not.toHaveBeenCalled();
+  await jest.advanceTimersByTimeAsync(1);
+  await expect(outcome).resolves.toContain("did not come from cdn.platform.openai.com within 8 s");
+});
+
+test("an element that never gets ready fails 12 seconds after its script", async () => {
+  const { outcome, ended } = start();
+  await jest.advanceTimersByTimeAsync(5_000);
+  await scriptCame({ withElement: true });
+  await jest.advanceTimersByTimeAsync(11_999);
+  expect(ended).not.toHaveBeenCalled();
+  await jest.advanceTimersByTimeAsync(1);
+  await expect(outcome).resolves.toMatch(/silent for 12 seconds.*domain is registered/);
+});
+
+test("an error before it is ready fails with the words of the error", async () => {
+  const { element, outcome } = start();
+  await scriptCame({ withElement: true });
+  const detail = { error: new Error("Domain verification failed") };
+  element.dispatchEvent(new CustomEvent("chatkit.error", { detail }));
+  await expect(outcome).resolves.toContain("did not start: Domain verification failed.");
+});
+
+test("an element that gets ready works, whatever it reports afterwards", async () => {
+  const { element, outcome } = start();
+  await scriptCame({ withElement: true });
+  element.dispatchEvent(new CustomEvent("chatkit.ready"));
+  const detail = { error: new Error("A stream broke") };
+  element.dispatchEvent(new CustomEvent("chatkit.error", { detail }));
+  await jest.advanceTimersByTimeAsync(20_000);
+  await expect(outcome).resolves.toBe("ready");
+});
+
+test("the script is loaded once, and after a failure once more", async () => {
+  const first = start();
+  const second = start();
+  expect(scripts()).toHaveLength(1);
+  scripts()[0]!.dispatchEvent(new Event("error"));
+  await Promise.all([first.outcome, second.outcome]);
+
+  const third = start();
+  expect(scripts()).toHaveLength(1);
+  await scriptCame({ withElement: true });
+  third.element.dispatchEvent(new CustomEvent("chatkit.ready"));
+  await expect(third.outcome).resolves.toBe("ready");
+  start();
+  expect(scripts()).toHaveLength(1);
+});
