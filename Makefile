@@ -60,7 +60,7 @@ test: ## Check the code and run all tests
 	@echo "== end to end"
 	@$(RUN) -m local.dev --e2e node_modules/.bin/playwright test
 	@echo "== end to end, through the gateway"
-	@$(RUN) -m local.dev --gateway --e2e node_modules/.bin/playwright test chat isolation tools
+	@$(RUN) -m local.dev --gateway --e2e node_modules/.bin/playwright test chat.spec isolation tools
 
 .PHONY: test-python
 test-python:

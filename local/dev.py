@@ -28,6 +28,8 @@ from local.supervisor import Service, Supervisor, answers
 E2E_TESTS = services.ROOT / "tests" / "e2e"
 # The same API, with an agent that also has tools that stop, fail and dawdle.
 E2E_API = "tests.e2e.api:create_app"
+# Something to show and to pick: a domain key, and two models.
+CHATKIT_IN_TESTS = {"CHATKIT_DOMAIN_KEY": "local", "OPENAI_MODEL": "offline,offline-2"}
 # A person watches the words come; a test has no time to.
 PERSONS_WORD_DELAY_MS, TESTS_WORD_DELAY_MS = 25, 1
 CHECK_EVERY_S = 0.5
@@ -106,7 +108,7 @@ def run_e2e(state: State, env: Environment, command: list[str], *, gateway: bool
     with database(state, env, durable=False) as postgres, Supervisor(state.logs) as supervisor:
         env = {**env, **auth_environment(state, ports, postgres)}
         migrate_auth(env, postgres)
-        env = {**env, **start_offline_model(supervisor, env, TESTS_WORD_DELAY_MS)}
+        env = {**env, **start_offline_model(supervisor, env, TESTS_WORD_DELAY_MS), **CHATKIT_IN_TESTS}
         with step("Build of the front end"):
             services.build_frontend(env)
         start_api_and_frontend(supervisor, state, ports, env, postgres, built=True, factory=E2E_API)

@@ -15,6 +15,16 @@ export default defineConfig({
   reporter: "list",
   use: {
     baseURL: process.env.PARLEY_URL,
+    // The built-in chat, but for the tests that choose otherwise.
+    storageState: {
+      cookies: [],
+      origins: [
+        {
+          origin: process.env.PARLEY_URL,
+          localStorage: [{ name: "parley.chat", value: "built-in" }],
+        },
+      ],
+    },
     viewport: { width: 1280, height: 800 },
     trace: "retain-on-failure",
     launchOptions: {

@@ -1,3 +1,5 @@
+import type { Locator } from "@playwright/test";
+import { expectNoViolations } from "./axe";
 import { ADA, Chat, expect, stateOf, test } from "./parley";
 
 test.use({ storageState: stateOf(ADA) });
@@ -94,4 +96,51 @@ test("a message and an answer can be copied", async ({ page, context }) => {
   await chat.answers.getByRole("button", { name: "Copy the answer" }).click();
   await expect(chat.answers.getByRole("button", { name: "Copied" })).toBeVisible();
   expect(await page.evaluate(() => navigator.clipboard.readText())).toBe("some **bold** words");
+});
+
+test("a rating stays, can be changed and removed, and is taken back when it cannot be stored", async ({
+  page,
+}) => {
+  const chat = new Chat(page);
+  await chat.start();
+  await chat.ask("My river is the Thames.");
+  const good = chat.answers.getByRole("button", { name: "Good answer" });
+  const bad = chat.answers.getByRole("button", { name: "Bad answer" });
+  const press = async (button: Locator) => {
+    const stored = page.waitForResponse(
+      (response) =>
+        response.url().endsWith("/feedback") && response.request().method() !== "OPTIONS",
+    );
+    await button.press("Enter");
+    expect((await stored).ok()).toBe(true);
+  };
+  const expectPressed = async (isGood: boolean, isBad: boolean) => {
+    await expect(good).toHaveAttribute("aria-pressed", String(isGood));
+    await expect(bad).toHaveAttribute("aria-pressed", String(isBad));
+  };
+  await expectPressed(false, false);
+
+  await press(good);
+  await expectPressed(true, false);
+  await page.reload();
+  await expectPressed(true, false);
+  await expectNoViolations(page);
+  for (const colorScheme of ["light", "dark"] as const) {
+    await page.emulateMedia({ colorScheme });
+    await page.screenshot({ path: `test-results/screenshots/rating-${colorScheme}.png` });
+  }
+
+  await press(bad);
+  await expectPressed(false, true);
+  await page.route(/\/feedback$/, (route) => route.abort());
+  await bad.click();
+  await expect(page.getByRole("alert").filter({ hasText: "cannot be reached" })).toBeVisible();
+  await expectPressed(false, true);
+  await page.unroute(/\/feedback$/);
+
+  await press(bad);
+  await expectPressed(false, false);
+  await expect(page.getByRole("main").getByRole("alert")).toHaveCount(0);
+  await page.reload();
+  await expectPressed(false, false);
 });

@@ -90,11 +90,10 @@ def behind_proxy(
 
 def model_calls(model_url: str, canary: str) -> int:
     """How often the model was asked for an answer to a message with these words."""
-    asked = httpx.get(f"{model_url}/log").json()["requests"]
-    return sum(
-        canary in str(each["body"]["input"][-1]) and "Write a title" not in str(each["body"])
-        for each in asked
-    )
+    requests = httpx.get(f"{model_url}/log").json()["requests"]
+    # Other tests speak the other protocol, in which this word is another.
+    asked = [each["body"] for each in requests if "input" in each["body"]]
+    return sum(canary in str(body["input"][-1]) and "Write a title" not in str(body) for body in asked)
 
 
 def unavailable(reply: httpx.Response) -> bool:

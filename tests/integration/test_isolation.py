@@ -42,6 +42,9 @@ class Row:
 MESSAGE = "/api/{user_id}/conversations/{conversation_id}/messages/{message_id}"
 MATRIX = [
     Row("GET", "/api/me", others=200),
+    Row("GET", "/api/models", others=200),
+    # What its operations name is tried in test_chatkit_isolation.py.
+    Row("POST", "/api/chatkit", {"type": "threads.list", "params": {}}, others=200),
     Row("POST", "/api/mcp", {"jsonrpc": "2.0", "id": 1, "method": "tools/list"}, others=200),
     Row("POST", "/api/{user_id}/chat", {"message": "hi"}),
     Row("GET", "/api/{user_id}/conversations"),
@@ -49,6 +52,8 @@ MATRIX = [
     Row("PATCH", "/api/{user_id}/conversations/{conversation_id}", {"title": "stolen"}),
     Row("GET", "/api/{user_id}/conversations/{conversation_id}/messages"),
     Row("GET", f"{MESSAGE}/versions"),
+    Row("PUT", f"{MESSAGE}/feedback", {"rating": "up"}),
+    Row("DELETE", f"{MESSAGE}/feedback", owners=204),
     Row("POST", f"{MESSAGE}/cancel"),
     Row("POST", f"{MESSAGE}/regenerate"),
     Row("POST", f"{MESSAGE}/approval", {"approved": True}),

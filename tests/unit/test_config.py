@@ -27,6 +27,11 @@ def test_little_is_needed_and_the_rest_has_a_default() -> None:
     assert (settings.turn_deadline_s, settings.openai_api, settings.on_lambda) == (25, "responses", False)
 
 
+def test_the_first_of_several_models_is_the_default(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OPENAI_MODEL", "gpt-5-mini, gpt-5")
+    assert Settings.load().models == ("gpt-5-mini", "gpt-5")
+
+
 @pytest.mark.parametrize("name", NEEDED)
 def test_a_missing_variable_is_named(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv(name)
@@ -40,6 +45,7 @@ def test_a_missing_variable_is_named(name: str, monkeypatch: pytest.MonkeyPatch)
         ("TURN_DEADLINE_S", "soon"),
         ("TURN_DEADLINE_S", "0"),
         ("OPENAI_API", "telepathy"),
+        ("OPENAI_MODEL", " , "),
         ("HISTORY_TOKENS", "1"),
         ("QUOTA_TURNS_PER_DAY", "-1"),
         ("LOG_LEVEL", "LOUD"),

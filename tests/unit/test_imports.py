@@ -9,7 +9,7 @@ PACKAGE = Path(__file__).parents[2] / "layers" / "parley" / "python" / "parley"
 
 # A room may import from the rooms after it, and from the base, which imports nothing above itself.
 ROOMS = ["door", "priming", "main", "api", "chatkit", "services", "repositories", "models", "tools"]
-BASE = {"config", "errors", "ids", "logs", "metrics"}
+BASE = {"config", "errors", "ids", "logs", "metrics", "text"}
 # Under the rooms, above the base.
 GROUND = {"database", "security", "migrate"}
 

@@ -381,7 +381,8 @@ def test_faults_reach_the_agents_sdk(
         with pytest.raises(error):
             await chat.say("Hello")
 
-    with_client(url, work, timeout=0.3)
+    # Where the time does not have to run out, a busy machine gets more of it.
+    with_client(url, work, timeout=0.3 if error is openai.APITimeoutError else 10)
 
 
 def test_a_rate_limit_says_when_to_try_again(url: str) -> None:

@@ -13,7 +13,13 @@ from agents.mcp import _compat, util
 
 @pytest.mark.parametrize(
     ("package", "pinned"),
-    [("pg8000", "1.31.6"), ("openai-agents", "0.24.0"), ("openai", "3.54.0"), ("mcp", "2.3.0")],
+    [
+        ("pg8000", "1.31.6"),
+        ("openai-agents", "0.24.0"),
+        ("openai", "3.54.0"),
+        ("openai-chatkit", "1.6.5"),
+        ("mcp", "2.3.0"),
+    ],
 )
 def test_the_version_is_the_one_that_was_read(package: str, pinned: str) -> None:
     assert version(package) == pinned

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from parley.config import MigrationSettings, Settings
-from parley.main import create_app, create_light_app
+from parley.main import EXPOSED_HEADERS, create_app, create_light_app
 from tests.stack import ROOT, references, rendered, source, transformed
 
 PUBLIC = {
@@ -89,6 +89,9 @@ def test_preflights_need_no_token(stack: dict[str, Any]) -> None:
     assert not [route for route in routes(stack) if route.startswith(("OPTIONS", "ANY", "X-AMAZON"))]
     (cors,) = (stack["HttpApi"]["Properties"]["Body"]["x-amazon-apigateway-cors"],)
     assert cors["allowOrigins"] == ["https://chat.example.com"]
+    assert cors["exposeHeaders"] == [name.lower() for name in EXPOSED_HEADERS]
+    streamed = stack["StreamFunctionUrl"]["Properties"]["Cors"]
+    assert streamed["ExposeHeaders"] == cors["exposeHeaders"]
 
 
 def operations(app: Any) -> set[tuple[str, str]]:
