@@ -53,8 +53,9 @@ test: ## Check the code and run all tests
 	$(SETUP) --npm frontend tests/e2e --debian
 	@echo "== checks"
 	@$(MAKE) --no-print-directory check-python check-frontend check-stack
-	@echo "== tests of the back end"
-	@$(MAKE) --no-print-directory test-python
+	@echo "== tests of the back end$(if $(ALSO), on $(PYTHON) and $(ALSO))"
+	@$(MAKE) --no-print-directory $(if $(ALSO),--jobs=2 --output-sync=target test-python-also) \
+		test-python $(if $(ALSO),DESELECTED="--ignore-glob=tests/functions/test_*.py")
 	@echo "== tests of the front end"
 	@npm --prefix frontend run --silent test
 	@echo "== end to end"
@@ -65,7 +66,19 @@ test: ## Check the code and run all tests
 .PHONY: test-python
 test-python:
 	$(SETUP)
-	@$(RUN) -m pytest -p local.no_skips
+	@$(RUN) -m pytest -p local.no_skips $(DESELECTED)
+
+# What takes minutes is run on one of two Pythons: the functions on the other one, which is that of Lambda, and
+# here what asks the database for its promises rather than Python.
+OF_THE_DATABASE = tests/integration/test_crash.py \
+	tests/integration/test_database.py::test_no_statement_crosses_in_a_pooler \
+	tests/integration/test_chatkit_model.py::test_a_thousand_random_operations_of_two_users_are_answered_as_they_must_be
+
+# Beside `test-python`, before the browser's tests, which want the machine for themselves.
+.PHONY: test-python-also
+test-python-also:
+	@$(MAKE) --no-print-directory test-python PYTHON=$(ALSO) VENV=.venv-also \
+		DESELECTED="$(OF_THE_DATABASE:%=--deselect=%)"
 
 .PHONY: build
 build: ## Build what AWS Lambda runs into .aws-sam/build; ARCH=arm64 for Graviton
