@@ -12,6 +12,7 @@ const config: NextConfig = {
   images: { unoptimized: true },
   poweredByHeader: false,
   agentRules: false,
+  devIndicators: false, // it lies upon the person's name
   reactStrictMode: true,
   // What depends on run-time settings (the content security policy) is set in src/proxy.ts.
   headers: async () => [

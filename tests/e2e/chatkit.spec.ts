@@ -273,14 +273,32 @@ test.describe("with a stand-in for ChatKit's element", () => {
     await kit.begin("[offline: words=60, word=50] Two.");
     await expect(kit.answers).toContainText("quick brown");
     const second = await chat.conversationId();
+    await page.getByRole("button", { name: "New thread" }).click();
+    await expect(page).toHaveURL("/chat");
+
+    await kit.begin("[offline: words=60, word=50] Three.");
+    await expect(kit.answers).toContainText("quick brown");
+    const third = await chat.conversationId();
     await toggleOf(page).click();
-    for (const id of [second, first]) {
+    for (const id of [third, second, first]) {
       await chat.conversations.locator(`a[href="/chat/${id}"]`).click();
       await expect(chat.send).toBeVisible();
       await expect(chat.answers.last().getByRole("button", { name: "Copy" })).toBeVisible();
       await expect(chat.messages).not.toContainText("You stopped this answer.");
     }
     expect(asked.filter((url) => url.endsWith("/cancel"))).toEqual([]);
+  });
+
+  test("what is being written goes along into the other chat", async ({ page }) => {
+    const kit = new ChatKit(page);
+    const chat = new Chat(page);
+    await kit.open();
+    await toggleOf(page).click();
+    await chat.composer.fill("Half a sentence");
+    await toggleOf(page).click();
+    await expect(kit.composer).toHaveValue("Half a sentence");
+    await toggleOf(page).click();
+    await expect(chat.composer).toHaveValue("");
   });
 
   test("an answer is rated and asked for again", async ({ page }) => {

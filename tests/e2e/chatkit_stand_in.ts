@@ -56,6 +56,10 @@ export function defineStandIn() {
       await this.#open(threadId);
     }
 
+    async setComposerValue({ text }: { text: string }) {
+      this.#find<HTMLTextAreaElement>("textarea").value = text;
+    }
+
     /** Ready when its frame has come, as the real one. */
     #start({ startScreen, initialThread }: Options) {
       this.#root.innerHTML = `

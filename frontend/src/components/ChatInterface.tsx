@@ -3,6 +3,7 @@
 import { lazy, Suspense, useCallback, useEffect, useState, type MouseEvent } from "react";
 import { useActiveConversation } from "@/hooks/useActiveConversation";
 import { useConversations } from "@/hooks/useConversations";
+import { useDraft } from "@/hooks/useDraft";
 import { useIsInBrowser } from "@/hooks/useIsInBrowser";
 import { issueAccessToken, signOut } from "@/lib/auth-client";
 import { AccessToken } from "@/services/access_token";
@@ -46,6 +47,7 @@ export function ChatInterface(props: ChatInterfaceProps) {
   );
   const conversations = useConversations(api);
   const { active, open, adopt } = useActiveConversation(initialConversationId);
+  const [draft, onDraft] = useDraft(active.key);
   const [isDrawerOpen, setDrawerOpen] = useState(false);
   const isInBrowser = useIsInBrowser();
   const { refresh } = conversations;
@@ -79,6 +81,8 @@ export function ChatInterface(props: ChatInterfaceProps) {
     conversationId: active.id,
     title,
     isBehindDrawer: isDrawerOpen,
+    draft,
+    onDraft,
     onMenu: () => setDrawerOpen(true),
   };
   const builtIn = (
@@ -104,6 +108,7 @@ export function ChatInterface(props: ChatInterfaceProps) {
         <Suspense>
           <ChatKitRoom
             {...panel}
+            view={active.key}
             domainKey={chatKitDomainKey}
             onTurn={onChange}
             onOpen={onOpen}

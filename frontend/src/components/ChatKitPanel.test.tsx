@@ -10,6 +10,11 @@ import { STARTERS } from "./EmptyState";
 class StandIn extends HTMLElement {
   options!: ChatKitOptions;
   readonly threads: (string | null)[] = [];
+  written = "";
+
+  async setComposerValue({ text }: { text: string }) {
+    this.written = text;
+  }
 
   setOptions(options: ChatKitOptions) {
     this.options = options;
@@ -46,17 +51,21 @@ beforeEach(() => {
   );
 });
 
-function open(conversationId: string | null = null) {
+function open(conversationId: string | null = null, draft = "") {
   const callbacks = {
     onTurn: jest.fn(),
     onOpen: jest.fn(),
     onList: jest.fn(),
     onFailure: jest.fn(),
     onMenu: jest.fn(),
+    onDraft: jest.fn(),
   };
+  let view = 0;
   const panel = (id: string | null) => (
     <ChatKitPanel
       {...callbacks}
+      view={view++}
+      draft={draft}
       api={api}
       domainKey="domain_pk_1"
       user={{ id: "ada", name: "Ada", email: "ada@example.com" }}
@@ -69,8 +78,8 @@ function open(conversationId: string | null = null) {
   return { ...callbacks, element, unmount, show: (id: string | null) => rerender(panel(id)) };
 }
 
-async function openReady(conversationId: string | null = null) {
-  const opened = open(conversationId);
+async function openReady(conversationId: string | null = null, draft = "") {
+  const opened = open(conversationId, draft);
   await act(async () => {
     document.head.querySelector("script")?.dispatchEvent(new Event("load"));
     opened.element.emit("chatkit.ready");
@@ -155,9 +164,42 @@ test("what is opened while ChatKit starts is opened when it is ready", async () 
   expect(element.threads).toEqual(["c-2"]);
 });
 
+test("what was written in the built-in chat goes on in ChatKit, once it is ready", async () => {
+  const { element, onDraft } = open(null, "Half a sent");
+  expect(element.written).toBe("");
+  await act(async () => element.emit("chatkit.ready"));
+  expect(element.written).toBe("Half a sent");
+  expect(onDraft.mock.calls).toEqual([[""]]);
+});
+
+test("a new conversation after one whose answer has not begun is another one", async () => {
+  const { element, show } = await openReady();
+  server.answer((response, { path }) => {
+    if (path !== "/api/chatkit") sendJson(response, { data: [] });
+  });
+  const { fetch } = element.options.api as CustomApiConfig;
+  const init = { method: "POST", body: JSON.stringify({ type: "threads.create", params: {} }) };
+  void fetch!(url, init).catch(() => undefined);
+  await act(
+    async () =>
+      void (await waitFor(() => expect(server.received.at(-1)!.path).toBe("/api/chatkit"))),
+  );
+  show(null);
+  expect(element.threads).toEqual([null]);
+});
+
+test("a frame that is taken away is a failure of ChatKit", async () => {
+  const { element, onFailure } = open();
+  const root = element.attachShadow({ mode: "open" });
+  root.innerHTML = "<iframe></iframe>";
+  await act(async () => element.emit("chatkit.ready"));
+  root.innerHTML = "";
+  await waitFor(() => expect(onFailure).toHaveBeenCalledTimes(1), { timeout: 3_000 });
+});
+
 test("an error before it is ready is a failure of ChatKit, one after that is not", async () => {
   const started = await openReady();
-  const error = { error: new Error("Domain verification failed") };
+  const error = { error: new Error("The stream broke") };
   await act(async () => started.element.emit("chatkit.error", error));
   expect(started.onFailure).not.toHaveBeenCalled();
   started.unmount();
@@ -165,7 +207,7 @@ test("an error before it is ready is a failure of ChatKit, one after that is not
   const { element, onFailure } = open();
   await act(async () => element.emit("chatkit.error", error));
   expect(onFailure.mock.calls).toEqual([
-    [expect.objectContaining({ message: expect.stringContaining("Domain veri") as string })],
+    [expect.objectContaining({ message: expect.stringContaining("The stream broke") as string })],
   ]);
 });
 

@@ -3,7 +3,7 @@ import { useEffect, useLayoutEffect, useState } from "react";
 import { useColorScheme } from "@/hooks/useColorScheme";
 import type { ChatApi } from "@/services/chat_api";
 import { ChatKitApi } from "@/services/chatkit_api";
-import { startChatKit, type ChatKitFailure } from "@/services/chatkit_loader";
+import { startChatKit, watchFrame, type ChatKitFailure } from "@/services/chatkit_loader";
 import type { Model } from "@/services/types";
 import type { User } from "./ChatInterface";
 import styles from "./ChatKitPanel.module.css";
@@ -16,7 +16,11 @@ export interface ChatKitPanelProps {
   domainKey: string;
   user: User;
   conversationId: string | null;
+  /** Changes whenever another conversation is opened, be it a new one after a new one. */
+  view: number;
   title: string | null;
+  draft: string;
+  onDraft: (draft: string) => void;
   /** A turn has begun or ended in the open conversation, which may be new. */
   onTurn: (conversationId: string) => void;
   /** Another conversation was opened, or a new one. */
@@ -53,14 +57,14 @@ function useModels(api: ChatApi): Model[] {
 
 /** The callbacks of the first render count. */
 export function ChatKitPanel(props: ChatKitPanelProps) {
-  const { api, conversationId, onTurn, onList, onOpen, onFailure } = props;
+  const { api, conversationId, view, draft, onDraft, onTurn, onList, onOpen, onFailure } = props;
   const [isReady, setReady] = useState(false);
   const [initialThread] = useState(conversationId);
   const [kit] = useState(() => new ChatKitApi(api, conversationId, { onTurn, onList }));
   const models = useModels(api);
   const colorScheme = useColorScheme();
 
-  const { control, ref, setThreadId } = useChatKit({
+  const { control, ref, setThreadId, setComposerValue } = useChatKit({
     api: { url: api.chatKitUrl, domainKey: props.domainKey, fetch: kit.fetch },
     theme: themeOf(colorScheme),
     initialThread,
@@ -89,23 +93,40 @@ export function ChatKitPanel(props: ChatKitPanelProps) {
   });
 
   useEffect(() => {
+    const element = ref.current!;
     let isGone = false;
-    startChatKit(ref.current!).then(
-      () => isGone || setReady(true),
+    let endWatch: () => void = () => undefined;
+    startChatKit(element).then(
+      () => {
+        if (isGone) return;
+        setReady(true);
+        endWatch = watchFrame(element, onFailure);
+      },
       (failure: ChatKitFailure) => isGone || onFailure(failure),
     );
     return () => {
       isGone = true;
+      endWatch();
     };
   }, [ref, onFailure]);
 
   useEffect(() => {
-    if (isReady && kit.show(conversationId)) void setThreadId(conversationId);
-  }, [isReady, kit, conversationId, setThreadId]);
+    // Where that fails ChatKit says so itself.
+    if (isReady && kit.open(conversationId)) setThreadId(conversationId).catch(() => undefined);
+  }, [isReady, kit, conversationId, view, setThreadId]);
+
+  // What was written in the built-in chat goes on here.
+  useEffect(() => {
+    if (isReady && draft)
+      setComposerValue({ text: draft }).then(
+        () => onDraft(""),
+        () => undefined,
+      );
+  }, [isReady, draft, onDraft, setComposerValue]);
 
   useLayoutEffect(() => {
-    kit.open();
-    return () => kit.close();
+    kit.enter();
+    return () => kit.leave();
   }, [kit]);
 
   return (

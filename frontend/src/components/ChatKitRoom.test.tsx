@@ -26,6 +26,9 @@ function Example() {
       domainKey="domain_pk_1"
       user={{ id: "ada", name: "Ada", email: "ada@example.com" }}
       conversationId={null}
+      view={0}
+      draft=""
+      onDraft={nothing}
       title={null}
       isBehindDrawer={false}
       onTurn={nothing}

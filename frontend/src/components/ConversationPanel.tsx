@@ -1,4 +1,4 @@
-import { useRef, useState } from "react";
+import { useRef, type Dispatch, type SetStateAction } from "react";
 import { isRunning, type ChatMessage } from "@/hooks/messages";
 import type { ChatState } from "@/hooks/openChat";
 import { toolName } from "@/hooks/toolName";
@@ -32,6 +32,8 @@ interface ConversationPanelProps {
   conversationId: string | null;
   title: string | null;
   isBehindDrawer: boolean;
+  draft: string;
+  onDraft: Dispatch<SetStateAction<string>>;
   onChange: (conversationId: string) => void;
   onLeave: () => void;
   onMenu: () => void;
@@ -39,7 +41,7 @@ interface ConversationPanelProps {
 
 export function ConversationPanel(props: ConversationPanelProps) {
   const { state, store } = useChat(props.api, props.conversationId, props.onChange);
-  const [draft, setDraft] = useState("");
+  const { draft, onDraft } = props;
   const composer = useRef<HTMLTextAreaElement>(null);
   const room = useRef<HTMLElement>(null);
   const { view, messages } = state;
@@ -58,7 +60,7 @@ export function ConversationPanel(props: ConversationPanelProps) {
 
   function withdraw({ id, content }: ChatMessage) {
     store.withdraw(id);
-    setDraft((written) => (written ? `${content}\n\n${written}` : content));
+    onDraft((written) => (written ? `${content}\n\n${written}` : content));
     composer.current?.focus();
   }
 
@@ -115,7 +117,7 @@ export function ConversationPanel(props: ConversationPanelProps) {
           <Composer
             ref={composer}
             draft={draft}
-            onDraft={setDraft}
+            onDraft={onDraft}
             isBusy={isBusy}
             canStop={isAnswering && !state.isStopping}
             onSend={store.send}

@@ -44,7 +44,13 @@ function serve(answer: (response: ServerResponse) => void) {
 
 const cancelled = () => server.received.filter(({ path }) => path === CANCEL).length;
 
-const settled = () => new Promise((resolve) => setTimeout(resolve, 50));
+const keys = () =>
+  server.received
+    .filter(({ path }) => path === "/api/chatkit")
+    .map(({ headers }) => headers["idempotency-key"]);
+
+/** Longer than leaving a conversation takes. */
+const settled = () => new Promise((resolve) => setTimeout(resolve, 400));
 
 test("a request goes to the API with a token and a key of its own", async () => {
   server.answer((response) => sendJson(response, { data: [] }));
@@ -149,7 +155,6 @@ test("Stop before the answer has begun stops it as soon as it has", async () => 
   await expect(response).rejects.toThrow("aborted");
   expect(cancelled()).toBe(0);
   await settled();
-  await settled();
   expect(cancelled()).toBe(1);
 });
 
@@ -164,17 +169,102 @@ test("a stream that ChatKit stops reading is a turn to stop, too", async () => {
 
 test.each<[string, (kit: ChatKitApi) => unknown]>([
   ["another conversation is opened", (kit) => kit.show("c-9")],
-  ["ChatKit goes away", (kit) => kit.close()],
-])("when %s the turn goes on", async (_, leave) => {
+  ["ChatKit goes away", (kit) => kit.leave()],
+])("when %s the turn goes on, whatever ChatKit does first", async (_, leave) => {
   serve(openTurn);
   const { kit } = createKit("c-1");
   const stop = new AbortController();
   const response = await ask(kit, ADD, stop.signal);
-  leave(kit);
   stop.abort();
+  leave(kit);
   await expect(response.text()).rejects.toThrow("aborted");
   await settled();
   expect(cancelled()).toBe(0);
+});
+
+const breakOff = (response: ServerResponse) => {
+  openTurn(response);
+  setTimeout(() => response.destroy(), 20);
+};
+const complete = (response: ServerResponse) => {
+  openTurn(response);
+  response.end();
+};
+const refuse =
+  (status: number): typeof complete =>
+  (response) =>
+    sendJson(response, { message: "Not now." }, status);
+
+/** Answers ChatKit's first request with the first, and so on. */
+function serveInTurn(...answers: (typeof complete)[]) {
+  serve((response) => answers.shift()!(response));
+}
+
+test("a turn whose stream broke is not stopped by ChatKit's giving it up", async () => {
+  serve(breakOff);
+  const { kit } = createKit("c-1");
+  const giveUp = new AbortController();
+  const response = await ask(kit, ADD, giveUp.signal);
+  await expect(response.text()).rejects.toThrow();
+  giveUp.abort();
+  await settled();
+  expect(cancelled()).toBe(0);
+});
+
+test("what ChatKit aborts in a hidden tab is no Stop, and comes again under the same key", async () => {
+  const hidden = jest.spyOn(document, "hidden", "get").mockReturnValue(true);
+  serve(openTurn);
+  const { kit } = createKit("c-1");
+  const hide = new AbortController();
+  const response = await ask(kit, ADD, hide.signal);
+  hide.abort();
+  await expect(response.text()).rejects.toThrow("aborted");
+  await settled();
+  hidden.mockRestore();
+  expect(cancelled()).toBe(0);
+  await ask(kit, ADD);
+  const [first, second] = keys();
+  expect(second).toBe(first);
+});
+
+test.each([
+  ["its stream broke", breakOff],
+  ["a gateway answered", refuse(502)],
+])("a turn asked for again after %s is the same, and another one is not", async (_, fail) => {
+  serveInTurn(fail, complete, complete);
+  const { kit } = createKit("c-1");
+  for (let times = 0; times < 3; times++) {
+    await (await ask(kit, ADD)).text().catch(() => undefined);
+  }
+  const [first, again, another] = keys();
+  expect(again).toBe(first);
+  expect(another).not.toBe(first);
+});
+
+test("a turn that was stopped or refused does not come again under its key", async () => {
+  serveInTurn(openTurn, refuse(409), complete);
+  const { kit } = createKit("c-1");
+  const stop = new AbortController();
+  const response = await ask(kit, ADD, stop.signal);
+  stop.abort();
+  await expect(response.text()).rejects.toThrow("aborted");
+  await settled();
+  await ask(kit, ADD);
+  await ask(kit, ADD);
+  expect(new Set(keys()).size).toBe(3);
+});
+
+test("a conversation that began and was left is listed, and not taken for the next new one", async () => {
+  serve((response) => void setTimeout(() => openTurn(response), 50));
+  const { kit, onTurn, onList } = createKit();
+  const asked = ask(kit, CREATE);
+  await new Promise((resolve) => setTimeout(resolve, 10));
+  expect(kit.open(null)).toBe(true);
+  await asked;
+  expect(onTurn).not.toHaveBeenCalled();
+  expect(onList).toHaveBeenCalledTimes(1);
+  expect(kit.show(null)).toBe(false);
+  expect(kit.open(null)).toBe(false); // nothing has been said in it
 });
 
 test("a turn that has ended is not stopped by what is cleaned up after it", async () => {
@@ -216,7 +306,15 @@ test("a refusal of anything else keeps its status", async () => {
   const { kit } = createKit();
   const response = await ask(kit, { type: "threads.get_by_id", params: { thread_id: "c-9" } });
   expect(response.status).toBe(404);
-  await expect(response.json()).resolves.toEqual({ detail: "No such conversation." });
+  await expect(response.json()).resolves.toMatchObject({ message: "No such conversation." });
+});
+
+test("deleting what is gone is done", async () => {
+  serve((response) => sendJson(response, problem(404, "No such conversation."), 404));
+  const { kit, onList } = createKit();
+  const response = await ask(kit, { type: "threads.delete", params: { thread_id: "c-9" } });
+  expect(response.status).toBe(200);
+  expect(onList).toHaveBeenCalledTimes(1);
 });
 
 test.each(["threads.update", "threads.delete"])("%s is told, once it is done", async (type) => {

@@ -2,6 +2,7 @@ const SCRIPT = "script[src='https://cdn.platform.openai.com/deployments/chatkit/
 
 let isDefined: boolean;
 let startChatKit: (element: HTMLElement) => Promise<void>;
+let watchFrame: (element: HTMLElement, onGone: (failure: Error) => void) => () => void;
 
 beforeEach(() => {
   jest.useFakeTimers();
@@ -9,7 +10,7 @@ beforeEach(() => {
   jest.spyOn(customElements, "get").mockImplementation(() => (isDefined ? HTMLElement : undefined));
   // A page of its own for each test: the script is loaded once a page.
   jest.isolateModules(() => {
-    ({ startChatKit } = jest.requireActual("./chatkit_loader"));
+    ({ startChatKit, watchFrame } = jest.requireActual("./chatkit_loader"));
   });
 });
 
@@ -103,4 +104,37 @@ test("the script is loaded once, and after a failure once more", async () => {
   await expect(third.outcome).resolves.toBe("ready");
   start();
   expect(scripts()).toHaveLength(1);
+});
+
+function watch() {
+  const element = document.createElement("div");
+  const root = element.attachShadow({ mode: "open" });
+  root.innerHTML = "<div><iframe></iframe></div>";
+  const onGone = jest.fn();
+  const end = watchFrame(element, onGone);
+  return { frame: root.querySelector("iframe")!, onGone, end };
+}
+
+test("an element that takes its frame away fails, unless it puts another in its place", async () => {
+  const { frame, onGone } = watch();
+  const place = frame.parentElement!;
+  frame.remove();
+  await jest.advanceTimersByTimeAsync(500);
+  place.append(frame);
+  await jest.advanceTimersByTimeAsync(20_000);
+  expect(onGone).not.toHaveBeenCalled();
+
+  place.remove();
+  await jest.advanceTimersByTimeAsync(1_000);
+  const message = expect.stringContaining("did not start: it took its frame away again.") as string;
+  expect(onGone.mock.calls).toEqual([[expect.objectContaining({ message })]]);
+});
+
+test("a frame that goes after the watch has ended is nobody's concern", async () => {
+  const { frame, onGone, end } = watch();
+  frame.remove();
+  await jest.advanceTimersByTimeAsync(500);
+  end();
+  await jest.advanceTimersByTimeAsync(20_000);
+  expect(onGone).not.toHaveBeenCalled();
 });

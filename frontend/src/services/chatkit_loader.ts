@@ -3,6 +3,7 @@ const SCRIPT = `https://${HOST}/deployments/chatkit/chatkit.js`;
 const ELEMENT = "openai-chatkit";
 const SCRIPT_WITHIN_MS = 8_000;
 const READY_WITHIN_MS = 12_000;
+const FRAME_BACK_WITHIN_MS = 1_000;
 
 /** Why ChatKit is not there, in words for the person and for who runs this page. */
 export class ChatKitFailure extends Error {
@@ -42,7 +43,7 @@ export async function startChatKit(element: HTMLElement): Promise<void> {
     element.addEventListener("chatkit.ready", () => resolve());
     element.addEventListener("chatkit.error", (event) => {
       const { error } = (event as CustomEvent<{ error: Error }>).detail;
-      reject(notStarted(error.message));
+      reject(notStarted(error.message ?? String(error)));
     });
   });
   started.catch(() => undefined); // it may fail before anybody waits for it
@@ -51,6 +52,27 @@ export async function startChatKit(element: HTMLElement): Promise<void> {
     setTimeout(() => reject(notStarted("it was silent for 12 seconds")), READY_WITHIN_MS);
   });
   return Promise.race([started, silence]);
+}
+
+/**
+ * Tells when an element that was ready takes its frame away and stays blank, as it may where the page's domain
+ * is refused. Returns what ends the watch. A frame that cannot be seen is not watched.
+ */
+export function watchFrame(element: HTMLElement, onGone: (failure: ChatKitFailure) => void) {
+  const root = element.shadowRoot;
+  const hasFrame = () => root?.querySelector("iframe") != null;
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const observer = new MutationObserver(() => {
+    clearTimeout(timer);
+    if (hasFrame()) return;
+    const failure = notStarted("it took its frame away again");
+    timer = setTimeout(() => onGone(failure), FRAME_BACK_WITHIN_MS);
+  });
+  if (root && hasFrame()) observer.observe(root, { childList: true, subtree: true });
+  return () => {
+    observer.disconnect();
+    clearTimeout(timer);
+  };
 }
 
 /** Of the page, not of one element: a script runs once. */
