@@ -151,8 +151,11 @@ def test_what_is_streamed_is_what_is_stored(client: ChatKitClient) -> None:
 def test_every_time_has_a_zone(client: ChatKitClient) -> None:
     """Trap 3: the SDK makes local times without one, which a browser takes for its own."""
     told = client.create("Hello")
-    items = [event.item for event in told if hasattr(event, "item")]
-    assert all(item.created_at.tzinfo is not None for item in items)
+    things = [getattr(event, "item", None) or getattr(event, "thread", None) for event in told]
+    times = [thing.created_at for thing in things if thing]
+    assert told[0].type == "thread.created"
+    assert len(times) > 3
+    assert all(time.tzinfo is not None for time in times)
 
 
 def test_a_title_comes_with_the_turn(client: ChatKitClient) -> None:

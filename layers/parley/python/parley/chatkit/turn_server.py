@@ -11,6 +11,7 @@ from chatkit.types import (
     Attachment,
     Page,
     SyncCustomActionResponse,
+    Thread,
     ThreadItem,
     ThreadMetadata,
     ThreadStreamEvent,
@@ -50,6 +51,12 @@ class TurnServer(ChatKitServer[None]):
                 raise event.problem
         assert sender is not None  # noqa: S101 (plans.py)
         return SyncCustomActionResponse(updated_item=settled(sender, approved=action.type == APPROVE))
+
+    def _to_thread_response(self, thread: ThreadMetadata | Thread) -> Thread:
+        # The SDK's own method, and private: it tells of a new thread's time, a local one without a zone,
+        # before anything else of it is called.
+        thread.created_at = thread.created_at.astimezone(UTC)
+        return super()._to_thread_response(thread)
 
     async def handle_stream_cancelled(self, *_: Any, **__: Any) -> None:
         """A client that goes away does not stop the turn, which stores itself."""
