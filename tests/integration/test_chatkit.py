@@ -369,6 +369,29 @@ def test_a_call_that_needs_approval_is_a_widget_with_two_actions(
     assert len(ordered) == approved
 
 
+@pytest.mark.parametrize("operation", ["threads.custom_action", "threads.sync_custom_action"])
+def test_a_decision_is_about_what_was_asked_and_not_about_what_came_after(
+    client: ChatKitClient, operation: str
+) -> None:
+    ordered.clear()
+    thread = thread_of(client.create(f"{use('order', what='tea')} then {use('order', what='a car')}"))
+    first = only(client.items(thread), WidgetItem)
+    action = {"type": "parley.approve", "payload": None}
+    params = {"thread_id": thread, "item_id": first.id, "action": action}
+    assert client.send(operation, params, "once").status_code == 200
+    second = only(client.items(thread), WidgetItem)
+    assert (ordered, "a car" in second.model_dump_json()) == (["tea"], True)
+    assert second.id != first.id
+
+    for key in ("once", "again"):
+        assert client.send(operation, params, key).status_code == 200
+        assert only(client.items(thread), WidgetItem).id == second.id
+    assert ordered == ["tea"]
+    told = client.stream("threads.custom_action", **{**params, "item_id": second.id})
+    assert done(told, AssistantMessageItem)
+    assert ordered == ["tea", "a car"]
+
+
 def test_a_decision_without_a_stream_gives_the_widget_as_it_is_then(client: ChatKitClient) -> None:
     ordered.clear()
     thread = thread_of(client.create(use("order", what="tea")))
@@ -397,6 +420,24 @@ def test_a_client_tool_is_carried_out_by_the_page(client: ChatKitClient) -> None
     assert '{"city": "Kiel"}' in only(items, WorkflowItem).workflow.tasks[0].content
     again = client.stream("threads.add_client_tool_output", **params)
     assert text_of(done(again, AssistantMessageItem)) == text_of(done(told, AssistantMessageItem))
+
+
+def test_what_a_page_gives_twice_is_not_given_to_the_next_tool(client: ChatKitClient, alice: Person) -> None:
+    asked = f"{use('find_place', exact=True)} and {use('find_place', exact=False)}"
+    thread = thread_of(client.create(asked))
+
+    def give(result: str, key: str) -> int:
+        params = {"thread_id": thread, "result": result}
+        return client.send("threads.add_client_tool_output", params, key).status_code
+
+    def outputs() -> list[str | None]:
+        return [call["output"] for call in alice.messages(thread)[1]["tool_calls"]]
+
+    assert [give("Kiel", "first"), give("Kiel", "first")] == [200, 200]
+    assert alice.messages(thread)[1]["status"] == "waiting_approval"
+    assert give("Bonn", "first") == 422
+    assert give("Bonn", "second") == 200
+    assert outputs() == ["Kiel", "Bonn"]
 
 
 QUESTIONS = [

@@ -2,8 +2,8 @@
 
 A user's message is one item with its id. An assistant's is several: the answer, with the message's id; its
 tool calls as a workflow, `{id}:tools`; how it ended, when it did not complete, `{id}:state`; what it said
-before it was tried again in vain, `{id}:earlier`; and what it waits for: `{id}:approval` for all calls that
-need a person's approval, `{id}:{call_id}` for each client tool and question.
+before it was tried again in vain, `{id}:earlier`; and what it waits for: `{id}:{call_id}` for each client
+tool and question, and one, with the id of the first of them, for all calls that need a person's approval.
 """
 
 import json
@@ -41,7 +41,7 @@ from parley.tools.client_tools import Kind, Questions
 
 ANY_ITEM: TypeAdapter[ThreadItem] = TypeAdapter(ThreadItem)
 
-TOOLS, STATE, EARLIER, APPROVAL = "tools", "state", "earlier", "approval"
+TOOLS, STATE, EARLIER = "tools", "state", "earlier"
 APPROVE, REJECT = "parley.approve", "parley.reject"
 # Of a call's arguments and of its output, in characters: the built-in chat shows them whole.
 MAX_TASK_TEXT = 1_000
@@ -169,7 +169,9 @@ def requests_of(
     items: list[ThreadItem] = []
     to_approve = [call for call in calls if call["name"] not in client_tools]
     if to_approve:
-        items.append(WidgetItem(id=item_id(answer_id, APPROVAL), widget=_approval(to_approve), **at))
+        # An id of its own each time that the turn waits: what was asked before is not what is asked now.
+        widget_id = item_id(answer_id, to_approve[0]["call_id"])
+        items.append(WidgetItem(id=widget_id, widget=_approval(to_approve), **at))
     for call in calls:
         if client_tools.get(call["name"]) == "question":
             inputs = questions_of(call["arguments"])

@@ -138,7 +138,11 @@ class Planner:
         if params.item_id is None:
             raise wrong("params/item_id", "The item whose action this is has to be named.")
         answer = self._message(user_id, params.thread_id, params.item_id)
+        _, _, call_id = params.item_id.partition(":")
         calls = self._calls(answer, None)
+        if calls and calls[0]["call_id"] != call_id:
+            # Asked about before: the calls that wait now are others, about which nothing is said.
+            calls = [call for call in self._all_calls(answer, None) if call["call_id"] == call_id]
         if not calls:
             raise wrong("params/item_id", "This item has no such action.")
         return self._resume(answer, calls, approved=params.action.type == APPROVE)
@@ -173,12 +177,12 @@ class Planner:
 
     def _calls(self, answer: MessageState, kind: Kind | None) -> list[dict[str, Any]]:
         """The answer's calls of a kind (None: those that need approval), or those of them that wait."""
-        calls = [
-            call
-            for call in tool_calls(answer.message.run_items, answer.status)
-            if self._client_tools.get(call["name"]) == kind
-        ]
+        calls = self._all_calls(answer, kind)
         return [call for call in calls if call["status"] == "waiting_approval"] or calls
+
+    def _all_calls(self, answer: MessageState, kind: Kind | None) -> list[dict[str, Any]]:
+        calls = tool_calls(answer.message.run_items, answer.status)
+        return [call for call in calls if self._client_tools.get(call["name"]) == kind]
 
 
 def _answers(call: Mapping[str, Any], submission: StructuredInputSubmission) -> str:

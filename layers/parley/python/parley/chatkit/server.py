@@ -135,6 +135,7 @@ class ChatKit:
         shown: list[ThreadItem] = []
         if plan.waiting is not None:
             shown = items_of(plan.waiting, "waiting_approval", self._client_tools)
+            shown += [item for item in plan.items if item.id not in {each.id for each in shown}]
         answer = AnswerEvents(created, self._client_tools, plan.waiting, shown)
         failure: CustomStreamError | None = None
         try:

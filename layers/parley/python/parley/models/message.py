@@ -78,6 +78,9 @@ class Message(SQLModel, table=True):
     superseded: bool = Field(default=False, sa_column_kwargs={"server_default": text("false")})
     idempotency_key: str | None = Field(default=None, max_length=255)
     request_hash: str | None = None
+    # Of the request that the turn went on with last, after it had waited for approval.
+    resume_key: str | None = Field(default=None, max_length=255)
+    resume_hash: str | None = None
     run_id: uuid.UUID | None = None
     lease_expires_at: datetime | None = Field(default=None, sa_column=Column(DateTime(timezone=True)))
     cancel_requested: bool = Field(default=False, sa_column_kwargs={"server_default": text("false")})

@@ -157,6 +157,9 @@ class TurnService:
         asked = [request.kind, request.message, str(request.conversation_id), str(named)]
         if request.model is not None:
             asked.append(request.model)
+        if (decision := request.decision) is not None:
+            # Not the calls: which of them wait depends on when it is asked.
+            asked += [str(decision.approved), *sorted(set(decision.outputs.values()))]
         return NewTurn(
             user_id=request.user_id,
             kind=request.kind,
@@ -169,8 +172,7 @@ class TurnService:
             run_id=new_id(),
             content=request.message,
             tokens=estimate_tokens(request.message),
-            # A turn keeps the key that it began with.
-            idempotency_key=None if request.kind == "resume" else request.idempotency_key,
+            idempotency_key=request.idempotency_key,
             request_hash=hashlib.sha256(json.dumps(asked).encode()).hexdigest(),
             model=request.model or self._service.model,
         )

@@ -37,7 +37,8 @@ begin
     -- One begin at a time a user: makes the quota exact and twin requests with one key wait for each other.
     perform pg_advisory_xact_lock(hashtextextended(p_user_id, 0));
 
-    if p_idempotency_key is not null then
+    -- A turn keeps the key that it began with; those that it went on with lie beside it.
+    if p_idempotency_key is not null and p_kind <> 'resume' then
         select * into previous from message
         where user_id = p_user_id and idempotency_key = p_idempotency_key;
         if previous.request_hash <> p_request_hash then
@@ -104,7 +105,12 @@ begin
         -- Another ChatKit server may have stored an answer to nothing, or deleted the question.
         elsif p_kind = 'regenerate' and not exists (select from message where id = target.reply_to) then
             return jsonb_build_object('outcome', 'wrong_role');
-        elsif p_kind = 'resume' and target.status <> 'waiting_approval' then
+        elsif p_kind = 'resume' and target.resume_key = p_idempotency_key
+              and target.resume_hash <> p_request_hash then
+            return jsonb_build_object('outcome', 'key_reused');
+        -- It may wait again, for another decision.
+        elsif p_kind = 'resume' and (target.status <> 'waiting_approval'
+                                     or target.resume_key = p_idempotency_key) then
             return jsonb_build_object('outcome', 'replay', 'answer_id', target.id);
         elsif p_kind = 'resume' then
             previous := target;
@@ -133,6 +139,10 @@ begin
         set status = 'in_progress', error = null, completed_at = null, cancel_requested = false,
             run_id = p_run_id, lease_expires_at = lease
         where id = p_answer_id;
+        if p_kind = 'resume' then
+            update message set resume_key = p_idempotency_key, resume_hash = p_request_hash
+            where id = p_answer_id;
+        end if;
         if run_state is null then
             update message
             set content = '', run_items = null, run_state = null, input_tokens = null, output_tokens = null
