@@ -130,6 +130,30 @@ def test_a_turn_may_wait_more_than_once_and_keeps_what_it_did_before(alice: Pers
     assert done == [(alice.id, "tea")]
 
 
+def test_a_decision_made_late_or_sent_twice_is_about_what_was_asked_then(alice: Person) -> None:
+    done.clear()
+    steps = ("order", "tea"), ("order", "milk")
+    first = alice.say(
+        " then ".join(f'use the tool {tool} with {{"what": "{what}"}}' for tool, what in steps)
+    ).json()
+    (asked,) = (call["call_id"] for call in first["tool_calls"])
+
+    def approve(key: str, calls: list[str] | None) -> Any:
+        body = {"approved": True, "calls": calls}
+        return alice.http.post(path(first), json=body, headers={"Idempotency-Key": key})
+
+    assert approve("once", [asked]).json()["status"] == "waiting_approval"
+    for key, calls in (("once", [asked]), ("once", None), ("late", [asked])):
+        reply = approve(key, calls)
+        assert (reply.status_code, reply.json()["status"]) == (200, "waiting_approval")
+        assert ("idempotency-replayed" in reply.headers) == (key == "once")
+    assert done == [(alice.id, "tea")]
+    refused = alice.http.post(path(first), json={"approved": False}, headers={"Idempotency-Key": "late"})
+    assert (refused.status_code, refused.json()["type"]) == (422, "/problems/idempotency-key-reused")
+    assert approve("new", None).json()["status"] == "completed"
+    assert done == [(alice.id, "tea"), (alice.id, "milk")]
+
+
 def test_what_was_done_before_the_decision_is_there_while_the_rest_runs(
     shops: tuple[str, str], alice: Person
 ) -> None:

@@ -86,7 +86,10 @@ test.each([
   await waitFor(() => expect(shown()[1]).toEqual(["assistant", "completed", "Let me ask. There."]));
   expect(calls()).toEqual([ended.status]);
   expect(chat.turns()).toMatchObject([
-    { path: "/api/ada/conversations/c-1/messages/a-1/approval", body: { approved } },
+    {
+      path: "/api/ada/conversations/c-1/messages/a-1/approval",
+      body: { approved, calls: [DONE.call_id] },
+    },
   ]);
 });
 

@@ -87,7 +87,10 @@ export class ChatStore {
   decide = async (messageId: string, approved: boolean) => {
     const { conversationId } = this.#chat.state;
     if (!conversationId || this.#chat.isBusy) return;
-    await this.#run(messageId, { kind: "approval", conversationId, messageId, approved });
+    // Those that are shown: the turn may wait for others since.
+    const waiting = this.#chat.find(messageId)?.toolCalls.filter(isWaiting) ?? [];
+    const calls = waiting.map(({ call_id }) => call_id);
+    await this.#run(messageId, { kind: "approval", conversationId, messageId, approved, calls });
   };
 
   /** Takes a message that could not be sent back, for its writer to change it. */
@@ -237,6 +240,6 @@ function isSameAct(request: TurnRequest, act: Act): boolean {
 }
 
 function contentOf(act: Act): string {
-  if (act.kind === "approval") return String(act.approved);
+  if (act.kind === "approval") return `${act.approved} ${act.calls.join(" ")}`;
   return act.kind === "regenerate" ? "" : act.message;
 }

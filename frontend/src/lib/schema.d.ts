@@ -287,6 +287,11 @@ export interface components {
         Approval: {
             /** Approved */
             approved: boolean;
+            /**
+             * Calls
+             * @description The `call_id`s that are decided about; none: all that wait
+             */
+            calls?: string[] | null;
         };
         /**
          * ChatReply

@@ -206,7 +206,7 @@ function turnBody(turn: TurnRequest): object | undefined {
     case "edit":
       return { message: turn.message };
     case "approval":
-      return { approved: turn.approved };
+      return { approved: turn.approved, calls: turn.calls };
     case "regenerate":
       return undefined;
     default:

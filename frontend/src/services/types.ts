@@ -18,7 +18,13 @@ export type Act =
   | { kind: "send"; conversationId: string | null; message: string }
   | { kind: "edit"; conversationId: string; messageId: string; message: string }
   | { kind: "regenerate"; conversationId: string; messageId: string }
-  | { kind: "approval"; conversationId: string; messageId: string; approved: boolean };
+  | {
+      kind: "approval";
+      conversationId: string;
+      messageId: string;
+      approved: boolean;
+      calls: string[];
+    };
 
 export type TurnRequest = Act & { idempotencyKey: string };
 

@@ -89,6 +89,10 @@ class Approval(BaseModel):
     model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [{"approved": True}]})
 
     approved: bool
+    calls: Annotated[
+        list[str] | None,
+        Field(max_length=100, description="The `call_id`s that are decided about; none: all that wait"),
+    ] = None
 
 
 @router.post("/chat", response_model=ChatReply, responses=_TURN, summary="Say something, get an answer")
@@ -130,7 +134,8 @@ async def edit(
 async def decide(
     conversation_id: ConversationId, message_id: MessageId, body: Approval, turn: Turn
 ) -> Response:
-    return await turn.answer("resume", conversation_id, message_id, decision=Decision(body.approved))
+    decision = Decision(body.approved, frozenset(body.calls) if body.calls is not None else None)
+    return await turn.answer("resume", conversation_id, message_id, decision=decision)
 
 
 @router.post(
