@@ -1,13 +1,18 @@
 """The ChatKit protocol over HTTP: every operation, as its owner."""
 
+import asyncio
 import json
 import threading
 import time
+import uuid
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from datetime import UTC, datetime
+from types import SimpleNamespace
 from typing import Any
 from urllib.parse import urlsplit
 
+import httpx
 import pytest
 from agents import Agent, function_tool
 from chatkit.logger import logger as sdk
@@ -17,14 +22,18 @@ from chatkit.types import (
     StructuredInputItem,
     TaskItem,
     ThreadItem,
+    ThreadMetadata,
     ThreadStreamEvent,
     UserMessageItem,
     WidgetItem,
     WorkflowItem,
 )
 from pydantic import SecretStr
+from sqlalchemy import text
 
 from local.postgres import Postgres
+from parley.chatkit.store import HasUser, PostgresStore
+from parley.database import Database
 from parley.logs import configure_logging
 from parley.tools.client_tools import ask_user, client_tool
 from tests.chatkit_client import THREAD, THREADS, ChatKitClient, message, text_of
@@ -171,6 +180,16 @@ def test_a_conversation_goes_on_and_the_model_remembers(client: ChatKitClient) -
     assert kinds(told)[0] == "thread.item.done"
     assert "Ada" in text_of(done(told, AssistantMessageItem))
     assert len(client.items(thread)) == 4
+
+
+def test_the_model_is_told_the_newest_of_a_long_thread(client: ChatKitClient) -> None:
+    """Trap 8: the quickstart tells it the oldest 20 items."""
+    thread = thread_of(client.create("My name is Bob"))
+    for number in range(10):
+        client.add(thread, f"This is number {number}")
+    client.add(thread, "My name is Ada")
+    told = client.add(thread, "What is my name?")
+    assert "Ada" in text_of(done(told, AssistantMessageItem))
 
 
 def test_a_repeated_request_runs_nothing_twice(client: ChatKitClient, alice: Person) -> None:
@@ -550,6 +569,17 @@ def test_a_retry_that_fails_has_not_lost_the_old_answer(
     assert [item.id for item in client.items(thread)] == [question.id, done(told, AssistantMessageItem).id]
 
 
+def test_a_retry_that_is_stopped_before_a_word_shows_the_old_answer(
+    client: ChatKitClient, alice: Person, database: Database
+) -> None:
+    thread = thread_of(client.create("Tell me something"))
+    question, answer = client.items(thread)
+    told = client.stream("threads.retry_after_item", thread_id=thread, item_id=question.id)
+    stopped = text("update message set status = 'cancelled', content = '' where id = :id returning id")
+    database.rows(alice.id, stopped, {"id": uuid.UUID(done(told, AssistantMessageItem).id)})
+    assert text_of(only(client.items(thread), AssistantMessageItem)) == text_of(answer)
+
+
 def test_only_what_follows_a_question_can_be_tried_again(client: ChatKitClient) -> None:
     thread = thread_of(client.create("Hello"))
     _, answer = client.items(thread)
@@ -605,6 +635,16 @@ def test_a_thread_is_renamed_and_deleted(client: ChatKitClient, alice: Person) -
     assert alice.http.get(f"/conversations/{thread}").status_code == 404
 
 
+def test_a_thread_of_another_store_is_renamed_under_its_own_id(
+    client: ChatKitClient, alice: Person, database: Database
+) -> None:
+    store = PostgresStore[HasUser](database)
+    visitor = SimpleNamespace(user_id=alice.id)
+    asyncio.run(store.save_thread(ThreadMetadata(id="thr_1a2b", created_at=datetime.now(UTC)), visitor))
+    assert client.read("threads.update", thread_id="thr_1a2b", title="Brought along")["id"] == "thr_1a2b"
+    assert [each["title"] for each in client.read("threads.list")["data"]] == ["Brought along"]
+
+
 def test_feedback_is_the_messages(client: ChatKitClient, alice: Person) -> None:
     thread = thread_of(client.create(use("look", what="it")))
     ids = [item.id for item in client.items(thread)][1:]
@@ -643,6 +683,9 @@ def test_what_is_not_supported_is_said_to_be(client: ChatKitClient, kind: str, p
         b'{"params": {}}',
         b'{"type": "threads.explode", "params": {}}',
         b'{"type": 7, "params": {}}',
+        b'\xef\xbb\xbf{"type": "threads.list", "params": {}}',
+        '{"type": "threads.list", "params": {}}'.encode("utf-16"),
+        b'{"type": "threads.list", "params": {}, "metadata": {"a": ' + b"[" * 300 + b"]" * 300 + b"}}",
         b"\xff\xfe",
     ],
 )
@@ -671,6 +714,18 @@ def test_what_is_not_valid_says_where(client: ChatKitClient, body: Any, pointer:
     assert reply.status_code == 422, reply.text
     assert reply.json()["errors"][0]["pointer"] == pointer
     assert client.read("threads.list")["data"] == []
+
+
+def test_what_is_wrong_everywhere_is_told_in_bounds(client: ChatKitClient) -> None:
+    def feedback(item_ids: list[Any]) -> httpx.Response:
+        params = {"thread_id": str(uuid.uuid4()), "item_ids": item_ids, "kind": "positive"}
+        return client.http.post("/api/chatkit", json={"type": "items.feedback", "params": params})
+
+    for item_ids in ([1] * 900, [1] * 100_000, ["a"] * 101):
+        reply = feedback(item_ids)
+        assert reply.status_code == 422
+        assert 1 <= len(reply.json()["errors"]) <= 20
+    assert feedback(["a"] * 100).status_code == 404
 
 
 def test_a_title_has_a_length(client: ChatKitClient) -> None:

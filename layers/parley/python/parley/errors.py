@@ -117,7 +117,13 @@ class PayloadTooLarge(ProblemError):
     detail = "A request body may have 256 KiB at most."
 
 
+# Of a body of 256 KiB everything can be wrong, and a reply has its limits too.
+MAX_FIELD_ERRORS = 20
+
+
 class Unprocessable(ProblemError):
+    """`errors`: `{"pointer", "detail"}` each, of which the first are told."""
+
     status = 422
     type = "/problems/validation"
     title = "The request is not valid"
@@ -125,7 +131,7 @@ class Unprocessable(ProblemError):
 
     def __init__(self, errors: list[dict[str, str]]) -> None:
         super().__init__()
-        self.errors = errors
+        self.errors = errors[:MAX_FIELD_ERRORS]
 
     def document(self) -> dict[str, Any]:
         return {**super().document(), "errors": self.errors}

@@ -1,6 +1,5 @@
 """The SDK's server for the operations that begin no turn."""
 
-import uuid
 from collections.abc import AsyncIterator, Mapping
 from typing import Any
 
@@ -9,7 +8,7 @@ from chatkit.store import NotFoundError
 from chatkit.types import FeedbackKind, ThreadMetadata, ThreadStreamEvent
 
 from parley.chatkit.items import message_id
-from parley.chatkit.store import HasUser, PostgresStore
+from parley.chatkit.store import HasUser, PostgresStore, conversation_of
 from parley.database import Database
 from parley.repositories import conversations
 from parley.tools.client_tools import Kind
@@ -40,8 +39,8 @@ class _ThreadStore(PostgresStore[HasUser]):
 
     async def save_thread(self, thread: ThreadMetadata, context: HasUser) -> None:
         """Rename it. The SDK has read it before: one that has been deleted since must not come back."""
+        user_id = context.user_id
         changes = {"title": thread.title, "titled": True}
-        if not await self._run(
-            conversations.update_conversation, context.user_id, uuid.UUID(thread.id), changes
-        ):
+        conversation_id = conversation_of(user_id, thread.id)
+        if not await self._run(conversations.update_conversation, user_id, conversation_id, changes):
             raise NotFoundError(thread.id)

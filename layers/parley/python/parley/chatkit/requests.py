@@ -10,6 +10,7 @@ from chatkit.types import (
     AttachmentsDeleteReq,
     ChatKitReq,
     InputTranscribeReq,
+    ItemsFeedbackReq,
     ThreadsAddUserMessageReq,
     ThreadsCreateReq,
     ThreadsUpdateReq,
@@ -20,6 +21,9 @@ from pydantic import TypeAdapter, ValidationError
 from parley.chatkit.store import MAX_PAGE
 from parley.errors import BadRequest, NotFound, NotSupported, Unprocessable
 from parley.text import MessageText, TitleText, storable
+
+# Each entry that is wrong is an error of its own, before any of them is told.
+MAX_LIST = 1_000
 
 _REQUEST: TypeAdapter[ChatKitReq] = TypeAdapter(ChatKitReq)
 _MESSAGE = TypeAdapter(MessageText)
@@ -32,7 +36,8 @@ def read_request(body: bytes) -> ChatKitReq:
         raw = json.loads(body)
         for text in _texts(raw):
             storable(text)
-        request = _REQUEST.validate_python(raw)
+        # As the SDK will, whose parser takes less than Python's: no other encodings, no deep nesting.
+        request = _REQUEST.validate_json(body)
     except ValidationError as error:
         raise _refusal(error) from None
     except (UnicodeDecodeError, json.JSONDecodeError, RecursionError):
@@ -49,6 +54,8 @@ def read_request(body: bytes) -> ChatKitReq:
                 raise NotSupported("Attachments are not supported.")
             if request.params.input.inference_options.tool_choice:
                 raise NotSupported("A choice of tools is not supported.")
+        case ItemsFeedbackReq() if len(request.params.item_ids) > MAX_PAGE:
+            raise wrong("params/item_ids", f"At most {MAX_PAGE} items are rated at once.")
         case ThreadsUpdateReq():
             _check("params/title", _TITLE, request.params.title)
         case _:
@@ -114,5 +121,7 @@ def _texts(value: Any) -> Iterator[str]:
                 yield name
                 yield from _texts(part)
         case list():
+            if len(value) > MAX_LIST:
+                raise ValueError(f"A list has at most {MAX_LIST} entries.")
             for part in value:
                 yield from _texts(part)

@@ -167,7 +167,7 @@ class ChatKit:
         ids = [message_id(item_id) if item_id else None for item_id in item_ids]
         problems = [
             messages.missing_message(self._database, user_id, conversation_id, each or conversation_id)
-            for each in ids
+            for each in set(ids)
         ]
         return max(problems, key=lambda problem: problem.status == 403)
 

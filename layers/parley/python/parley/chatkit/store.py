@@ -69,14 +69,14 @@ class PostgresStore(Store[TContext]):
 
     async def load_thread(self, thread_id: str, context: TContext) -> ThreadMetadata:
         user_id = context.user_id
-        row = await self._run(threads.get_thread, user_id, _conversation_id(user_id, thread_id))
+        row = await self._run(threads.get_thread, user_id, conversation_of(user_id, thread_id))
         return _metadata(_found(row, f"Thread {thread_id}"))
 
     async def save_thread(self, thread: ThreadMetadata, context: TContext) -> None:
         """Store the metadata, of a Thread as well; its items are stored one by one."""
         user_id = context.user_id
         row = ThreadRow(
-            _conversation_id(user_id, thread.id),
+            conversation_of(user_id, thread.id),
             _clean(thread.title or "")[:MAX_TITLE],
             _aware(thread.created_at),
             _clean(thread.model_dump(mode="json", include=_BESIDE_COLUMNS)),
@@ -93,7 +93,7 @@ class PostgresStore(Store[TContext]):
             threads.list_threads,
             user_id,
             limit=limit + 1,
-            after=_conversation_id(user_id, after) if after else None,
+            after=conversation_of(user_id, after) if after else None,
             newest_first=order == "desc",
         )
         rows = _found(found, f"Thread {after}")
@@ -103,7 +103,7 @@ class PostgresStore(Store[TContext]):
 
     async def delete_thread(self, thread_id: str, context: TContext) -> None:
         user_id = context.user_id
-        conversation_id = _conversation_id(user_id, thread_id)
+        conversation_id = conversation_of(user_id, thread_id)
         deleted = await self._run(conversations.delete_conversation, user_id, conversation_id)
         _found(deleted, f"Thread {thread_id}")
 
@@ -116,7 +116,7 @@ class PostgresStore(Store[TContext]):
         found = await self._run(
             thread_items.list_entries,
             user_id,
-            _conversation_id(user_id, thread_id),
+            conversation_of(user_id, thread_id),
             after=_key(after) if after else None,
             # One more than is asked for, and the one that the page starts after.
             limit=limit + 2,
@@ -141,7 +141,7 @@ class PostgresStore(Store[TContext]):
 
     async def load_item(self, thread_id: str, item_id: str, context: TContext) -> ThreadItem:
         user_id = context.user_id
-        conversation_id = _conversation_id(user_id, thread_id)
+        conversation_id = conversation_of(user_id, thread_id)
         entry = await self._run(thread_items.get_entry, user_id, conversation_id, _key(item_id))
         for item in self._items(entry) if entry else []:
             if item.id == item_id:
@@ -157,7 +157,7 @@ class PostgresStore(Store[TContext]):
         The time is made an aware one in the item itself, which the SDK sends to the client afterwards.
         """
         user_id = context.user_id
-        conversation_id = _conversation_id(user_id, thread_id)
+        conversation_id = conversation_of(user_id, thread_id)
         _set_time(item)
         key, stored = _key(item.id), _clean(item.model_dump(mode="json"))
         if isinstance(item, UserMessageItem | AssistantMessageItem) and key.whole:
@@ -185,7 +185,7 @@ class PostgresStore(Store[TContext]):
         A message of a turn of Parley's own is superseded, with all its items: kept, but shown no longer.
         """
         user_id = context.user_id
-        conversation_id = _conversation_id(user_id, thread_id)
+        conversation_id = conversation_of(user_id, thread_id)
         done = await self._run(thread_items.delete_item, user_id, conversation_id, _key(item_id))
         _found(done, f"Thread {thread_id}")
 
@@ -212,7 +212,7 @@ class PostgresStore(Store[TContext]):
         return await self._run(
             messages.set_feedback,
             user_id,
-            _conversation_id(user_id, thread_id),
+            conversation_of(user_id, thread_id),
             [key.message_id for item_id in item_ids if (key := _key(item_id)).message_id],
             {"rating": _RATINGS[kind]},
         )
@@ -252,7 +252,7 @@ def _aware(time: datetime) -> datetime:
     return time.astimezone(UTC)
 
 
-def _conversation_id(user_id: str, thread_id: str) -> uuid.UUID:
+def conversation_of(user_id: str, thread_id: str) -> uuid.UUID:
     """Of a thread from elsewhere, made from its id: the same every time, and another for each user."""
     own = message_id(thread_id)
     if str(own) == thread_id:

@@ -49,9 +49,12 @@ def get_message(database: Database, user_id: str, message_id: uuid.UUID) -> Mess
 
 
 def get_answer(database: Database, user_id: str, question_id: uuid.UUID) -> Message | None:
-    """The newest answer to a user's message."""
-    statement = _of_user(user_id).where(
-        col(Message.reply_to) == question_id, col(Message.superseded).is_(False)
+    """The answer to a user's message; of several, as another ChatKit server may store them, the first."""
+    statement = (
+        _of_user(user_id)
+        .where(col(Message.reply_to) == question_id, col(Message.superseded).is_(False))
+        .order_by(col(Message.seq))
+        .limit(1)
     )
     rows = database.rows(user_id, statement)
     return rows[0][0] if rows else None

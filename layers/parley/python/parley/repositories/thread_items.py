@@ -306,7 +306,9 @@ def _keys(user_id: str, conversation_id: uuid.UUID, key: ItemKey) -> JSON:
 _VERSION = aliased(Message)
 _EARLIER = case(
     (
-        (col(Message.version) > 1) & (col(Message.content) == "") & STATUS.in_(("failed", "interrupted")),
+        (col(Message.version) > 1)
+        & (col(Message.content) == "")
+        & STATUS.in_(("failed", "interrupted", "cancelled")),
         select(col(_VERSION.content))
         .where(
             col(_VERSION.version_of) == col(Message.version_of),

@@ -155,7 +155,8 @@ class TurnService:
     def _new_turn(self, request: TurnRequest) -> NewTurn:
         named = request.named_id or request.target_id
         asked = [request.kind, request.message, str(request.conversation_id), str(named)]
-        if request.model is not None:
+        # That of a turn which is there already is taken from it, and may be another when it is asked again.
+        if request.model is not None and request.kind == "send":
             asked.append(request.model)
         if (decision := request.decision) is not None:
             # Not the calls: which of them wait depends on when it is asked.
