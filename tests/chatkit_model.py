@@ -107,9 +107,8 @@ class Answer:
         """What asks the user."""
         assert self.call
         call_id, name, _ = self.call
-        part = "approval" if name == "order" else call_id
         said = {"order": "", "find_place": name, "ask_user": "pending"}[name]
-        return f"{self.id}:{part}", WAITING[name], said
+        return f"{self.id}:{call_id}", WAITING[name], said
 
     def end(self, state: str, output: str, first: bool) -> None:
         assert self.call

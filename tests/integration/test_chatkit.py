@@ -29,7 +29,6 @@ from chatkit.types import (
     WorkflowItem,
 )
 from pydantic import SecretStr
-from sqlalchemy import text
 
 from local.postgres import Postgres
 from parley.chatkit.store import HasUser, PostgresStore
@@ -567,17 +566,6 @@ def test_a_retry_that_fails_has_not_lost_the_old_answer(
     assert only(items, TaskItem).task.title == "No answer: The model did not answer"
     told = client.stream("threads.retry_after_item", thread_id=thread, item_id=question.id)
     assert [item.id for item in client.items(thread)] == [question.id, done(told, AssistantMessageItem).id]
-
-
-def test_a_retry_that_is_stopped_before_a_word_shows_the_old_answer(
-    client: ChatKitClient, alice: Person, database: Database
-) -> None:
-    thread = thread_of(client.create("Tell me something"))
-    question, answer = client.items(thread)
-    told = client.stream("threads.retry_after_item", thread_id=thread, item_id=question.id)
-    stopped = text("update message set status = 'cancelled', content = '' where id = :id returning id")
-    database.rows(alice.id, stopped, {"id": uuid.UUID(done(told, AssistantMessageItem).id)})
-    assert text_of(only(client.items(thread), AssistantMessageItem)) == text_of(answer)
 
 
 def test_only_what_follows_a_question_can_be_tried_again(client: ChatKitClient) -> None:

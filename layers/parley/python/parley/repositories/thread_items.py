@@ -306,9 +306,7 @@ def _keys(user_id: str, conversation_id: uuid.UUID, key: ItemKey) -> JSON:
 _VERSION = aliased(Message)
 _EARLIER = case(
     (
-        (col(Message.version) > 1)
-        & (col(Message.content) == "")
-        & STATUS.in_(("failed", "interrupted", "cancelled")),
+        (col(Message.version) > 1) & (col(Message.content) == "") & STATUS.in_(("failed", "interrupted")),
         select(col(_VERSION.content))
         .where(
             col(_VERSION.version_of) == col(Message.version_of),
