@@ -253,7 +253,7 @@ def _aware(time: datetime) -> datetime:
 
 
 def conversation_of(user_id: str, thread_id: str) -> uuid.UUID:
-    """Of a thread from elsewhere, made from its id: the same every time, and another for each user."""
+    """The id of a thread's conversation: its own or, where that is no UUID, one made from it and the user."""
     own = message_id(thread_id)
     if str(own) == thread_id:
         return uuid.UUID(thread_id)
