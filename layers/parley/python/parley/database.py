@@ -142,6 +142,12 @@ def sqlstate(error: BaseException | None) -> str | None:
     return None
 
 
+def error_message(error: BaseException | None) -> str:
+    """The server's message in a pg8000 error."""
+    assert isinstance(error, pg8000.dbapi.DatabaseError)  # noqa: S101 (sqlstate() has told so)
+    return str(error.args[0]["M"])
+
+
 def _passing(error: DBAPIError) -> bool:
     """True for an error that says nothing about the statement: it may succeed when sent again."""
     return (

@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from parley.api.dependencies import ConversationId, OwnerId
 from parley.api.messages import MessageOut
 from parley.api.problems import describe
-from parley.api.turns import ChatReply, TurnCall, turn_service
+from parley.api.turn_replies import ChatReply, TurnRequest, turn_service
 from parley.errors import (
     AgentExhausted,
     BadRequest,
@@ -29,7 +29,7 @@ from parley.errors import (
     Unprocessable,
     UpstreamFailed,
 )
-from parley.services.agent_service import Decision
+from parley.models.turn import Decision, Edit, Regenerate, Resume, Send
 from parley.services.turn_service import TurnService
 from parley.text import MessageText
 
@@ -63,7 +63,7 @@ _TURN = _REPLY | describe(*TURN_ERRORS)
 _NEW_VERSION = _REPLY | describe(*TURN_ERRORS, MessageSuperseded)
 
 MessageId = Annotated[uuid.UUID, Path(description="The message's id")]
-Turn = Annotated[TurnCall, Depends()]
+Turn = Annotated[TurnRequest, Depends()]
 
 
 class ChatRequest(BaseModel):
@@ -97,7 +97,7 @@ class Approval(BaseModel):
 
 @router.post("/chat", response_model=ChatReply, responses=_TURN, summary="Say something, get an answer")
 async def chat(body: ChatRequest, turn: Turn) -> Response:
-    return await turn.answer("send", body.conversation_id, message=body.message)
+    return await turn.start(Send(body.conversation_id, body.message))
 
 
 @router.post(
@@ -108,7 +108,7 @@ async def chat(body: ChatRequest, turn: Turn) -> Response:
     description="The old answer is kept as an earlier version; what followed it is superseded.",
 )
 async def regenerate(conversation_id: ConversationId, message_id: MessageId, turn: Turn) -> Response:
-    return await turn.answer("regenerate", conversation_id, message_id)
+    return await turn.start(Regenerate(conversation_id, message_id))
 
 
 @router.post(
@@ -121,7 +121,7 @@ async def regenerate(conversation_id: ConversationId, message_id: MessageId, tur
 async def edit(
     conversation_id: ConversationId, message_id: MessageId, body: EditRequest, turn: Turn
 ) -> Response:
-    return await turn.answer("edit", conversation_id, message_id, body.message)
+    return await turn.start(Edit(conversation_id, message_id, body.message))
 
 
 @router.post(
@@ -135,7 +135,7 @@ async def decide(
     conversation_id: ConversationId, message_id: MessageId, body: Approval, turn: Turn
 ) -> Response:
     decision = Decision(body.approved, frozenset(body.calls) if body.calls is not None else None)
-    return await turn.answer("resume", conversation_id, message_id, decision=decision)
+    return await turn.start(Resume(conversation_id, message_id, decision))
 
 
 @router.post(

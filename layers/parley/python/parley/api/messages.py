@@ -11,26 +11,12 @@ from parley.api.problems import describe
 from parley.api.times import Time
 from parley.database import Database
 from parley.errors import DatabaseUnavailable, Forbidden, NotFound, Unauthorized, Unprocessable
+from parley.models.tool_call import ToolCall, read_tool_calls
 from parley.repositories import conversations, messages
 from parley.repositories.messages import MessageState
-from parley.services.history import tool_calls
 from parley.text import Text
 
 router = APIRouter(prefix="/api/{user_id}/conversations/{conversation_id}/messages", tags=["messages"])
-
-
-class ToolCall(BaseModel):
-    """`arguments` is the JSON that the model wrote, as it wrote it; `duration_ms` is not always known.
-
-    `rejected`: was not made, because a person decided so. `cancelled`: its turn ended before it did.
-    """
-
-    call_id: str
-    name: str
-    arguments: str
-    output: Any = None
-    status: Literal["in_progress", "completed", "failed", "waiting_approval", "rejected", "cancelled"]
-    duration_ms: int | None
 
 
 class TurnUsage(BaseModel):
@@ -80,7 +66,7 @@ class MessageOut(BaseModel):
             {
                 **message.model_dump(include=set(cls.model_fields)),
                 "status": state.status,
-                "tool_calls": tool_calls(message.run_items, state.status),
+                "tool_calls": read_tool_calls(message.run_items, state.status),
                 "usage": usage,
                 "version_count": state.version_count,
             }

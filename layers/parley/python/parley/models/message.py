@@ -13,7 +13,7 @@ class Message(SQLModel, table=True):
     """`seq` orders the messages of a conversation as they were stored, whatever the clocks say.
 
     A user's message is `completed` from the start. An assistant's starts as `in_progress` with a lease
-    (`run_id` is its fencing id) and ends as completed, failed, cancelled or interrupted, or stops as
+    (`lease_id` is the fencing id) and ends as completed, failed, cancelled or interrupted, or stops as
     waiting_approval until a person has decided about a tool call. A row that still
     says `in_progress` after its lease has run out is interrupted: see `repositories.messages.status`.
     """
@@ -27,7 +27,7 @@ class Message(SQLModel, table=True):
             name="message_status_check",
         ),
         CheckConstraint(
-            "status <> 'in_progress' or (run_id is not null and lease_expires_at is not null)",
+            "status <> 'in_progress' or (lease_id is not null and lease_expires_at is not null)",
             name="message_lease_check",
         ),
         UniqueConstraint("conversation_id", "seq", name="message_seq_key"),
@@ -81,7 +81,7 @@ class Message(SQLModel, table=True):
     # Of the request that the turn went on with last, after it had waited for approval.
     resume_key: str | None = Field(default=None, max_length=255)
     resume_hash: str | None = None
-    run_id: uuid.UUID | None = None
+    lease_id: uuid.UUID | None = None
     lease_expires_at: datetime | None = Field(default=None, sa_column=Column(DateTime(timezone=True)))
     cancel_requested: bool = Field(default=False, sa_column_kwargs={"server_default": text("false")})
     created_at: datetime = Field(

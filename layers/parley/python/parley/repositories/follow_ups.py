@@ -35,7 +35,7 @@ class Spent:
 _READ = text("""
     with conv as (
         select *, case when tokens > :history_tokens
-                       then history_cut(id, window_seq, last_seq, :history_tokens / 2)
+                       then cut_window(id, window_seq, last_seq, :history_tokens / 2)
                        else window_seq end as cut
         from conversation c cross join lateral (
             select sum(tokens) as tokens from message m
@@ -66,7 +66,7 @@ _READ = text("""
 _CHARGED = """
     charged as (
         insert into usage (user_id, day, model, input_tokens, output_tokens)
-        select :user_id, (now() at time zone 'utc')::date, :model, :input_tokens, :output_tokens from stored
+        select :user_id, utc_today(), :model, :input_tokens, :output_tokens from stored
         on conflict (user_id, day, model) do update
         set input_tokens = usage.input_tokens + excluded.input_tokens,
             output_tokens = usage.output_tokens + excluded.output_tokens

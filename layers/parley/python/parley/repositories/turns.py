@@ -1,43 +1,43 @@
-"""The two statements of a turn: `begin_turn` and `end_turn`. Each is atomic, and may be sent twice."""
+"""SQL of a turn: `begin_turn` and `end_turn`, and the checkpoints between. Each may safely be sent twice."""
 
 import uuid
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from datetime import datetime
-from typing import Any, Literal
+from typing import Any, Literal, assert_never
 
 from sqlalchemy import bindparam, text
 from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.exc import DBAPIError
 
-from parley.database import Database
+from parley.database import Database, error_message, sqlstate
+from parley.ids import new_id
+from parley.models.tool_call import RunItem
+from parley.models.turn import Act, Edit, Regenerate, Resume, Send
 
 LEASE_S = 30
 
-Kind = Literal["send", "regenerate", "edit", "resume"]
-
 EndStatus = Literal["completed", "failed", "cancelled", "waiting_approval"]
+Refusal = Literal["busy", "key_reused", "over_quota", "not_found", "forbidden", "superseded", "wrong_role"]
+
+# What begin_turn.sql raises, with the refusal as its message.
+_REFUSED = "TR001"
 
 
 @dataclass(frozen=True, slots=True)
 class NewTurn:
-    """What a client asks for. The new ids are used where no stored turn is taken up again.
-
-    `target_id`: the answer to regenerate or resume, or the question to edit.
-    """
+    """A turn to begin. The new ids are used where no stored turn is taken up again."""
 
     user_id: str
-    kind: Kind
-    conversation_id: uuid.UUID | None
-    target_id: uuid.UUID | None
-    new_conversation_id: uuid.UUID
-    title: str
-    question_id: uuid.UUID
-    answer_id: uuid.UUID
-    run_id: uuid.UUID
-    content: str
-    tokens: int
+    act: Act
     idempotency_key: str | None
     request_hash: str
     model: str
+    title: str
+    tokens: int
+    conversation_id: uuid.UUID = field(default_factory=new_id)
+    question_id: uuid.UUID = field(default_factory=new_id)
+    answer_id: uuid.UUID = field(default_factory=new_id)
+    lease_id: uuid.UUID = field(default_factory=new_id)
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,9 +49,11 @@ class Limits:
 
 @dataclass(frozen=True, slots=True)
 class Begun:
-    """The turn runs. `history`: `{"role", "content", "run_items"}` of what precedes the question, of which
-    `summary` stands for the part that is left out. `follow_up`: there is work to do after the reply.
-    `content` and `run_state` are what a resumed turn had when it stopped.
+    """The turn has begun.
+
+    `history`: `{"role", "content", "run_items"}` of the messages before the question, as far as they fit;
+    `summary` stands for the rest. `content` and `run_state`: what a resumed turn had when it stopped.
+    `follow_up`: there is work to do after the reply.
     """
 
     conversation_id: uuid.UUID
@@ -74,7 +76,7 @@ class Replay:
 
 @dataclass(frozen=True, slots=True)
 class Refused:
-    reason: Literal["busy", "key_reused", "over_quota", "not_found", "forbidden", "superseded", "wrong_role"]
+    reason: Refusal
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +86,7 @@ class Ending:
     status: EndStatus
     content: str
     tokens: int
-    run_items: list[dict[str, Any]] | None
+    run_items: list[RunItem] | None
     run_state: dict[str, Any] | None
     error: dict[str, Any] | None
     model: str
@@ -92,27 +94,18 @@ class Ending:
     output_tokens: int
 
 
-_BEGIN = text("""
-    select begin_turn(
-        p_user_id => :user_id, p_kind => :kind, p_conversation_id => :conversation_id,
-        p_target_id => :target_id, p_new_conversation_id => :new_conversation_id, p_title => :title,
-        p_question_id => :question_id, p_answer_id => :answer_id, p_run_id => :run_id,
-        p_content => :content, p_tokens => :tokens,
-        p_idempotency_key => :idempotency_key, p_request_hash => :request_hash, p_model => :model,
-        p_lease_s => :lease_s, p_history_tokens => :history_tokens, p_quota_turns => :quota_turns,
-        p_quota_tokens => :quota_tokens)
-""")
+_BEGIN = text("select begin_turn(:request)").bindparams(bindparam("request", type_=JSONB))
 
-# The conversation's row is locked before the message's, as everywhere: no two statements can deadlock.
-# `held` is the turn as long as this worker's lease on it stands. Where the same worker has ended it already,
-# because the statement was sent twice, nothing changes and nothing is charged again.
+# The conversation's row is locked before the message's, as everywhere, so that no two statements deadlock.
+# `held` is the turn while this worker's lease on it stands. If the same worker has ended it already, because
+# the statement was sent twice, nothing changes and nothing is charged again.
 _END = text("""
     with conv as (
         select id from conversation where id = :conversation_id and user_id = :user_id for update
     ), held as (
         select m.id, m.status as was, m.completed_at, m.input_tokens, m.output_tokens
         from message m join conv on conv.id = m.conversation_id
-        where m.id = :answer_id and m.user_id = :user_id and m.run_id = :run_id
+        where m.id = :answer_id and m.user_id = :user_id and m.lease_id = :lease_id
           and (m.status = :status or m.status = 'in_progress' and m.lease_expires_at > clock_timestamp())
         for update of m
     ), ended as (
@@ -128,7 +121,7 @@ _END = text("""
         from ended where c.id = :conversation_id and c.user_id = :user_id
     ), charged as (
         insert into usage (user_id, day, model, input_tokens, output_tokens)
-        select :user_id, (now() at time zone 'utc')::date, :model,
+        select :user_id, utc_today(), :model,
             :input_tokens - coalesce(held.input_tokens, 0), :output_tokens - coalesce(held.output_tokens, 0)
         from ended cross join held
         on conflict (user_id, day, model) do update
@@ -140,13 +133,12 @@ _END = text("""
     *(bindparam(name, type_=JSONB(none_as_null=True)) for name in ("run_items", "run_state", "error"))
 )
 
-
-# Only the message's row is touched, so that a checkpoint waits for nobody and nobody for it.
+# Touches the message's row only, so that a checkpoint waits for nobody and nobody waits for it.
 _CHECKPOINT = text("""
     update message
     set content = :content, run_items = :run_items,
         lease_expires_at = clock_timestamp() + make_interval(secs => :lease_s)
-    where id = :answer_id and user_id = :user_id and run_id = :run_id
+    where id = :answer_id and user_id = :user_id and lease_id = :lease_id
       and status = 'in_progress' and lease_expires_at > clock_timestamp()
     returning cancel_requested
 """).bindparams(bindparam("run_items", type_=JSONB(none_as_null=True)))
@@ -160,7 +152,7 @@ _CANCEL = text("""
 
 _FORCE_CANCEL = text("""
     update message
-    set status = 'cancelled', run_id = null, lease_expires_at = null,
+    set status = 'cancelled', lease_id = null, lease_expires_at = null,
         input_tokens = coalesce(input_tokens, 0), output_tokens = coalesce(output_tokens, 0),
         completed_at = date_trunc('milliseconds', clock_timestamp())
     where id = :answer_id and user_id = :user_id and status = 'in_progress'
@@ -170,44 +162,62 @@ _FORCE_CANCEL = text("""
 
 def begin_turn(database: Database, turn: NewTurn, limits: Limits) -> Begun | Replay | Refused:
     """Store the question and the answer's placeholder with a lease, and read the history window."""
-    params = {**asdict(turn), **asdict(limits), "lease_s": LEASE_S}
-    result = database.rows(turn.user_id, _BEGIN, params)[0][0]
-    match result["outcome"]:
-        case "started":
-            return Begun(
-                uuid.UUID(result["conversation_id"]),
-                uuid.UUID(result["question_id"]),
-                uuid.UUID(result["answer_id"]),
-                result["question"],
-                result["content"],
-                result["run_state"],
-                result["summary"],
-                result["history"],
-                result["follow_up"],
-            )
-        case "replay":
-            return Replay(uuid.UUID(result["answer_id"]))
-        case reason:
-            return Refused(reason)
+    try:
+        result = database.rows(turn.user_id, _BEGIN, {"request": _turn_request(turn, limits)})[0][0]
+    except DBAPIError as error:
+        if sqlstate(error.orig) != _REFUSED:
+            raise
+        return Refused(error_message(error.orig))  # type: ignore[arg-type]
+    ids = {name: uuid.UUID(result.pop(name)) for name in list(result) if name.endswith("_id")}
+    if result.pop("outcome") == "replay":
+        return Replay(**ids)
+    return Begun(**ids, **result)
+
+
+def _turn_request(turn: NewTurn, limits: Limits) -> dict[str, Any]:
+    """The arguments of begin_turn.sql; its type turn_request says what each means."""
+    act: dict[str, Any]
+    match turn.act:
+        case Send(conversation_id, message):
+            act = {"act": "send", "conversation_id": conversation_id, "content": message}
+        case Regenerate(conversation_id, answer_id):
+            act = {"act": "regenerate", "conversation_id": conversation_id, "target_id": answer_id}
+        case Edit(conversation_id, question_id, message):
+            act = {"act": "edit", "conversation_id": conversation_id, "target_id": question_id}
+            act["content"] = message
+        case Resume(conversation_id, answer_id):
+            act = {"act": "resume", "conversation_id": conversation_id, "target_id": answer_id}
+        case _:
+            assert_never(turn.act)
+    request = act | asdict(limits) | {
+        "user_id": turn.user_id,
+        "new_conversation_id": turn.conversation_id,
+        "title": turn.title,
+        "question_id": turn.question_id,
+        "answer_id": turn.answer_id,
+        "lease_id": turn.lease_id,
+        "tokens": turn.tokens,
+        "idempotency_key": turn.idempotency_key,
+        "request_hash": turn.request_hash,
+        "model": turn.model,
+        "lease_s": LEASE_S,
+    }
+    return {name: str(value) if isinstance(value, uuid.UUID) else value for name, value in request.items()}
 
 
 def checkpoint_turn(
-    database: Database,
-    turn: NewTurn,
-    answer_id: uuid.UUID,
-    content: str,
-    run_items: list[dict[str, Any]] | None,
+    database: Database, turn: NewTurn, answer_id: uuid.UUID, content: str, run_items: list[RunItem]
 ) -> bool | None:
     """Store what there is so far and renew the lease.
 
-    True: someone asked to cancel. None: the turn is lost.
+    True: cancelling was requested. None: this worker no longer holds the turn.
     """
     params = {
         "user_id": turn.user_id,
         "answer_id": answer_id,
-        "run_id": turn.run_id,
+        "lease_id": turn.lease_id,
         "content": content,
-        "run_items": run_items,
+        "run_items": run_items or None,
         "lease_s": LEASE_S,
     }
     rows = database.rows(turn.user_id, _CHECKPOINT, params)
@@ -220,7 +230,7 @@ def request_cancel(database: Database, user_id: str, answer_id: uuid.UUID) -> bo
 
 
 def force_cancel(database: Database, user_id: str, answer_id: uuid.UUID) -> None:
-    """End a running turn over its worker's head; the worker is fenced off, the last checkpoint stays."""
+    """End a running turn whose worker does not react. The lease is taken from it; the last checkpoint stays."""
     database.rows(user_id, _FORCE_CANCEL, {"user_id": user_id, "answer_id": answer_id})
 
 
@@ -229,7 +239,7 @@ def end_turn(database: Database, turn: NewTurn, begun: Begun, ending: Ending) ->
     params = {
         **asdict(ending),
         "user_id": turn.user_id,
-        "run_id": turn.run_id,
+        "lease_id": turn.lease_id,
         "conversation_id": begun.conversation_id,
         "answer_id": begun.answer_id,
     }

@@ -3,9 +3,9 @@
 import logging
 import time
 import uuid
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Sequence
 from contextlib import AbstractAsyncContextManager, nullcontext
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, cast
 
 import agents
@@ -37,19 +37,20 @@ from parley.errors import (
     UpstreamFailed,
 )
 from parley.logs import describe_error
-from parley.services.history import OUTCOME, InputItem
+from parley.models.tool_call import RunItem, ToolCall, with_outcome
+from parley.models.turn import Decision
 from parley.services.model_client import ModelClient
-from parley.tools.caller import Caller
+from parley.tools.api_client import ApiClient
 from parley.tools.failure import ToolFailure
 from parley.tools.remote import RemoteServer
 
 logger = logging.getLogger(__name__)
 
-# Bounds of one turn: how often the model is asked, and how many tokens it reads and writes in all.
-MAX_TURNS = 10
+# Bounds of one turn: how often the model is called, and how many tokens it reads and writes in all.
+MAX_MODEL_CALLS = 10
 MAX_TURN_TOKENS = 200_000
-# Models that think: without the encrypted reasoning in the replayed items they would lose it, since nothing
-# is stored on the model's side.
+# Models that think. Nothing is stored on the model's side, so they would lose their reasoning if the replayed
+# items did not hold it, encrypted.
 REASONING_MODELS = ("o1", "o3", "o4", "gpt-5")
 
 
@@ -58,67 +59,26 @@ class TextDelta:
     delta: str
 
 
-@dataclass(frozen=True, slots=True)
-class ToolProgress:
-    """A tool call began (`in_progress`), or ended: `completed`, `failed`, or not made since `rejected`."""
-
-    call_id: str
-    name: str
-    arguments: str
-    output: str | None = None
-    status: str = "in_progress"
-    duration_ms: int | None = None
-
-
 @dataclass(slots=True)
-class Run:
-    """What a run has produced so far; whole once its stream has ended, and of use when it broke off."""
+class AgentOutput:
+    """What the agent has produced so far. Whole once its stream has ended; still of use if that broke off."""
 
     text: str = ""
-    run_items: list[InputItem] | None = None
+    run_items: list[RunItem] | None = None
     input_tokens: int = 0
     output_tokens: int = 0
-    calls: dict[str, ToolProgress] = field(default_factory=dict)
-    # Where it stopped, when it stopped to wait for approval: of the SDK's making, and `calls` beside it.
+    calls: dict[str, ToolCall] = field(default_factory=dict)
+    # Set when the agent waits for approval: the SDK's RunState, and `calls` beside it.
     state: dict[str, Any] | None = None
 
-    def call_items(self) -> list[InputItem] | None:
+    def call_items(self) -> list[RunItem]:
         """The tool calls so far, as run items."""
-        items: list[InputItem] = []
-        for call in self.calls.values():
-            ids = {"call_id": call.call_id}
-            item = {"type": "function_call", **ids, "name": call.name, "arguments": call.arguments}
-            items.append(self.noted(item))
-            if call.output is not None:
-                items.append({"type": "function_call_output", **ids, "output": call.output})
-        return items or None
-
-    def noted(self, item: InputItem) -> InputItem:
-        """A run item with how its call went, if it is a call."""
-        call = self.calls.get(item.get("call_id", ""))
-        if item.get("type") != "function_call" or call is None or call.status == "in_progress":
-            return item
-        return item | {OUTCOME: {"status": call.status, "duration_ms": call.duration_ms}}
-
-
-@dataclass(frozen=True, slots=True)
-class Decision:
-    """What was decided about the tool calls that a turn waits for: about `calls` of them, or about all.
-
-    `outputs`: by call, what the user's page gave for a tool that it carries out itself.
-    """
-
-    approved: bool
-    calls: frozenset[str] | None = None
-    outputs: Mapping[str, str] = field(default_factory=dict)
-
-    def covers(self, call_id: str | None) -> bool:
-        return self.calls is None or call_id in self.calls
+        return [item for call in self.calls.values() for item in call.run_items()]
 
 
 @dataclass(frozen=True, slots=True)
 class Resumption:
-    """A run that waited, and what was decided. It goes on waiting for what was not."""
+    """A run that waited, and the decision. What is not decided waits on."""
 
     state: dict[str, Any]
     decision: Decision
@@ -128,11 +88,11 @@ class TokenBudgetExceeded(agents.AgentsException):
     pass
 
 
-class RunWatch(RunHooks[Any]):
-    """Ends a run that costs too much, before the model is asked once more. Times its tools."""
+class _RunWatch(RunHooks[Any]):
+    """Ends a run before it calls the model again with its token budget used up. Times the tools."""
 
-    def __init__(self, run: Run) -> None:
-        self._run = run
+    def __init__(self, output: AgentOutput) -> None:
+        self._output = output
         self._started: dict[str, float] = {}
 
     async def on_tool_start(self, context: RunContextWrapper[Any], *_: Any) -> None:
@@ -140,9 +100,9 @@ class RunWatch(RunHooks[Any]):
             self._started[context.tool_call_id] = time.monotonic()
 
     async def on_tool_end(self, context: RunContextWrapper[Any], *_: Any) -> None:
-        if isinstance(context, ToolContext) and (call := self._run.calls.get(context.tool_call_id)):
+        if isinstance(context, ToolContext) and (call := self._output.calls.get(context.tool_call_id)):
             took_s = time.monotonic() - self._started[call.call_id]
-            self._run.calls[call.call_id] = replace(call, duration_ms=round(took_s * 1000))
+            self._output.calls[call.call_id] = call.updated(duration_ms=round(took_s * 1000))
 
     async def on_llm_start(self, context: RunContextWrapper[Any], *_: Any) -> None:
         if context.usage.total_tokens > MAX_TURN_TOKENS:
@@ -170,20 +130,20 @@ class AgentService:
                 store=False if responses else None,
                 include_usage=None if responses else True,
             ),
-            # A tool that does not exist is the model's mistake to mend, not the turn's end.
+            # A call of a tool that does not exist is for the model to correct. It does not end the turn.
             tool_not_found_behavior="return_error_to_model",
             tool_error_formatter=_as_failure,
             # The trace exporter posts to OpenAI's own address, whatever the base URL.
             tracing_disabled=True,
         )
 
-    async def complete(self, instructions: str, text: str) -> Run:
+    async def complete(self, instructions: str, text: str) -> AgentOutput:
         """Answer once, without tools. Raises ProblemError."""
-        agent = Agent[None](name="Clerk", instructions=instructions)
-        run = Run()
-        async for _ in self.stream(agent, [{"role": "user", "content": text}], run):
+        agent = Agent[None](name="Follow-up", instructions=instructions)
+        output = AgentOutput()
+        async for _ in self.stream(agent, [{"role": "user", "content": text}], output):
             pass
-        return run
+        return output
 
     async def close(self) -> None:
         await self._client.close()
@@ -191,45 +151,44 @@ class AgentService:
     async def stream(
         self,
         agent: Agent[Any],
-        asked: list[InputItem] | Resumption,
-        run: Run,
+        given: list[RunItem] | Resumption,
+        output: AgentOutput,
+        *,
         conversation_id: uuid.UUID | None = None,
-        caller: Caller | None = None,
+        api_client: ApiClient | None = None,
         model: str | None = None,
-    ) -> AsyncIterator[TextDelta | ToolProgress]:
-        """Let `agent` answer `asked`, filling `run` as it goes; its tools act as `caller`.
+    ) -> AsyncIterator[TextDelta | ToolCall]:
+        """Let `agent` answer `given`, filling `output` as it goes. Its tools call the API with `api_client`.
 
         Raises ProblemError.
         """
-        config = self._run_config(model or self.model, conversation_id)
         whole = False
         result: RunResultStreaming | None = None
         try:
-            async with self._equipped(agent, caller) as equipped:
-                given = await _runner_input(equipped, asked, caller, run)
+            async with self._with_remote_tools(agent, api_client) as equipped:
                 result = Runner.run_streamed(
                     equipped,
-                    given,
-                    context=caller,
-                    max_turns=MAX_TURNS,
-                    hooks=RunWatch(run),
-                    run_config=config,
+                    await _runner_input(equipped, given, api_client, output),
+                    context=api_client,
+                    max_turns=MAX_MODEL_CALLS,
+                    hooks=_RunWatch(output),
+                    run_config=self._run_config(model or self.model, conversation_id),
                 )
                 async for event in result.stream_events():
-                    if (progress := _progress(event, run)) is not None:
+                    if (progress := _progress(event, output)) is not None:
                         yield progress
             whole = True
             if result.interruptions:
-                run.state = _waiting_state(result, run)
+                output.state = _waiting_state(result, output)
         except Exception as error:
-            # Rubbish from the model comes as whatever tripped over it. The cause is for the operator.
+            # The SDK fails in many ways on a malformed answer. The log line keeps the cause for the operator.
             logger.warning("run_failed", extra=describe_error(error))
             raise _problem(error) from error
         finally:
             if result is not None:
                 result.cancel()
-                _collect(result, run, whole)
-        if not run.text and run.state is None:
+                _collect(result, output, whole)
+        if not output.text and output.state is None:
             raise UpstreamFailed("The model's answer was empty. Please try again.")
 
     def _run_config(self, model: str, conversation_id: uuid.UUID | None) -> RunConfig:
@@ -240,97 +199,105 @@ class AgentService:
         group_id = str(conversation_id) if conversation_id else None
         return replace(self._config, model=model, model_settings=settings, group_id=group_id)
 
-    def _equipped(self, agent: Agent[Any], caller: Caller | None) -> AbstractAsyncContextManager[Agent[Any]]:
-        if caller is None or not self._mcp_servers:
+    def _with_remote_tools(
+        self, agent: Agent[Any], api_client: ApiClient | None
+    ) -> AbstractAsyncContextManager[Agent[Any]]:
+        if api_client is None or not self._mcp_servers:
             return nullcontext(agent)
-        # Imported here: it takes a second, which an agent without such servers need not spend.
+        # Imported here: it takes a second, which only an agent with remote servers has to spend.
         from parley.tools.remote_tools import with_remote_tools  # noqa: PLC0415
 
-        return with_remote_tools(agent, self._mcp_servers, caller)
+        return with_remote_tools(agent, self._mcp_servers, api_client)
 
 
 async def _runner_input(
-    agent: Agent[Any], asked: list[InputItem] | Resumption, caller: Caller | None, run: Run
+    agent: Agent[Any], given: list[RunItem] | Resumption, api_client: ApiClient | None, output: AgentOutput
 ) -> list[TResponseInputItem] | RunState[Any, Agent[Any]]:
-    if isinstance(asked, list):
-        return cast("list[TResponseInputItem]", asked)
-    context = RunContextWrapper(caller)
-    state = await RunState.from_json(agent, asked.state["run"], context_override=context)
-    run.calls = {call["call_id"]: ToolProgress(**call) for call in asked.state["calls"]}
-    if caller is not None:
-        caller.answers.update(asked.decision.outputs)
-    approved = asked.decision.approved
-    for call in filter(lambda call: asked.decision.covers(call.call_id), state.get_interruptions()):
-        if pending := run.calls.get(call.call_id or ""):
-            run.calls[pending.call_id] = replace(pending, status="in_progress" if approved else "rejected")
-        if approved:
-            state.approve(call)
+    if isinstance(given, list):
+        return cast("list[TResponseInputItem]", given)
+    context = RunContextWrapper(api_client)
+    state = await RunState.from_json(agent, given.state["run"], context_override=context)
+    output.calls = {call["call_id"]: ToolCall(**call) for call in given.state["calls"]}
+    decision = given.decision
+    if api_client is not None:
+        api_client.answers.update(decision.outputs)
+    for waiting in filter(lambda waiting: decision.covers(waiting.call_id), state.get_interruptions()):
+        if call := output.calls.get(waiting.call_id or ""):
+            status = "in_progress" if decision.approved else "rejected"
+            output.calls[call.call_id] = call.updated(status=status)
+        if decision.approved:
+            state.approve(waiting)
         else:
-            state.reject(call)
+            state.reject(waiting)
     return state
 
 
-def _waiting_state(result: RunResultStreaming, run: Run) -> dict[str, Any]:
+def _waiting_state(result: RunResultStreaming, output: AgentOutput) -> dict[str, Any]:
     for waiting in result.interruptions:
-        if call := run.calls.get(waiting.call_id or ""):
-            run.calls[call.call_id] = replace(call, status="waiting_approval")
-    # The caller is not part of it: whoever decides brings their own token.
+        if call := output.calls.get(waiting.call_id or ""):
+            output.calls[call.call_id] = call.updated(status="waiting_approval")
+    # Without the API client: the request with the decision brings a token of its own.
     state = result.to_state().to_json(context_serializer=lambda _: {})
-    return {"run": state, "calls": [asdict(call) for call in run.calls.values()]}
+    return {"run": state, "calls": [call.model_dump() for call in output.calls.values()]}
 
 
 def _as_failure(error: ToolErrorFormatterArgs[Any]) -> str:
-    """What the model is told of a tool that raised or does not exist, marked for whoever shows it."""
+    """What the model reads when a tool raised or does not exist, marked as a failure."""
     return ToolFailure(error.default_message)
 
 
-def _progress(event: agents.StreamEvent, run: Run) -> TextDelta | ToolProgress | None:
-    """What a client wants to see of an event, noted in `run` as well."""
+def _progress(event: agents.StreamEvent, output: AgentOutput) -> TextDelta | ToolCall | None:
+    """What a client wants to see of an event, noted in `output` as well."""
     if event.type == "raw_response_event":
         if event.data.type == "response.output_text.delta":
-            run.text += event.data.delta
+            output.text += event.data.delta
             return TextDelta(event.data.delta)
-        if event.data.type == "response.output_item.added" and event.data.item.type == "message" and run.text:
-            # The agent speaks again after a tool call: a paragraph of its own.
-            run.text += "\n\n"
-            return TextDelta("\n\n")
+        if event.data.type == "response.output_item.added":
+            if event.data.item.type == "message" and output.text:
+                # Text after a tool call is a paragraph of its own.
+                output.text += "\n\n"
+                return TextDelta("\n\n")
     elif event.type == "run_item_stream_event":
-        item = event.item
-        if isinstance(item, ToolCallItem) and isinstance(item.raw_item, ResponseFunctionToolCall):
-            call = item.raw_item
-            progress = ToolProgress(call.call_id, call.name, call.arguments)
-            run.calls[call.call_id] = progress
-            return progress
-        if isinstance(item, ToolCallOutputItem) and item.call_id in run.calls:
-            progress = _ended(run.calls[item.call_id], item.output)
-            run.calls[item.call_id] = progress
-            return progress
+        return _call_progress(event.item, output)
     return None
 
 
-def _ended(call: ToolProgress, output: Any) -> ToolProgress:
-    status = call.status
-    if status != "rejected":
-        status = "failed" if isinstance(output, ToolFailure) else "completed"
-    return replace(call, output=str(output), status=status)
+def _call_progress(item: agents.RunItem, output: AgentOutput) -> ToolCall | None:
+    call: ToolCall | None = None
+    if isinstance(item, ToolCallItem) and isinstance(item.raw_item, ResponseFunctionToolCall):
+        made = item.raw_item
+        call = ToolCall(
+            call_id=made.call_id,
+            name=made.name,
+            arguments=made.arguments,
+            status="in_progress",
+            duration_ms=None,
+        )
+    elif isinstance(item, ToolCallOutputItem) and (call := output.calls.get(item.call_id or "")):
+        status = "failed" if isinstance(item.output, ToolFailure) else "completed"
+        rejected = call.status == "rejected"
+        call = call.updated(output=str(item.output), status="rejected" if rejected else status)
+    if call is not None:
+        output.calls[call.call_id] = call
+    return call
 
 
-def _collect(result: RunResultStreaming, run: Run, whole: bool) -> None:
-    """Note what the whole or broken-off run leaves behind."""
+def _collect(result: RunResultStreaming, output: AgentOutput, whole: bool) -> None:
+    """Note what the run leaves behind, whole or broken off."""
     items = [
-        run.noted(cast("InputItem", item.to_input_item()))
+        with_outcome(cast("RunItem", item.to_input_item()), output.calls)
         for item in result.new_items
         if not isinstance(item, ToolApprovalItem)
     ]
-    if not whole and run.text:
-        # Of the text of a run that was broken off, the SDK's items hold what came before the last part.
+    if not whole and output.text:
+        # When a run breaks off, the SDK's items lack the text of its last, unfinished part.
         items = [item for item in items if item.get("type") != "message"]
-        items.append({"role": "assistant", "content": run.text})
-    # A plain answer is told in full by its text; anything more is kept, and replayed, item by item.
-    run.run_items = items if any(item.get("type", "message") != "message" for item in items) else None
-    run.text = run.text or ItemHelpers.text_message_outputs(result.new_items)
+        items.append({"role": "assistant", "content": output.text})
+    # The text alone is all there is to a plain answer. Anything more is kept, and replayed, item by item.
+    output.run_items = items if any(item.get("type", "message") != "message" for item in items) else None
+    output.text = output.text or ItemHelpers.text_message_outputs(result.new_items)
     usage = result.context_wrapper.usage
-    run.input_tokens, run.output_tokens = usage.input_tokens, usage.output_tokens
+    output.input_tokens, output.output_tokens = usage.input_tokens, usage.output_tokens
 
 
 def _problem(error: Exception) -> ProblemError:

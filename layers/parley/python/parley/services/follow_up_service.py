@@ -1,7 +1,7 @@
-"""Work after a reply, never in its way: the title, and the rolling summary of what leaves the window.
+"""Work after a reply: the title, and the rolling summary of what leaves the window.
 
-If it never runs nothing is lost: the conversation keeps its first title, the window leaves old turns out, and
-the next turn asks for a follow-up again.
+If it never runs, nothing is lost. The conversation keeps its first title, the window leaves old turns out, and
+the next turn requests a follow-up again.
 """
 
 import asyncio
@@ -27,40 +27,38 @@ Write a summary of the conversation below, for the assistant to go on from: who 
 facts, names, numbers, decisions and open questions. At most 300 words. It replaces the earlier summary at the
 top, if there is one, so carry over what still matters. Reply with the summary alone.
 """
-# Of the first message; a title needs no more.
+# Characters of the first message that a title is made from.
 OPENING_LENGTH = 2_000
 TITLE_LENGTH = 80
 
 
 class FollowUpService:
-    def __init__(self, database: Database, service: AgentService, settings: Settings) -> None:
+    def __init__(self, database: Database, agent_service: AgentService, settings: Settings) -> None:
         self._database = database
-        self._service = service
+        self._agent_service = agent_service
         self._history_tokens = settings.history_tokens
         # The event loop itself keeps only weak references to tasks.
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def run(self, user_id: str, conversation_id: uuid.UUID) -> None:
-        """Do what the conversation waits for. Safe to run twice, or never. Raises ProblemError."""
-        pending = await asyncio.to_thread(
-            follow_ups.read_pending, self._database, user_id, conversation_id, self._history_tokens
+        """Make the title and the summary that are due. Safe to run twice, or never. Raises ProblemError."""
+        pending = await self._database.call(
+            follow_ups.read_pending, user_id, conversation_id, self._history_tokens
         )
         if pending is None:
             return
         if pending.opening is not None:
             title, spent = await self._complete(TITLE_INSTRUCTIONS, pending.opening[:OPENING_LENGTH])
             title = " ".join(title.split()).strip("\"'")[:TITLE_LENGTH]
-            await asyncio.to_thread(
-                follow_ups.store_title, self._database, user_id, conversation_id, title, spent
-            )
+            await self._database.call(follow_ups.store_title, user_id, conversation_id, title, spent)
         if pending.to_fold:
             summary, spent = await self._complete(SUMMARY_INSTRUCTIONS, _transcript(pending))
-            await asyncio.to_thread(
-                follow_ups.store_summary, self._database, user_id, conversation_id, pending, summary, spent
+            await self._database.call(
+                follow_ups.store_summary, user_id, conversation_id, pending, summary, spent
             )
 
     async def start(self, user_id: str, conversation_id: uuid.UUID) -> None:
-        """`run` in a task of this process. What fails is logged, and made up for by the next follow-up."""
+        """`run` in a task of this process. A failure is logged; the next follow-up makes up for it."""
         task = asyncio.create_task(self._run_logged(user_id, conversation_id))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
@@ -75,8 +73,8 @@ class FollowUpService:
             logger.warning("follow_up_failed", extra=describe_error(error))
 
     async def _complete(self, instructions: str, text: str) -> tuple[str, Spent]:
-        run = await self._service.complete(instructions, text)
-        return run.text, Spent(self._service.model, run.input_tokens, run.output_tokens)
+        output = await self._agent_service.complete(instructions, text)
+        return output.text, Spent(self._agent_service.model, output.input_tokens, output.output_tokens)
 
 
 def _transcript(pending: Pending) -> str:
@@ -86,7 +84,7 @@ def _transcript(pending: Pending) -> str:
 
 
 async def invoke_follow_up(function: str | None, user_id: str, conversation_id: uuid.UUID) -> None:
-    """Hand a follow-up on to the Lambda `function`: the event holds ids only, the platform retries it."""
+    """Invoke the Lambda `function` asynchronously. Its event holds ids only; the platform retries it."""
     if function is not None:
         await asyncio.to_thread(
             _invoke, function, {"user_id": user_id, "conversation_id": str(conversation_id)}

@@ -1,4 +1,4 @@
-"""The turn: begun and ended by one statement each, the model run in between, nothing held meanwhile."""
+"""The turn: begun by one statement and ended by another. Nothing is held while the model writes between them."""
 
 import asyncio
 import hashlib
@@ -24,20 +24,20 @@ from parley.errors import (
     TurnInProgress,
     Unprocessable,
 )
-from parley.ids import new_id
 from parley.models import Message
+from parley.models.turn import Act, Edit, Regenerate, Resume, Send
 from parley.repositories import messages, turns
 from parley.repositories.messages import MessageState
-from parley.repositories.turns import Begun, Kind, Limits, NewTurn, Refused, Replay
-from parley.services.agent_service import AgentService, Decision, TextDelta
+from parley.repositories.turns import Begun, Limits, NewTurn, Refusal, Refused, Replay
+from parley.services.agent_service import AgentService, TextDelta
 from parley.services.history import estimate_tokens
-from parley.services.turn_run import FollowUp, TurnCreated, TurnEnded, TurnEvent, TurnRun
-from parley.tools.caller import Caller
+from parley.services.running_turn import FollowUp, RunningTurn, TurnCreated, TurnEnded, TurnEvent
+from parley.tools.api_client import ApiClient
 
 TITLE_LENGTH = 60
-# What is left of the platform's time after the deadline, to store what was written and to answer.
+# Kept of the platform's time after the deadline, to store what was written and to answer.
 PLATFORM_MARGIN_S = 1.5
-# More would only make all of them slow: one core does about 30 turns a second.
+# More would only slow all of them down: one core does about 30 turns a second.
 MAX_TURNS_AT_ONCE = 200
 # A worker sees the request to cancel at its next checkpoint; the promise is 3 s.
 CANCEL_PATIENCE_S = 2.6
@@ -53,42 +53,35 @@ class StoredProblem(ProblemError):
 
 
 @dataclass(frozen=True, slots=True)
-class TurnRequest:
-    """`target_id`: the answer to regenerate or resume, or the question to edit, which alone needs `message`.
+class Client:
+    """The client that starts a turn. The agent's tools call the API with `token`, the user's own.
 
-    `decision`: about the tool calls of the turn to resume. `model`: none for the default one.
-    `named_id`: what the client named in the target's place, and will name again with the same key.
-    `token`: the user's own, with which the agent's tools call the API.
+    `platform_remaining_s`: the time until the platform cuts the process off, if it does.
     """
 
     user_id: str
     token: str = field(repr=False)
-    kind: Kind
-    conversation_id: uuid.UUID | None
-    target_id: uuid.UUID | None
-    message: str
-    decision: Decision | None
     idempotency_key: str | None
-    model: str | None = None
-    named_id: uuid.UUID | None = None
+    platform_remaining_s: float | None
 
 
 class TurnService:
-    """`start` is the way in; a turn that has begun runs to its end whether or not anybody listens."""
+    """`start` begins a turn, which then runs to its end whether or not a client listens."""
 
     def __init__(
         self,
-        database: Database,
-        service: AgentService,
-        agent: Agent[Any],
-        make_caller: Callable[[str, str, uuid.UUID], Caller],
-        follow_up: FollowUp,
         settings: Settings,
+        *,
+        database: Database,
+        agent_service: AgentService,
+        agent: Agent[Any],
+        make_api_client: Callable[[str, str, uuid.UUID], ApiClient],
+        follow_up: FollowUp,
     ) -> None:
         self._database = database
-        self._service = service
+        self._agent_service = agent_service
         self._agent = agent
-        self._make_caller = make_caller
+        self._make_api_client = make_api_client
         self._follow_up = follow_up
         self._deadline_s = settings.turn_deadline_s
         self._limits = Limits(
@@ -98,27 +91,24 @@ class TurnService:
         # The event loop itself keeps only weak references to tasks.
         self._tasks: set[asyncio.Task[None]] = set()
 
-    async def start(
-        self, request: TurnRequest, platform_remaining_s: float | None = None
-    ) -> AsyncIterator[TurnEvent]:
+    async def start(self, act: Act, client: Client) -> AsyncIterator[TurnEvent]:
         """Begin a turn and return its events: a TurnCreated first, a TurnEnded last.
 
-        `platform_remaining_s`: when the platform will cut the process off. Raises ProblemError when the turn
-        does not begin; the question is stored if and only if this returns.
+        Raises ProblemError when the turn does not begin. The question is stored if and only if this returns.
         """
         deadline_s = self._deadline_s
-        if platform_remaining_s is not None:
-            deadline_s = min(deadline_s, platform_remaining_s - PLATFORM_MARGIN_S)
+        if client.platform_remaining_s is not None:
+            deadline_s = min(deadline_s, client.platform_remaining_s - PLATFORM_MARGIN_S)
         deadline = time.monotonic() + deadline_s
         if self._admitted >= MAX_TURNS_AT_ONCE:
             raise Overloaded
         self._admitted += 1
         try:
-            turn = self._new_turn(request)
-            beginning = await asyncio.to_thread(turns.begin_turn, self._database, turn, self._limits)
+            turn = self._new_turn(act, client)
+            beginning = await self._database.call(turns.begin_turn, turn, self._limits)
             match beginning:
                 case Begun():
-                    return self._run(request, turn, beginning, deadline)
+                    return self._run(turn, beginning, client.token, deadline)
                 case Replay():
                     return await self._replay(turn.user_id, beginning.answer_id)
                 case Refused():
@@ -128,73 +118,73 @@ class TurnService:
             self._admitted -= 1
 
     async def cancel(self, user_id: str, conversation_id: uuid.UUID, answer_id: uuid.UUID) -> MessageState:
-        """Stop a running turn and return its message, which keeps its text; one that has ended stays so.
+        """Stop a running turn and return its message, which keeps its text. One that has ended stays as it is.
 
-        Raises ProblemError. A worker that does not react within the time is taken for dead.
+        Raises ProblemError. A worker that does not react in time is taken for dead.
         """
-        running = await asyncio.to_thread(turns.request_cancel, self._database, user_id, answer_id)
+        running = await self._database.call(turns.request_cancel, user_id, answer_id)
         patience = time.monotonic() + CANCEL_PATIENCE_S
         while True:
-            state = await asyncio.to_thread(messages.get_message, self._database, user_id, answer_id)
+            state = await self._database.call(messages.get_message, user_id, answer_id)
             if state is None or state.message.conversation_id != conversation_id:
-                raise await asyncio.to_thread(
-                    messages.missing_message, self._database, user_id, conversation_id, answer_id
+                raise await self._database.call(
+                    messages.missing_message, user_id, conversation_id, answer_id
                 )
             if not running or state.status != "in_progress":
                 return state
             if time.monotonic() > patience:
-                await asyncio.to_thread(turns.force_cancel, self._database, user_id, answer_id)
+                await self._database.call(turns.force_cancel, user_id, answer_id)
             else:
                 await asyncio.sleep(CANCEL_POLL_S)
 
     async def close(self) -> None:
         """Let the running turns end, then drop the connections to the model."""
         await asyncio.gather(*self._tasks)
-        await self._service.close()
+        await self._agent_service.close()
 
-    def _new_turn(self, request: TurnRequest) -> NewTurn:
-        named = request.named_id or request.target_id
-        asked = [request.kind, request.message, str(request.conversation_id), str(named)]
-        # That of a turn which is there already is taken from it, and may be another when it is asked again.
-        if request.model is not None and request.kind == "send":
-            asked.append(request.model)
-        if (decision := request.decision) is not None:
-            # Not the calls: which of them wait depends on when it is asked.
-            asked += [str(decision.approved), *sorted(set(decision.outputs.values()))]
+    def _new_turn(self, act: Act, client: Client) -> NewTurn:
+        model: str | None
+        match act:
+            case Send(_, message, model):
+                pass
+            case Edit(_, _, message):
+                model = None
+            case Regenerate(model=model) | Resume(model=model):
+                message = ""
+            case _:
+                assert_never(act)
         return NewTurn(
-            user_id=request.user_id,
-            kind=request.kind,
-            conversation_id=request.conversation_id,
-            target_id=request.target_id,
-            new_conversation_id=new_id(),
-            title=_title(request.message),
-            question_id=new_id(),
-            answer_id=new_id(),
-            run_id=new_id(),
-            content=request.message,
-            tokens=estimate_tokens(request.message),
-            idempotency_key=request.idempotency_key,
-            request_hash=hashlib.sha256(json.dumps(asked).encode()).hexdigest(),
-            model=request.model or self._service.model,
+            user_id=client.user_id,
+            act=act,
+            idempotency_key=client.idempotency_key,
+            request_hash=_request_hash(act),
+            model=model or self._agent_service.model,
+            title=_title(message),
+            tokens=estimate_tokens(message),
         )
 
-    def _run(
-        self, request: TurnRequest, turn: NewTurn, begun: Begun, deadline: float
-    ) -> AsyncIterator[TurnEvent]:
-        caller = self._make_caller(turn.user_id, request.token, begun.conversation_id)
-        run = TurnRun(self._database, self._service, self._agent, caller, self._follow_up, turn, begun)
-        task = asyncio.create_task(run.run(deadline, request.decision))
+    def _run(self, turn: NewTurn, begun: Begun, token: str, deadline: float) -> AsyncIterator[TurnEvent]:
+        running = RunningTurn(
+            turn,
+            begun,
+            database=self._database,
+            agent_service=self._agent_service,
+            agent=self._agent,
+            api_client=self._make_api_client(turn.user_id, token, begun.conversation_id),
+            follow_up=self._follow_up,
+        )
+        task = asyncio.create_task(running.finish(deadline))
         self._admitted += 1
         self._tasks.add(task)
         task.add_done_callback(self._release)
-        return _until_ended(run.events)
+        return _until_ended(running.events)
 
     def _release(self, task: asyncio.Task[None]) -> None:
         self._admitted -= 1
         self._tasks.discard(task)
 
     async def _replay(self, user_id: str, answer_id: uuid.UUID) -> AsyncIterator[TurnEvent]:
-        state = await asyncio.to_thread(messages.get_message, self._database, user_id, answer_id)
+        state = await self._database.call(messages.get_message, user_id, answer_id)
         if state is None:
             raise NotFound
         return _replayed(state.message)
@@ -219,6 +209,26 @@ async def _replayed(message: Message) -> AsyncIterator[TurnEvent]:
     yield TurnEnded(message, problem, replayed=True)
 
 
+def _request_hash(act: Act) -> str:
+    """Equal for requests that ask for the same. One idempotency key may stand for one hash only."""
+    parts: list[str | None]
+    match act:
+        case Send(conversation_id, message, model):
+            parts = ["send", str(conversation_id), message, model]
+        case Regenerate(conversation_id, answer_id, named_id):
+            # Without the model: it is taken from the old answer, and a repeated request may find another one.
+            parts = ["regenerate", str(conversation_id), str(named_id or answer_id)]
+        case Edit(conversation_id, question_id, message):
+            parts = ["edit", str(conversation_id), str(question_id), message]
+        case Resume(conversation_id, answer_id, decision):
+            # Without the calls: which of them wait depends on when the request arrives.
+            outputs = sorted(set(decision.outputs.values()))
+            parts = ["resume", str(conversation_id), str(answer_id), str(decision.approved), *outputs]
+        case _:
+            assert_never(act)
+    return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
+
+
 def _wrong_role() -> ProblemError:
     detail = "An answer can be regenerated, a question can be edited."
     return Unprocessable([{"pointer": "/path/message_id", "detail": detail}])
@@ -229,7 +239,7 @@ def _over_quota() -> ProblemError:
     return QuotaExceeded(86_400 - int(time.time()) % 86_400)
 
 
-_REFUSALS: dict[str, Callable[[], ProblemError]] = {
+_REFUSALS: dict[Refusal, Callable[[], ProblemError]] = {
     "busy": TurnInProgress,
     "key_reused": KeyReused,
     "over_quota": _over_quota,

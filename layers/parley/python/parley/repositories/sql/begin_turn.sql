@@ -1,229 +1,309 @@
--- Begins a turn, whole or not at all. See repositories/turns.py, which calls it, for arguments and outcomes.
+-- Begins a turn, whole or not at all: one statement, one round trip, one transaction.
 --
--- A function and not one statement with many parts, because each statement in here sees what was committed
--- up to the moment it runs: decisions made after the locks are made on the truth, not on a snapshot that is
--- older than the locks.
-create or replace function begin_turn(
-    p_user_id text,
-    p_kind text,             -- send, regenerate, edit, resume
-    p_conversation_id uuid,  -- null: a new conversation
-    p_target_id uuid,        -- the answer to regenerate or resume; edit: the question to replace
-    p_new_conversation_id uuid,
-    p_title text,
-    p_question_id uuid,
-    p_answer_id uuid,
-    p_run_id uuid,
-    p_content text,
-    p_tokens int,
-    p_idempotency_key text,
-    p_request_hash text,
-    p_model text,
-    p_lease_s float,
-    p_history_tokens int,
-    p_quota_turns bigint,
-    p_quota_tokens bigint
+-- repositories/turns.py calls begin_turn. The functions after it are its steps, in the order in which it takes
+-- them. They are functions, and not one statement with many parts, because each statement in them sees what was
+-- committed up to the moment it runs: what is decided after the locks is decided on the truth, not on a snapshot
+-- that is older than the locks.
+--
+-- A step that refuses the turn raises SQLSTATE TR001 with the reason as its message, and nothing is stored.
+create or replace function begin_turn(p_request jsonb) returns jsonb language plpgsql as $$
+declare
+    request turn_request := jsonb_populate_record(null::turn_request, p_request);
+    conv conversation;
+    question message;
+    running message;
+    answer message;    -- null until the turn turns out to be there already
+    replaced message;  -- the message whose new version the turn writes
+begin
+    -- One begin at a time a user: makes the quota exact, and twin requests with one key wait for each other.
+    perform pg_advisory_xact_lock(hashtextextended(request.user_id, 0));
+
+    answer := find_turn_of_key(request);
+    if answer.id is null then
+        perform check_quota(request);
+    end if;
+    conv := lock_conversation(request, answer.conversation_id);
+
+    -- Read again: the turn may have ended while this waited for the lock.
+    select * into answer from message where id = answer.id;
+    if answer.status in ('completed', 'cancelled', 'waiting_approval') or answer.superseded then
+        return jsonb_build_object('outcome', 'replay', 'answer_id', answer.id);
+    end if;
+    running := end_expired_turn(request, conv.id);
+
+    if running.id is not null then
+        answer := running;
+    elsif answer.id is null and request.act = 'resume' then
+        answer := choose_target(request, conv.id);
+        -- With the same key it is the decision made before, even if the answer waits again for another one.
+        if answer.status <> 'waiting_approval' or answer.resume_key = request.idempotency_key then
+            return jsonb_build_object('outcome', 'replay', 'answer_id', answer.id);
+        end if;
+    elsif answer.id is null and request.act in ('regenerate', 'edit') then
+        replaced := choose_target(request, conv.id);
+        conv := supersede(conv, replaced);
+    end if;
+    perform reject_waiting_calls(conv.id, answer.id);
+
+    if answer.id is null then
+        question := store_question(request, conv, replaced);
+        conv.last_seq := greatest(conv.last_seq, question.seq) + 1;
+        answer := store_placeholder(request, question, replaced, conv.last_seq);
+        conv.message_count := conv.message_count + case request.act when 'regenerate' then 1 else 2 end;
+        perform count_turn(request);
+    else
+        perform reopen_answer(request, answer.id);
+        select * into question from message where id = answer.reply_to;
+    end if;
+    return store_window(request, conv, question, answer);
+end
+$$;
+
+create or replace function find_turn_of_key(request turn_request) returns message language plpgsql as $$
+declare
+    turn message;
+begin
+    -- A turn keeps the key that it began with. The key of a decision is stored beside it: see choose_target.
+    if request.act <> 'resume' and request.idempotency_key is not null then
+        select * into turn from message
+        where user_id = request.user_id and idempotency_key = request.idempotency_key;
+        if turn.request_hash <> request.request_hash then
+            raise sqlstate 'TR001' using message = 'key_reused';
+        end if;
+    end if;
+    return turn;
+end
+$$;
+
+create or replace function check_quota(request turn_request) returns void language plpgsql as $$
+begin
+    -- The answer is there already only when this statement is sent again after its connection broke.
+    if exists (
+        select from usage where user_id = request.user_id and day = utc_today()
+        having sum(turns) >= request.quota_turns or sum(input_tokens + output_tokens) >= request.quota_tokens
+    ) and not exists (select from message where id = request.answer_id) then
+        raise sqlstate 'TR001' using message = 'over_quota';
+    end if;
+end
+$$;
+
+create or replace function utc_today() returns date language sql stable
+return (now() at time zone 'utc')::date;
+
+-- The conversation of the key's turn, or the one that the client names, or a new one.
+create or replace function lock_conversation(request turn_request, p_of_key uuid) returns conversation
+language plpgsql as $$
+declare
+    named uuid := coalesce(p_of_key, request.conversation_id);
+    conv conversation;
+begin
+    select * into conv from conversation
+    where id = coalesce(named, request.new_conversation_id) and user_id = request.user_id for update;
+    if not found and named is not null then
+        raise sqlstate 'TR001'
+        using message = case when conversation_exists(named) then 'forbidden' else 'not_found' end;
+    elsif not found then
+        insert into conversation (id, user_id, title)
+        values (request.new_conversation_id, request.user_id, request.title) returning * into conv;
+    end if;
+    return conv;
+end
+$$;
+
+-- Null when nothing runs, now. Otherwise this very turn, begun by the first sending of the same statement.
+create or replace function end_expired_turn(request turn_request, p_conversation_id uuid) returns message
+language plpgsql as $$
+declare
+    running message;
+begin
+    select * into running from message
+    where conversation_id = p_conversation_id and status = 'in_progress';
+    if running.lease_id = request.lease_id then
+        return running;
+    elsif running.lease_expires_at > clock_timestamp() then
+        raise sqlstate 'TR001' using message = 'busy';
+    end if;
+    update message set status = 'interrupted', completed_at = lease_expires_at where id = running.id;
+    return null;
+end
+$$;
+
+-- The message that the client names: the answer to regenerate or resume, the question to edit.
+create or replace function choose_target(request turn_request, p_conversation_id uuid) returns message
+language plpgsql as $$
+declare
+    target message;
+    refusal text;
+begin
+    select * into target from message
+    where id = request.target_id and conversation_id = p_conversation_id;
+    refusal := case
+        when target.id is null then
+            case when message_exists(request.target_id)
+                      and not exists (select from message where id = request.target_id)
+                 then 'forbidden' else 'not_found' end
+        when target.superseded then 'superseded'
+        when target.role <> case request.act when 'edit' then 'user' else 'assistant' end then 'wrong_role'
+        when request.act = 'resume' and target.resume_key = request.idempotency_key
+             and target.resume_hash <> request.request_hash then 'key_reused'
+    end;
+    if refusal is not null then
+        raise sqlstate 'TR001' using message = refusal;
+    end if;
+    return target;
+end
+$$;
+
+-- What a new version replaces, and everything after it, is kept but no longer part of the conversation.
+create or replace function supersede(conv conversation, replaced message) returns conversation
+language plpgsql as $$
+begin
+    update message set superseded = true
+    where conversation_id = conv.id and not superseded and seq >= replaced.seq;
+    select count(*) into conv.message_count from message where conversation_id = conv.id and not superseded;
+    -- The summary may have folded it in.
+    if replaced.seq < conv.summary_seq then
+        conv.summary := null;
+        conv.summary_seq := 0;
+    end if;
+    if replaced.seq <= conv.window_seq then
+        conv.window_seq := 0;
+    end if;
+    return conv;
+end
+$$;
+
+-- Going on without a decision is a decision against the calls.
+create or replace function reject_waiting_calls(p_conversation_id uuid, p_except uuid) returns void
+language sql as $$
+    update message set status = 'cancelled', run_state = null
+    where conversation_id = p_conversation_id and status = 'waiting_approval' and id is distinct from p_except
+$$;
+
+create or replace function store_question(request turn_request, conv conversation, replaced message)
+returns message language plpgsql as $$
+declare
+    question message;
+begin
+    if request.act = 'regenerate' then
+        select * into question from message where id = replaced.reply_to;
+        return question;
+    end if;
+    insert into message
+        (id, conversation_id, user_id, seq, role, status, content, tokens, version_of, version, completed_at)
+    values
+        (request.question_id, conv.id, request.user_id, conv.last_seq + 1, 'user', 'completed',
+         request.content, request.tokens, coalesce(replaced.version_of, request.question_id),
+         next_version(replaced.version_of), now())
+    returning * into question;
+    return question;
+end
+$$;
+
+create or replace function store_placeholder(
+    request turn_request, question message, replaced message, p_seq int
+) returns message language plpgsql as $$
+declare
+    -- A fresh answer is a version of the old one. An edited question gets an answer of its own.
+    first_version uuid := case request.act when 'regenerate' then replaced.version_of end;
+    answer message;
+begin
+    insert into message
+        (id, conversation_id, user_id, seq, role, status, tokens, version_of, version, reply_to, model,
+         idempotency_key, request_hash, lease_id, lease_expires_at)
+    values
+        (request.answer_id, question.conversation_id, request.user_id, p_seq, 'assistant', 'in_progress', 0,
+         coalesce(first_version, request.answer_id), next_version(first_version), question.id, request.model,
+         request.idempotency_key, request.request_hash, request.lease_id, lease_end(request))
+    returning * into answer;
+    return answer;
+end
+$$;
+
+-- 1 for a message that is a version of none.
+create or replace function next_version(p_version_of uuid) returns int language sql stable
+return (select coalesce(max(version), 0) + 1 from message where version_of = p_version_of);
+
+create or replace function lease_end(request turn_request) returns timestamptz language sql volatile
+return clock_timestamp() + make_interval(secs => request.lease_s);
+
+create or replace function count_turn(request turn_request) returns void language sql as $$
+    insert into usage (user_id, day, model, turns) values (request.user_id, utc_today(), request.model, 1)
+    on conflict (user_id, day, model) do update set turns = usage.turns + 1
+$$;
+
+-- A turn that is resumed goes on from what it has. Any other is tried again from nothing.
+create or replace function reopen_answer(request turn_request, p_answer_id uuid) returns void
+language plpgsql as $$
+begin
+    update message
+    set status = 'in_progress', error = null, completed_at = null, cancel_requested = false,
+        lease_id = request.lease_id, lease_expires_at = lease_end(request)
+    where id = p_answer_id;
+    if request.act = 'resume' then
+        update message set resume_key = request.idempotency_key, resume_hash = request.request_hash
+        where id = p_answer_id;
+    else
+        update message
+        set content = '', run_items = null, run_state = null, input_tokens = null, output_tokens = null
+        where id = p_answer_id;
+    end if;
+end
+$$;
+
+-- Cuts the window, stores where it begins, and returns what the worker needs for the turn.
+--
+-- The window starts at a fixed message: a start that moved with every turn would never hit the model's prompt
+-- cache. When it holds too much, a follow-up folds its older half into the summary; should that not happen for
+-- long, the older half is left out unfolded.
+create or replace function store_window(
+    request turn_request, conv conversation, question message, answer message
 ) returns jsonb language plpgsql as $$
 declare
-    today date := (now() at time zone 'utc')::date;
-    lease timestamptz;
-    conv conversation;
-    running message;
-    previous message;   -- the turn of the idempotency key
-    target message;
-    question message;
-    run_state jsonb;    -- of the turn to resume
-    window_tokens bigint;
+    tokens_before bigint;
 begin
-    -- One begin at a time a user: makes the quota exact and twin requests with one key wait for each other.
-    perform pg_advisory_xact_lock(hashtextextended(p_user_id, 0));
-
-    -- A turn keeps the key that it began with; those that it went on with lie beside it.
-    if p_idempotency_key is not null and p_kind <> 'resume' then
-        select * into previous from message
-        where user_id = p_user_id and idempotency_key = p_idempotency_key;
-        if previous.request_hash <> p_request_hash then
-            return jsonb_build_object('outcome', 'key_reused');
-        end if;
-        p_conversation_id := coalesce(previous.conversation_id, p_conversation_id);
-    end if;
-
-    -- Before anything is stored. The answer is there only when this very statement is sent again after its
-    -- connection broke.
-    if previous.id is null and not exists (select from message where id = p_answer_id)
-        and (select sum(turns) >= p_quota_turns or sum(input_tokens + output_tokens) >= p_quota_tokens
-             from usage where user_id = p_user_id and day = today)
-    then
-        return jsonb_build_object('outcome', 'over_quota');
-    end if;
-
-    if p_conversation_id is null then
-        select * into conv from conversation
-        where id = p_new_conversation_id and user_id = p_user_id for update;
-        if not found then
-            insert into conversation (id, user_id, title)
-            values (p_new_conversation_id, p_user_id, p_title) returning * into conv;
-        end if;
-    else
-        select * into conv from conversation
-        where id = p_conversation_id and user_id = p_user_id for update;
-        if not found then
-            return jsonb_build_object('outcome',
-                case when conversation_exists(p_conversation_id) then 'forbidden' else 'not_found' end);
-        end if;
-    end if;
-
-    -- Read again: while this waited for the conversation's row, the turn may have ended.
-    if previous.id is not null then
-        select * into previous from message where id = previous.id;
-        if previous.status in ('completed', 'cancelled', 'waiting_approval') or previous.superseded then
-            return jsonb_build_object('outcome', 'replay', 'answer_id', previous.id);
-        end if;
-    end if;
-
-    select * into running from message where conversation_id = conv.id and status = 'in_progress';
-    if running.run_id = p_run_id then
-        previous := running;  -- begun already by this statement's first sending
-        if p_kind = 'resume' then
-            run_state := running.run_state;
-        end if;
-    elsif running.lease_expires_at > clock_timestamp() then
-        return jsonb_build_object('outcome', 'busy');
-    elsif running.id is not null then
-        update message set status = 'interrupted', completed_at = lease_expires_at where id = running.id;
-    end if;
-
-    if p_target_id is not null and previous.id is null then
-        select * into target from message where id = p_target_id and conversation_id = conv.id;
-        if not found then
-            return jsonb_build_object('outcome',
-                case when exists (select from message where id = p_target_id) then 'not_found'
-                     when message_exists(p_target_id) then 'forbidden' else 'not_found' end);
-        elsif target.superseded then
-            return jsonb_build_object('outcome', 'superseded');
-        elsif target.role <> (case p_kind when 'edit' then 'user' else 'assistant' end) then
-            return jsonb_build_object('outcome', 'wrong_role');
-        -- Another ChatKit server may have stored an answer to nothing, or deleted the question.
-        elsif p_kind = 'regenerate' and not exists (select from message where id = target.reply_to) then
-            return jsonb_build_object('outcome', 'wrong_role');
-        elsif p_kind = 'resume' and target.resume_key = p_idempotency_key
-              and target.resume_hash <> p_request_hash then
-            return jsonb_build_object('outcome', 'key_reused');
-        -- It may wait again, for another decision.
-        elsif p_kind = 'resume' and (target.status <> 'waiting_approval'
-                                     or target.resume_key = p_idempotency_key) then
-            return jsonb_build_object('outcome', 'replay', 'answer_id', target.id);
-        elsif p_kind = 'resume' then
-            previous := target;
-            run_state := target.run_state;
-            target := null;
-        end if;
-    end if;
-
-    -- What a new version replaces, and everything after it, is kept but no longer part of the conversation.
-    if target.id is not null then
-        update message set superseded = true
-        where conversation_id = conv.id and not superseded and seq >= target.seq;
-        update thread_item set superseded = true
-        where conversation_id = conv.id and not superseded and seq >= target.seq;
-    end if;
-
-    -- Whoever goes on without deciding has decided against the call.
-    update message set status = 'cancelled', run_state = null
-    where conversation_id = conv.id and status = 'waiting_approval' and id is distinct from previous.id;
-
-    lease := clock_timestamp() + make_interval(secs => p_lease_s);
-    if previous.id is not null then
-        select * into question from message where id = previous.reply_to;
-        p_answer_id := previous.id;
-        update message
-        set status = 'in_progress', error = null, completed_at = null, cancel_requested = false,
-            run_id = p_run_id, lease_expires_at = lease
-        where id = p_answer_id;
-        if p_kind = 'resume' then
-            update message set resume_key = p_idempotency_key, resume_hash = p_request_hash
-            where id = p_answer_id;
-        end if;
-        if run_state is null then
-            update message
-            set content = '', run_items = null, run_state = null, input_tokens = null, output_tokens = null
-            where id = p_answer_id;
-        end if;
-    else
-        if p_kind = 'regenerate' then
-            select * into question from message where id = target.reply_to;
-        else
-            conv.last_seq := conv.last_seq + 1;
-            insert into message
-                (id, conversation_id, user_id, seq, role, status, content, tokens, version_of, version,
-                 completed_at)
-            values
-                (p_question_id, conv.id, p_user_id, conv.last_seq, 'user', 'completed', p_content, p_tokens,
-                 coalesce(target.version_of, p_question_id), next_version(target.version_of), now())
-            returning * into question;
-        end if;
-        conv.last_seq := conv.last_seq + 1;
-        insert into message
-            (id, conversation_id, user_id, seq, role, status, tokens, version_of, version, reply_to, model,
-             idempotency_key, request_hash, run_id, lease_expires_at)
-        values
-            (p_answer_id, conv.id, p_user_id, conv.last_seq, 'assistant', 'in_progress', 0,
-             case p_kind when 'regenerate' then target.version_of else p_answer_id end,
-             case p_kind when 'regenerate' then next_version(target.version_of) else 1 end,
-             question.id, p_model, p_idempotency_key, p_request_hash, p_run_id, lease);
-        insert into usage (user_id, day, model, turns) values (p_user_id, today, p_model, 1)
-        on conflict (user_id, day, model) do update set turns = usage.turns + 1;
-    end if;
-
-    if target.id is null then
-        conv.message_count := conv.message_count + case when previous.id is null then 2 else 0 end;
-    else
-        select count(*) into conv.message_count from message
-        where conversation_id = conv.id and not superseded;
-        -- What was replaced may have been folded into the summary.
-        if target.seq < conv.summary_seq then
-            conv.summary := null;
-            conv.summary_seq := 0;
-        end if;
-        if target.seq <= conv.window_seq then
-            conv.window_seq := 0;
-        end if;
-    end if;
-
-    -- The window starts at a fixed message: a start that moved with every turn would never hit the model's
-    -- prompt cache. When it holds too much, a follow-up folds its older half into the summary; should that
-    -- not happen for long, the older half is left out unfolded.
-    select sum(tokens) into window_tokens from message
+    select sum(tokens) into tokens_before from message
     where conversation_id = conv.id and not superseded and seq >= conv.window_seq and seq < question.seq;
-    if window_tokens > p_history_tokens * 1.5 then
-        conv.window_seq := history_cut(conv.id, conv.window_seq, question.seq, p_history_tokens / 2);
+    if tokens_before > request.history_tokens * 1.5 then
+        conv.window_seq := cut_window(conv.id, conv.window_seq, question.seq, request.history_tokens / 2);
     end if;
-
     update conversation
     set last_seq = conv.last_seq, message_count = conv.message_count, window_seq = conv.window_seq,
         summary = conv.summary, summary_seq = conv.summary_seq, updated_at = clock_timestamp()
     where id = conv.id;
-
     return jsonb_build_object(
         'outcome', 'started',
         'conversation_id', conv.id,
         'question_id', question.id,
-        'answer_id', p_answer_id,
+        'answer_id', answer.id,
         'question', question.content,
-        'content', case when run_state is not null then previous.content else '' end,
-        'run_state', run_state,
+        'content', case request.act when 'resume' then answer.content else '' end,
+        'run_state', case request.act when 'resume' then answer.run_state end,
         'follow_up', not conv.titled or conv.summary_seq < conv.window_seq
-                     or coalesce(window_tokens > p_history_tokens, false),
+                     or coalesce(tokens_before > request.history_tokens, false),
         'summary', conv.summary,
-        'history', (
-            select coalesce(
-                jsonb_agg(jsonb_build_object('role', role, 'content', content, 'run_items', run_items)
-                          order by seq),
-                '[]')
-            from message
-            where conversation_id = conv.id and not superseded
-              and seq >= conv.window_seq and seq < question.seq
-              and (role = 'user' or content <> '' or run_items is not null)
-        )
-    );
+        'history', read_window(conv, question.seq));
 end
 $$;
+
+-- Where a window has to start to hold at most p_budget tokens of the messages from p_from on and before
+-- p_before: at the user's message of the oldest turn that fits, or at p_before when none does.
+create or replace function cut_window(p_conversation_id uuid, p_from int, p_before int, p_budget int)
+returns int language sql stable
+return (
+    select coalesce(min(seq) filter (where role = 'user' and so_far <= p_budget), p_before)
+    from (
+        select seq, role, sum(tokens) over (order by seq desc) as so_far from message
+        where conversation_id = p_conversation_id and not superseded and seq >= p_from and seq < p_before
+    ) as part
+);
+
+create or replace function read_window(conv conversation, p_before int) returns jsonb language sql stable
+return (
+    select coalesce(
+        jsonb_agg(jsonb_build_object('role', role, 'content', content, 'run_items', run_items) order by seq),
+        '[]')
+    from message
+    where conversation_id = conv.id and not superseded and seq >= conv.window_seq and seq < p_before
+      and (role = 'user' or content <> '' or run_items is not null)
+);

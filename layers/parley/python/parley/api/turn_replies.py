@@ -11,15 +11,15 @@ from fastapi.responses import StreamingResponse
 from pydantic import BaseModel
 
 from parley.api.dependencies import BearerToken, IdempotencyKey, OwnerId
-from parley.api.messages import ToolCall, TurnUsage
+from parley.api.messages import TurnUsage
 from parley.api.problems import problem_document
 from parley.api.times import Time
 from parley.models import Message
-from parley.repositories.turns import Kind
-from parley.services.agent_service import Decision, TextDelta, ToolProgress
-from parley.services.history import tool_calls
-from parley.services.turn_run import TurnCreated, TurnEnded, TurnEvent, with_pauses
-from parley.services.turn_service import TurnRequest, TurnService
+from parley.models.tool_call import ToolCall, read_tool_calls
+from parley.models.turn import Act
+from parley.services.agent_service import TextDelta
+from parley.services.running_turn import TurnCreated, TurnEnded, TurnEvent, with_keep_alives
+from parley.services.turn_service import Client, TurnService
 
 
 class ChatReply(BaseModel):
@@ -42,7 +42,7 @@ class ChatReply(BaseModel):
                 "response": message.content,
                 "timestamp": message.completed_at,
                 "status": message.status,
-                "tool_calls": tool_calls(message.run_items, message.status),
+                "tool_calls": read_tool_calls(message.run_items, message.status),
                 "usage": message.model_dump(include=set(TurnUsage.model_fields)),
             }
         )
@@ -53,8 +53,8 @@ def turn_service(request: Request) -> TurnService:
     return service
 
 
-class TurnCall:
-    """What every request for a turn has in common: who asks, with which key, and how to answer."""
+class TurnRequest:
+    """A request that starts a turn: by which client, and how the answer is sent."""
 
     def __init__(
         self,
@@ -65,35 +65,16 @@ class TurnCall:
         idempotency_key: IdempotencyKey = None,
         accept: Annotated[str, Header(include_in_schema=False)] = "",
     ) -> None:
-        self._request = request
-        self._user_id = user_id
-        self._token = token
+        self._client = Client(user_id, token, idempotency_key, platform_remaining_s(request))
+        self._request_id = request.state.request_id
         self._turns = turns
-        self._idempotency_key = idempotency_key
         self._streams = "text/event-stream" in accept
 
-    async def answer(
-        self,
-        kind: Kind,
-        conversation_id: uuid.UUID | None,
-        target_id: uuid.UUID | None = None,
-        message: str = "",
-        decision: Decision | None = None,
-    ) -> Response:
-        turn = TurnRequest(
-            self._user_id,
-            self._token,
-            kind,
-            conversation_id,
-            target_id,
-            message,
-            decision,
-            self._idempotency_key,
-        )
-        events = await self._turns.start(turn, platform_remaining_s(self._request))
+    async def start(self, act: Act) -> Response:
+        """Raises ProblemError when the turn does not begin or, of an answer sent whole, does not complete."""
+        events = await self._turns.start(act, self._client)
         if self._streams:
-            stream = _server_sent(events, self._request.state.request_id)
-            return StreamingResponse(stream, media_type="text/event-stream")
+            return StreamingResponse(_server_sent(events, self._request_id), media_type="text/event-stream")
         ended = [event async for event in events][-1]
         assert isinstance(ended, TurnEnded)  # noqa: S101 (the events' promise)
         if ended.problem:
@@ -111,7 +92,7 @@ def platform_remaining_s(request: Request) -> float | None:
 async def _server_sent(events: AsyncIterator[TurnEvent], request_id: str) -> AsyncIterator[bytes]:
     """The turn as Server-Sent Events, with a comment line whenever nothing happens for a while."""
     number = 0
-    async for event in with_pauses(events):
+    async for event in with_keep_alives(events):
         if event is None:
             yield b": keep-alive\n\n"
             continue
@@ -126,8 +107,8 @@ def _encode(event: TurnEvent, request_id: str) -> tuple[str, dict[str, Any]]:
             return "turn.created", {name: str(value) for name, value in asdict(event).items()}
         case TextDelta():
             return "turn.output_text.delta", asdict(event)
-        case ToolProgress():
-            return "turn.tool_call", asdict(event)
+        case ToolCall():
+            return "turn.tool_call", event.model_dump()
         case TurnEnded(problem=None):
             reply = ChatReply.of(event.message)
             return f"turn.{reply.status}", reply.model_dump(mode="json")

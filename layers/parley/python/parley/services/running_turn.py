@@ -1,4 +1,4 @@
-"""One turn that has begun: the answer is written, watched over, and stored, whoever listens."""
+"""A turn that has begun. The agent writes the answer, and the turn is stored, whether or not a client listens."""
 
 import asyncio
 import logging
@@ -16,23 +16,18 @@ from parley.errors import DeadlineExceeded, InternalError, ProblemError, Unavail
 from parley.logs import describe_error
 from parley.metrics import Metric, emit
 from parley.models import Message
+from parley.models.tool_call import RunItem, ToolCall
+from parley.models.turn import Resume
 from parley.repositories import turns
 from parley.repositories.turns import Begun, Ending, NewTurn
-from parley.services.agent_service import (
-    AgentService,
-    Decision,
-    Resumption,
-    Run,
-    TextDelta,
-    ToolProgress,
-)
-from parley.services.history import InputItem, estimate_tokens, input_items
-from parley.tools.caller import Caller
+from parley.services.agent_service import AgentOutput, AgentService, Resumption, TextDelta
+from parley.services.history import estimate_tokens, input_items
+from parley.tools.api_client import ApiClient
 
 logger = logging.getLogger(__name__)
 
 CHECKPOINT_S = 2
-# Something between may take a connection for dead on which nothing happens for long.
+# Proxies close connections on which nothing happens for long.
 KEEP_ALIVE_S = 10
 
 
@@ -58,10 +53,10 @@ class TurnEnded:
     replayed: bool = False
 
 
-TurnEvent = TurnCreated | TextDelta | ToolProgress | TurnEnded
+TurnEvent = TurnCreated | TextDelta | ToolCall | TurnEnded
 
 
-async def with_pauses(events: AsyncIterator[TurnEvent]) -> AsyncIterator[TurnEvent | None]:
+async def with_keep_alives(events: AsyncIterator[TurnEvent]) -> AsyncIterator[TurnEvent | None]:
     """A turn's events, and None whenever nothing has happened for KEEP_ALIVE_S."""
     upcoming = asyncio.ensure_future(anext(events))
     while True:
@@ -82,37 +77,37 @@ Stop = Literal["completed", "cancelled", "waiting_approval"] | ProblemError
 FollowUp = Callable[[str, uuid.UUID], Awaitable[None]]
 
 
-class TurnRun:
-    """`run` carries it to its end and puts what happens into `events`: TurnCreated first, TurnEnded last."""
+class RunningTurn:
+    """`finish` carries the turn to its end. It puts a TurnCreated into `events` first and a TurnEnded last."""
 
     def __init__(
         self,
-        database: Database,
-        service: AgentService,
-        agent: Agent[Any],
-        caller: Caller,
-        follow_up: FollowUp,
         turn: NewTurn,
         begun: Begun,
+        *,
+        database: Database,
+        agent_service: AgentService,
+        agent: Agent[Any],
+        api_client: ApiClient,
+        follow_up: FollowUp,
     ) -> None:
         self.events: asyncio.Queue[TurnEvent] = asyncio.Queue()
-        self._database = database
-        self._service = service
-        self._agent = agent
-        self._caller = caller
-        self._follow_up = follow_up
         self._turn = turn
         self._begun = begun
-        self._run = Run(text=begun.content)
+        self._database = database
+        self._agent_service = agent_service
+        self._agent = agent
+        self._api_client = api_client
+        self._follow_up = follow_up
+        self._output = AgentOutput(text=begun.content)
         self._times: dict[Metric, float] = {}
 
-    async def run(self, deadline: float, decision: Decision | None) -> None:
-        """`deadline`: on the monotonic clock. `decision`: of a resumed turn."""
+    async def finish(self, deadline: float) -> None:
+        """`deadline`: on the monotonic clock."""
         begun = self._begun
         self.events.put_nowait(TurnCreated(begun.conversation_id, begun.answer_id, begun.question_id))
         following = asyncio.create_task(self._request_follow_up())
-        # Whichever is first says how the writing stopped; neither, when the deadline is.
-        writing = asyncio.create_task(self._write(decision))
+        writing = asyncio.create_task(self._write())
         watching = asyncio.create_task(self._watch())
         done, pending = await asyncio.wait(
             {writing, watching},
@@ -127,16 +122,15 @@ class TurnRun:
         await asyncio.gather(following, *pending, return_exceptions=True)
         self.events.put_nowait(await self._end(stop))
 
-    async def _write(self, decision: Decision | None) -> Stop:
-        begun = self._begun
+    async def _write(self) -> Stop:
         started = time.monotonic()
-        asked: list[InputItem] | Resumption
-        if begun.run_state is None or decision is None:
-            asked = input_items(begun.summary, begun.history, begun.question)
-        else:
-            asked = Resumption(begun.run_state, decision)
-        stream = self._service.stream(
-            self._agent, asked, self._run, begun.conversation_id, self._caller, self._turn.model
+        stream = self._agent_service.stream(
+            self._agent,
+            self._given(),
+            self._output,
+            conversation_id=self._begun.conversation_id,
+            api_client=self._api_client,
+            model=self._turn.model,
         )
         try:
             async for progress in stream:
@@ -149,20 +143,26 @@ class TurnRun:
             return InternalError()
         finally:
             self._times["ModelLatency"] = _ms_since(started)
-        return "completed" if self._run.state is None else "waiting_approval"
+        return "completed" if self._output.state is None else "waiting_approval"
+
+    def _given(self) -> list[RunItem] | Resumption:
+        begun, act = self._begun, self._turn.act
+        if begun.run_state is not None and isinstance(act, Resume):
+            return Resumption(begun.run_state, act.decision)
+        return input_items(begun.summary, begun.history, begun.question)
 
     async def _watch(self) -> Stop:
         """Make a checkpoint every few seconds. Returns when the writing has to stop: cancelled, or lost."""
         while True:
             await asyncio.sleep(CHECKPOINT_S)
+            output = self._output
             try:
-                cancel = await asyncio.to_thread(
+                cancel = await self._database.call(
                     turns.checkpoint_turn,
-                    self._database,
                     self._turn,
                     self._begun.answer_id,
-                    self._run.text,
-                    self._run.call_items(),
+                    output.text,
+                    output.call_items(),
                 )
             except ProblemError:
                 continue  # the lease outlasts many checkpoints
@@ -172,7 +172,7 @@ class TurnRun:
                 return "cancelled"
 
     async def _request_follow_up(self) -> None:
-        """While the model writes, so that it costs no time: it concerns what was said before."""
+        """While the model writes, so that it costs no time: it is about what was said before."""
         if self._begun.follow_up:
             try:
                 await self._follow_up(self._turn.user_id, self._begun.conversation_id)
@@ -180,14 +180,12 @@ class TurnRun:
                 logger.warning("follow_up_not_requested", extra=describe_error(error))
 
     async def _end(self, stop: Stop) -> TurnEnded:
-        """Store how the turn ended. What cannot be stored did not happen: the client is told so."""
+        """Store how the turn ended. If that fails it is an error: no client sees an answer that is not kept."""
         ending = self._ending(stop)
         problem = stop if isinstance(stop, ProblemError) else None
         completed_at = None
         try:
-            completed_at = await asyncio.to_thread(
-                turns.end_turn, self._database, self._turn, self._begun, ending
-            )
+            completed_at = await self._database.call(turns.end_turn, self._turn, self._begun, ending)
             if completed_at is None:
                 problem = TurnLost()
         except ProblemError as error:
@@ -195,6 +193,10 @@ class TurnRun:
         except Exception as error:
             logger.error("turn_not_stored", extra=describe_error(error))
             problem = InternalError()
+        self._report(ending, problem, is_stored=completed_at is not None)
+        return TurnEnded(self._message(ending, completed_at), problem)
+
+    def _report(self, ending: Ending, problem: ProblemError | None, *, is_stored: bool) -> None:
         logger.info(
             "turn_ended",
             extra={
@@ -205,25 +207,24 @@ class TurnRun:
                 "output_tokens": ending.output_tokens,
             },
         )
-        emit({"Turns": 1}, status=ending.status if completed_at else "lost")
+        emit({"Turns": 1}, status=ending.status if is_stored else "lost")
         emit({"InputTokens": ending.input_tokens, "OutputTokens": ending.output_tokens, **self._times})
-        return TurnEnded(self._message(ending, completed_at), problem)
 
     def _ending(self, stop: Stop) -> Ending:
-        run = self._run
-        output_tokens = run.output_tokens
-        if stop != "completed" and not output_tokens:
-            # The model tells what a stream cost at its end only; this one was broken off.
-            output_tokens = estimate_tokens(run.text) if run.text else 0
+        output = self._output
+        output_tokens = output.output_tokens
+        if stop != "completed" and not output_tokens and output.text:
+            # The model reports what a stream cost at its end only, and this one broke off.
+            output_tokens = estimate_tokens(output.text)
         return Ending(
             status="failed" if isinstance(stop, ProblemError) else stop,
-            content=run.text,
-            tokens=estimate_tokens(run.text, run.run_items),
-            run_items=run.run_items,
-            run_state=run.state,
+            content=output.text,
+            tokens=estimate_tokens(output.text, output.run_items),
+            run_items=output.run_items,
+            run_state=output.state,
             error=stop.document() if isinstance(stop, ProblemError) else None,
             model=self._turn.model,
-            input_tokens=run.input_tokens,
+            input_tokens=output.input_tokens,
             output_tokens=output_tokens,
         )
 
