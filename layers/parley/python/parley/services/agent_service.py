@@ -39,7 +39,7 @@ from parley.errors import (
 from parley.logs import describe_error
 from parley.services.history import OUTCOME, InputItem
 from parley.services.model_client import ModelClient
-from parley.tools.caller import Caller
+from parley.tools.api_client import ApiClient
 from parley.tools.failure import ToolFailure
 from parley.tools.remote import RemoteServer
 
@@ -194,7 +194,7 @@ class AgentService:
         asked: list[InputItem] | Resumption,
         run: Run,
         conversation_id: uuid.UUID | None = None,
-        caller: Caller | None = None,
+        caller: ApiClient | None = None,
         model: str | None = None,
     ) -> AsyncIterator[TextDelta | ToolProgress]:
         """Let `agent` answer `asked`, filling `run` as it goes; its tools act as `caller`.
@@ -240,7 +240,9 @@ class AgentService:
         group_id = str(conversation_id) if conversation_id else None
         return replace(self._config, model=model, model_settings=settings, group_id=group_id)
 
-    def _equipped(self, agent: Agent[Any], caller: Caller | None) -> AbstractAsyncContextManager[Agent[Any]]:
+    def _equipped(
+        self, agent: Agent[Any], caller: ApiClient | None
+    ) -> AbstractAsyncContextManager[Agent[Any]]:
         if caller is None or not self._mcp_servers:
             return nullcontext(agent)
         # Imported here: it takes a second, which an agent without such servers need not spend.
@@ -250,7 +252,7 @@ class AgentService:
 
 
 async def _runner_input(
-    agent: Agent[Any], asked: list[InputItem] | Resumption, caller: Caller | None, run: Run
+    agent: Agent[Any], asked: list[InputItem] | Resumption, caller: ApiClient | None, run: Run
 ) -> list[TResponseInputItem] | RunState[Any, Agent[Any]]:
     if isinstance(asked, list):
         return cast("list[TResponseInputItem]", asked)

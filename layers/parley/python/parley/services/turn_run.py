@@ -27,7 +27,7 @@ from parley.services.agent_service import (
     ToolProgress,
 )
 from parley.services.history import InputItem, estimate_tokens, input_items
-from parley.tools.caller import Caller
+from parley.tools.api_client import ApiClient
 
 logger = logging.getLogger(__name__)
 
@@ -90,7 +90,7 @@ class TurnRun:
         database: Database,
         service: AgentService,
         agent: Agent[Any],
-        caller: Caller,
+        caller: ApiClient,
         follow_up: FollowUp,
         turn: NewTurn,
         begun: Begun,

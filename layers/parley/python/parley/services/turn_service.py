@@ -32,7 +32,7 @@ from parley.repositories.turns import Begun, Kind, Limits, NewTurn, Refused, Rep
 from parley.services.agent_service import AgentService, Decision, TextDelta
 from parley.services.history import estimate_tokens
 from parley.services.turn_run import FollowUp, TurnCreated, TurnEnded, TurnEvent, TurnRun
-from parley.tools.caller import Caller
+from parley.tools.api_client import ApiClient
 
 TITLE_LENGTH = 60
 # What is left of the platform's time after the deadline, to store what was written and to answer.
@@ -81,7 +81,7 @@ class TurnService:
         database: Database,
         service: AgentService,
         agent: Agent[Any],
-        make_caller: Callable[[str, str, uuid.UUID], Caller],
+        make_caller: Callable[[str, str, uuid.UUID], ApiClient],
         follow_up: FollowUp,
         settings: Settings,
     ) -> None:
