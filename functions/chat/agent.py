@@ -7,8 +7,8 @@
 3. Tools elsewhere: declare an MCP server in `mcp_servers` below.
 4. Another model: set OPENAI_MODEL, and for another provider OPENAI_BASE_URL and OPENAI_API.
 
-A tool that needs to know who is asking takes `context: RunContextWrapper[Caller]` as its first parameter and
-calls the API as that user: `await context.context.get("/conversations")`. See parley/tools/conversations.py.
+A tool that acts for the user takes `context: RunContextWrapper[ApiClient]` as its first parameter and calls
+the API as that user: `await context.context.get("/conversations")`. See parley/tools/conversations.py.
 """
 
 import re

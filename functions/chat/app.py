@@ -3,7 +3,7 @@
 from functools import partial
 from pathlib import Path
 
-from parley.door import Door
+from parley.lambda_handler import LambdaHandler
 from parley.main import create_app
 
-handler = Door(partial(create_app, agent_file=Path(__file__).with_name("agent.py")))
+handler = LambdaHandler(partial(create_app, agent_file=Path(__file__).with_name("agent.py")))

@@ -4,7 +4,7 @@ from functools import partial
 
 import parley.tools.for_mcp  # noqa: F401 (while the environment starts, not by its first request)
 from parley.api import mcp
-from parley.door import Door
+from parley.lambda_handler import LambdaHandler
 from parley.main import create_light_app
 
-handler = Door(partial(create_light_app, None, mcp.router))
+handler = LambdaHandler(partial(create_light_app, None, mcp.router))

@@ -187,12 +187,12 @@ def test_the_first_turn_loads_no_module(built: Path, environment: dict[str, str]
         assert turn.imported == []
 
 
-def test_the_light_door_loads_no_agent_and_its_first_request_nothing(
+def test_the_light_function_loads_no_agent_and_its_first_request_nothing(
     built: Path, environment: dict[str, str], issuer: Issuer
 ) -> None:
-    with Function(built, "ConversationsFunction", environment) as door:
-        assert not {"agents", "openai", "mcp", "boto3"} & set(door.start.imported)
-        listed = door.invoke(event("GET", "/api/ada/conversations", issuer.mint("ada")))
+    with Function(built, "ConversationsFunction", environment) as light:
+        assert not {"agents", "openai", "mcp", "boto3"} & set(light.start.imported)
+        listed = light.invoke(event("GET", "/api/ada/conversations", issuer.mint("ada")))
         assert listed.reply["statusCode"] == 200, listed.reply
         assert listed.imported == []
 

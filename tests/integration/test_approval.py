@@ -12,7 +12,7 @@ from agents import Agent, RunContextWrapper, function_tool
 from sqlalchemy import text
 
 from parley.database import Database
-from parley.tools.caller import Caller
+from parley.tools.api_client import ApiClient
 from tests.conftest import Person
 from tests.integration.test_chat import events
 
@@ -27,7 +27,7 @@ async def look(what: str) -> str:
 
 
 @function_tool(needs_approval=True)
-def order(context: RunContextWrapper[Caller], what: str) -> str:
+def order(context: RunContextWrapper[ApiClient], what: str) -> str:
     """Order something. It costs money."""
     done.append((context.context.user_id, what))
     return f"ordered {what}"

@@ -9,7 +9,7 @@ row     fault                                       test
 10, 11  lost response, same key and other body      test_chat.py: the same key; a key with another body
 12      two tabs                                    test_turns.py: of fifty turns at once
 13–16   killed around each commit                   test_crash.py
-17      time limit                                  test_turns.py: a deadline; test_doors.py
+17      time limit                                  test_turns.py: a deadline; test_lambda_handlers.py
 18      the client disconnects                      test_resilience.py: a client that goes away; test_crash.py
 19      a stale worker wakes                        test_a_worker_that_slept_over_its_lease…; test_crash.py
 20, 21  model 429, 500, 503, reset                  test_a_model_in_trouble_is_asked_twice…; test_chat.py

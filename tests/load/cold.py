@@ -87,7 +87,7 @@ def imports(built: Artefact, runs: int) -> list[Row]:
             chat <= 0.35,
             data=least,
         ),
-        Row("P4", "… of the light door", "≤ 0.15", f"{light:.2f}", light <= 0.15),
+        Row("P4", "… of the light function", "≤ 0.15", f"{light:.2f}", light <= 0.15),
         Row("P4", "… of the chat function, primed", "", f"{primed:.2f}"),
     ]
 

@@ -110,7 +110,7 @@ def test_each_operation_of_the_api_reaches_the_function_that_has_it(
         function, _ = found[matching(found, method, path)]
         assert function == ("ConversationsFunction" if (method, path) in light else "ChatFunction"), path
     for path in ("/api/openapi.json", "/api/docs"):
-        assert found[f"GET {path}"][0] == "ChatFunction", "the light door knows half of the API"
+        assert found[f"GET {path}"][0] == "ChatFunction", "the light function knows half of the API"
 
 
 def test_functions_end_before_the_gateway_gives_up(stack: dict[str, Any]) -> None:
@@ -178,10 +178,10 @@ def test_no_new_code_takes_requests_before_the_migration(stack: dict[str, Any]) 
     assert any(name.startswith("ParleyLayer") for name in dependencies(stack["Migration"]))
 
 
-@pytest.mark.parametrize("door", ["Chat", "Conversations", "Stream", "Tools"])
-def test_new_code_is_a_new_version(door: str) -> None:
+@pytest.mark.parametrize("function", ["Chat", "Conversations", "Stream", "Tools"])
+def test_new_code_is_a_new_version(function: str) -> None:
     def version(code: str) -> str:
-        alias = transformed(code=code)[f"{door}FunctionAliaslive"]["Properties"]
+        alias = transformed(code=code)[f"{function}FunctionAliaslive"]["Properties"]
         return next(references(alias["FunctionVersion"]))
 
     assert version("s3://bucket/one") == version("s3://bucket/one") != version("s3://bucket/two")
@@ -194,9 +194,9 @@ def test_a_canary_is_taken_back_by_alarms(stack: dict[str, Any]) -> None:
 
 
 def test_snapshots_are_made_of_published_versions(stack: dict[str, Any]) -> None:
-    for door in ("Chat", "Conversations", "Tools"):
-        assert stack[f"{door}Function"]["Properties"]["SnapStart"] == {"ApplyOn": {"Ref": "SnapStart"}}
-        assert f"{door}FunctionAliaslive" in stack
+    for function in ("Chat", "Conversations", "Tools"):
+        assert stack[f"{function}Function"]["Properties"]["SnapStart"] == {"ApplyOn": {"Ref": "SnapStart"}}
+        assert f"{function}FunctionAliaslive" in stack
     assert source()["Parameters"]["SnapStart"]["Default"] == "PublishedVersions"
 
 

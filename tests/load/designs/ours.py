@@ -10,7 +10,7 @@ from sqlalchemy import text as sql
 
 from parley.config import Settings
 from parley.database import Database
-from parley.door import TEXT_MIME_TYPES
+from parley.lambda_handler import TEXT_MIME_TYPES
 from parley.main import create_app
 from parley.services.history import estimate_tokens
 from tests.load.conversations import SUMMARY, messages, roles

@@ -7,13 +7,14 @@ sends the whole statement before a single Sync, and before it, in the same impli
 `app.user_id` that row-level security reads. Both together are one round trip.
 """
 
+import asyncio
 import logging
 import socket
 import ssl
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from typing import Any, cast
+from typing import Any, Concatenate, ParamSpec, TypeVar, cast
 from urllib.parse import parse_qs, unquote, urlsplit
 
 import pg8000.core as pg
@@ -34,6 +35,8 @@ from parley.metrics import emit
 
 logger = logging.getLogger(__name__)
 
+P = ParamSpec("P")
+T = TypeVar("T")
 Rows = Sequence[Row[*tuple[Any, ...]]]
 
 # Of the TCP handshake; the attempt is repeated once, and "database down" is answered within 3 s.
@@ -223,6 +226,12 @@ class Database:
             hide_parameters=True,
         )
         event.listen(self._engine, "before_cursor_execute", _set_user)
+
+    async def call(
+        self, query: Callable[Concatenate["Database", P], T], *args: P.args, **kwargs: P.kwargs
+    ) -> T:
+        """Run `query(self, …)` in a thread: the event loop must not wait for the database."""
+        return await asyncio.to_thread(query, self, *args, **kwargs)
 
     def rows(
         self, user_id: str | None, statement: Executable, params: Mapping[str, Any] | None = None

@@ -40,14 +40,14 @@ def create_app(
     agent_file: Path = AGENT_FILE,
 ) -> FastAPI:
     """The whole API, with `agent` or what `agent_file` declares. Raises ConfigError."""
-    # Imported here: the Agents SDK takes seconds, and the light door never needs it.
+    # Imported here: the Agents SDK takes seconds, and the light function never needs it.
     import parley.tools.lazy_mcp  # noqa: PLC0415
     from parley.api import chat, chatkit, mcp  # noqa: PLC0415
     from parley.services.agent_service import AgentService  # noqa: PLC0415
     from parley.services.follow_up_service import FollowUpService, invoke_follow_up  # noqa: PLC0415
     from parley.services.turn_service import TurnService  # noqa: PLC0415
+    from parley.tools.api_client import ApiClient  # noqa: PLC0415
     from parley.tools.bounds import bounded  # noqa: PLC0415
-    from parley.tools.caller import Caller  # noqa: PLC0415
     from parley.tools.client_tools import client_tools  # noqa: PLC0415
 
     settings = settings or Settings.load()
@@ -63,8 +63,8 @@ def create_app(
     else:
         app.state.follow_ups = FollowUpService(database, service, settings)
         follow_up = app.state.follow_ups.start
-    make_caller = partial(Caller, app)
-    turns = TurnService(database, service, bounded(agent), make_caller, follow_up, settings)
+    make_api_client = partial(ApiClient, app)
+    turns = TurnService(database, service, bounded(agent), make_api_client, follow_up, settings)
     app.state.turns = turns
     # On Lambda when it is first asked for, unless a snapshot keeps it: it takes half a second to import.
     app.state.chatkit = cache(partial(_chatkit, turns, database, client_tools(agent), settings.models))

@@ -102,7 +102,7 @@ async def _request(app: FastAPI, method: str, path: str) -> None:
 
 async def _rehearse_turn(settings: Settings) -> None:
     """A turn with a tool call, by the real client, of a model that reads its answers from here."""
-    # Imported here: the light door never imports the Agents SDK.
+    # Imported here: the light function never imports the Agents SDK.
     from agents import Agent, function_tool  # noqa: PLC0415
 
     from parley.services.agent_service import AgentService, Run  # noqa: PLC0415

@@ -12,7 +12,7 @@ from starlette.types import Message, Receive, Scope, Send
 
 from parley.api.dependencies import BearerToken, CurrentUser
 from parley.errors import Forbidden, Unauthorized
-from parley.tools.caller import Caller
+from parley.tools.api_client import ApiClient
 
 PATH = "api/mcp"
 METADATA_PATH = ".well-known/oauth-protected-resource"
@@ -49,9 +49,9 @@ def known_origin(request: Request, origin: Annotated[str | None, Header()] = Non
 class _Exchange(Response):
     """Answers with what the MCP SDK sends."""
 
-    def __init__(self, caller: Caller, body: bytes) -> None:
+    def __init__(self, api_client: ApiClient, body: bytes) -> None:
         super().__init__()
-        self._caller = caller
+        self._api_client = api_client
         self._request_body = body
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -63,13 +63,13 @@ class _Exchange(Response):
         async def receive_again() -> Message:
             return unread.pop() if unread else await receive()
 
-        await serve(self._caller, scope, receive_again, send)
+        await serve(self._api_client, scope, receive_again, send)
 
 
 @router.post(f"/{PATH}", dependencies=[Depends(known_origin)])
 async def mcp(request: Request, user: CurrentUser, token: BearerToken) -> Response:
     # The body is read here, where one that is too large becomes a problem document.
-    return _Exchange(Caller(request.app, user.id, token), await request.body())
+    return _Exchange(ApiClient(request.app, user.id, token), await request.body())
 
 
 @router.get(f"/{METADATA_PATH}")

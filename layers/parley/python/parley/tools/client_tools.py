@@ -10,7 +10,7 @@ from agents import Agent, FunctionTool
 from agents.tool_context import ToolContext
 from pydantic import BaseModel, ConfigDict, Field
 
-from parley.tools.caller import Caller
+from parley.tools.api_client import ApiClient
 from parley.tools.failure import ToolFailure
 
 Kind = Literal["client_tool", "question"]
@@ -45,7 +45,7 @@ def client_tool(name: str, description: str, parameters: dict[str, Any]) -> Clie
     )
 
 
-async def _given(context: ToolContext[Caller], _arguments: str) -> str:
+async def _given(context: ToolContext[ApiClient], _arguments: str) -> str:
     answer = context.context.answers.get(context.tool_call_id)
     return ToolFailure("This could not be done where the user is.") if answer is None else answer
 

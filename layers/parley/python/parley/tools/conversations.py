@@ -4,43 +4,43 @@ import json
 import uuid
 from typing import Any
 
-from parley.tools.caller import Caller, ToolError
+from parley.tools.api_client import ApiClient, ToolError
 
 LIMIT = 10
 # Of what one call may return, in characters: a tool's output is paid for again in every later turn.
 MAX_TEXT = 6_000
 
 
-async def list_recent_conversations(caller: Caller) -> str:
+async def list_recent_conversations(api_client: ApiClient) -> str:
     """List the user's most recent conversations: id, title and when they were last active."""
-    page = await caller.get("/conversations", limit=LIMIT)
+    page = await api_client.get("/conversations", limit=LIMIT)
     return json.dumps([_brief(conversation) for conversation in page["data"]])
 
 
-async def search_conversations(caller: Caller, words: str) -> str:
+async def search_conversations(api_client: ApiClient, words: str) -> str:
     """Search all of the user's conversations, titles and messages, and show the place that matched.
 
     Args:
         words: A few words that must occur, in any order.
     """
-    page = await caller.get("/conversations", q=words, limit=LIMIT)
+    page = await api_client.get("/conversations", q=words, limit=LIMIT)
     found = [_brief(each) | {"matched": each["snippet"]} for each in page["data"]]
     return json.dumps(found) if found else "Nothing was found. Try fewer or other words."
 
 
-async def read_conversation(caller: Caller, conversation_id: str) -> str:
+async def read_conversation(api_client: ApiClient, conversation_id: str) -> str:
     """Read the latest messages of one of the user's conversations.
 
     Args:
         conversation_id: The id, as the list or the search gives it.
     """
-    page = await caller.get(f"/conversations/{_id(conversation_id)}/messages", limit=30)
+    page = await api_client.get(f"/conversations/{_id(conversation_id)}/messages", limit=30)
     lines = [f"{message['role']} ({message['created_at']}): {message['content']}" for message in page["data"]]
     text = "\n\n".join(lines)
     return text if len(text) <= MAX_TEXT else f"[…]\n{text[-MAX_TEXT:]}"
 
 
-async def rename_conversation(caller: Caller, conversation_id: str, title: str) -> str:
+async def rename_conversation(api_client: ApiClient, conversation_id: str, title: str) -> str:
     """Give one of the user's conversations another title.
 
     Args:
@@ -49,10 +49,10 @@ async def rename_conversation(caller: Caller, conversation_id: str, title: str) 
     """
     wanted = conversation_id
     if conversation_id == "this":
-        if caller.conversation_id is None:
+        if api_client.conversation_id is None:
             raise ToolError("There is no present conversation. Give an id.")
-        wanted = str(caller.conversation_id)
-    renamed = await caller.patch(f"/conversations/{_id(wanted)}", {"title": title})
+        wanted = str(api_client.conversation_id)
+    renamed = await api_client.patch(f"/conversations/{_id(wanted)}", {"title": title})
     return f"The conversation is now called “{renamed['title']}”."
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from agents import FunctionTool, RunContextWrapper, function_tool
 
-from parley.tools.caller import Caller, ToolError
+from parley.tools.api_client import ApiClient, ToolError
 from parley.tools.conversations import CONVERSATION_TOOLS
 from parley.tools.failure import ToolFailure
 
@@ -19,19 +19,19 @@ def _explain(_: RunContextWrapper[Any], error: Exception) -> str:
 
 
 def as_function_tool(function: Callable[..., Awaitable[str]]) -> FunctionTool:
-    """`function(caller, …)` as a tool whose caller is the run's context."""
+    """`function(api_client, …)` as a tool whose api_client is the run's context."""
 
     @wraps(function)
-    async def invoke(context: RunContextWrapper[Caller], *args: Any, **kwargs: Any) -> str:
+    async def invoke(context: RunContextWrapper[ApiClient], *args: Any, **kwargs: Any) -> str:
         return await function(context.context, *args, **kwargs)
 
     signature = inspect.signature(function)
-    caller, *others = signature.parameters.values()
-    context = caller.replace(name="context", annotation=RunContextWrapper[Caller])
+    api_client, *others = signature.parameters.values()
+    context = api_client.replace(name="context", annotation=RunContextWrapper[ApiClient])
     invoke.__signature__ = signature.replace(parameters=[context, *others])  # type: ignore[attr-defined]
     invoke.__annotations__ = {
-        **{name: kind for name, kind in function.__annotations__.items() if name != caller.name},
-        "context": RunContextWrapper[Caller],
+        **{name: kind for name, kind in function.__annotations__.items() if name != api_client.name},
+        "context": RunContextWrapper[ApiClient],
     }
     # The SDK reads the annotations of what is wrapped, if it can find it.
     del invoke.__wrapped__

@@ -20,7 +20,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError, create_model
 from starlette.types import Receive, Scope, Send
 
 from parley.logs import describe_error
-from parley.tools.caller import Caller, ToolError
+from parley.tools.api_client import ApiClient, ToolError
 from parley.tools.conversations import CONVERSATION_TOOLS
 
 logger = logging.getLogger(__name__)
@@ -29,8 +29,8 @@ ToolFunction = Callable[..., Awaitable[str]]
 
 
 def _arguments(function: ToolFunction) -> type[BaseModel]:
-    """What a client may say to `function(caller, …)`: all but who is asking."""
-    _caller, *parameters = inspect.signature(function).parameters.values()
+    """What a client may say to `function(api_client, …)`: all but who is asking."""
+    _api_client, *parameters = inspect.signature(function).parameters.values()
     fields: dict[str, Any] = {each.name: (each.annotation, ...) for each in parameters}
     return create_model(function.__name__, __config__=ConfigDict(extra="forbid"), **fields)
 
@@ -38,18 +38,18 @@ def _arguments(function: ToolFunction) -> type[BaseModel]:
 _TOOLS = {function.__name__: (function, _arguments(function)) for function in CONVERSATION_TOOLS}
 
 
-async def serve(caller: Caller, scope: Scope, receive: Receive, send: Send) -> None:
-    """Answer one HTTP request to the MCP server of `caller`.
+async def serve(api_client: ApiClient, scope: Scope, receive: Receive, send: Send) -> None:
+    """Answer one HTTP request to the MCP server of `api_client`.
 
     A server and a manager a request: a manager can be run once only, which is at start where there is a
-    lifespan; on Lambda there is none. It also keeps the caller out of everything that lives longer.
+    lifespan; on Lambda there is none. It also keeps the api_client out of everything that lives longer.
     """
-    manager = StreamableHTTPSessionManager(_server(caller), json_response=True, stateless=True)
+    manager = StreamableHTTPSessionManager(_server(api_client), json_response=True, stateless=True)
     async with manager.run():
         await manager.handle_request(scope, receive, send)
 
 
-def _server(caller: Caller) -> Server[Any]:
+def _server(api_client: ApiClient) -> Server[Any]:
     async def list_tools(*_: Any) -> ListToolsResult:
         return ListToolsResult(
             tools=[
@@ -61,18 +61,18 @@ def _server(caller: Caller) -> Server[Any]:
     async def call_tool(_: Any, call: CallToolRequestParams) -> CallToolResult:
         if call.name not in _TOOLS:
             raise MCPError(INVALID_PARAMS, "There is no such tool.")
-        text, failed = await _call(caller, call)
+        text, failed = await _call(api_client, call)
         return CallToolResult(content=[TextContent(type="text", text=text)], is_error=failed)
 
     return Server("parley", version="1", on_list_tools=list_tools, on_call_tool=call_tool)
 
 
-async def _call(caller: Caller, call: CallToolRequestParams) -> tuple[str, bool]:
+async def _call(api_client: ApiClient, call: CallToolRequestParams) -> tuple[str, bool]:
     """What the tool returned, or what was wrong: MCP wants bad arguments told to the model as well."""
     function, model = _TOOLS[call.name]
     try:
         arguments = model.model_validate(call.arguments or {})
-        return await function(caller, **dict(arguments)), False
+        return await function(api_client, **dict(arguments)), False
     except ToolError as error:
         return str(error), True
     except ValidationError as error:

@@ -18,8 +18,8 @@ from mcp import MCPError
 from mcp_types import CallToolResult, Tool
 
 from parley.logs import describe_error
+from parley.tools.api_client import ApiClient
 from parley.tools.bounds import bounded_tool
-from parley.tools.caller import Caller
 from parley.tools.failure import ToolFailure
 from parley.tools.remote import RemoteServer
 
@@ -39,10 +39,10 @@ TOOL_ERROR = -32000
 
 @asynccontextmanager
 async def with_remote_tools(
-    agent: Agent[Any], servers: Sequence[RemoteServer], caller: Caller
+    agent: Agent[Any], servers: Sequence[RemoteServer], api_client: ApiClient
 ) -> AsyncIterator[Agent[Any]]:
     """`agent` with the allowed tools of `servers`, connected to as long as this lasts."""
-    clients = {_client(server, caller): server for server in servers}
+    clients = {_client(server, api_client): server for server in servers}
     async with MCPServerManager(
         clients,
         connect_timeout_seconds=CONNECT_TIMEOUT_S,
@@ -77,10 +77,10 @@ class _Client(MCPServerStreamableHttp):
         return result
 
 
-def _client(server: RemoteServer, caller: Caller) -> _Client:
+def _client(server: RemoteServer, api_client: ApiClient) -> _Client:
     token = server.secret.get_secret_value() if server.secret else None
     if server.pass_user_token:
-        token = caller.token
+        token = api_client.token
     return _Client(
         {
             "url": server.url,

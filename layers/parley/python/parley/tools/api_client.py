@@ -17,7 +17,7 @@ class ToolError(Exception):
     """What a tool could not do, in words that the model and the user may read."""
 
 
-class Caller:
+class ApiClient:
     """One user, for one turn. `conversation_id`: where the agent was asked, if it was in a conversation.
 
     `answers`: by call, what the user's page gave for tools that it carries out itself (client_tools.py).

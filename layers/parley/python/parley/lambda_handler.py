@@ -23,7 +23,7 @@ Handler = Callable[[dict[str, Any], Any], dict[str, Any]]
 TEXT_MIME_TYPES = ["text/", "application/json", "application/problem+json"]
 
 
-class Door:
+class LambdaHandler:
     """A handler for the events of an HTTP API, payload format 2.0.
 
     Under SnapStart, many environments start from one picture of this one's memory. Connections in it would be

@@ -1,4 +1,4 @@
-"""The Lambda doors, called as the runtime calls them, with the HTTP API's events."""
+"""The Lambda functions, called as the runtime calls them, with the HTTP API's events."""
 
 import asyncio
 import importlib.util
@@ -26,8 +26,8 @@ from local.issuer import Issuer
 from local.postgres import Postgres
 from local.serving import serve_in_thread
 from parley.config import Settings
-from parley.door import Door
 from parley.errors import ProblemError
+from parley.lambda_handler import LambdaHandler
 from parley.metrics import Metric
 from parley.repositories.turns import EndStatus
 from tests.conftest import Person
@@ -83,10 +83,10 @@ def loop() -> Iterator[asyncio.AbstractEventLoop]:
 
 
 @pytest.fixture
-def door(
+def load_function(
     settings: Settings, loop: asyncio.AbstractEventLoop, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[Callable[[str], ModuleType]]:
-    """`door("chat")` loads functions/chat/app.py in an environment like the deployed one."""
+    """`load_function("chat")` loads functions/chat/app.py in an environment like the deployed one."""
     values = {
         "DATABASE_URL": settings.database_url.get_secret_value(),
         "JWT_ISSUER": settings.jwt_issuer,
@@ -100,11 +100,11 @@ def door(
         monkeypatch.setenv(name, value)
     opened: list[ModuleType] = []
 
-    def open_door(name: str) -> ModuleType:
+    def load(name: str) -> ModuleType:
         folder = FUNCTIONS / name
         monkeypatch.syspath_prepend(str(folder))
         sys.modules.pop("agent", None)
-        spec = importlib.util.spec_from_file_location(f"{name}_door", folder / "app.py")
+        spec = importlib.util.spec_from_file_location(f"{name}_app", folder / "app.py")
         assert spec is not None
         assert spec.loader is not None
         module = importlib.util.module_from_spec(spec)
@@ -112,14 +112,14 @@ def door(
         opened.append(module)
         return module
 
-    yield open_door
+    yield load
     for module in opened:
         close(module, loop)
 
 
 def close(module: ModuleType, loop: asyncio.AbstractEventLoop) -> None:
     """What the end of an environment would: drop connections, on the loop that made them."""
-    if hasattr(module, "handler") and isinstance(module.handler, Door):
+    if hasattr(module, "handler") and isinstance(module.handler, LambdaHandler):
         state = module.handler.app.state
         state.database.close()
         if hasattr(state, "turns"):
@@ -130,8 +130,10 @@ def close(module: ModuleType, loop: asyncio.AbstractEventLoop) -> None:
         module.loop.close()
 
 
-def test_a_turn_goes_through_the_chat_door(door: Callable[[str], ModuleType], alice: Person) -> None:
-    handler = door("chat").handler
+def test_a_turn_goes_through_the_chat_function(
+    load_function: Callable[[str], ModuleType], alice: Person
+) -> None:
+    handler = load_function("chat").handler
     said = event("POST", f"/api/{alice.id}/chat", alice.token, {"message": "My name is Ada"})
     first = handler(said, Context())
     assert first["statusCode"] == 200, first
@@ -142,12 +144,12 @@ def test_a_turn_goes_through_the_chat_door(door: Callable[[str], ModuleType], al
     assert len(alice.messages(conversation_id)) == 4
 
 
-def test_a_stream_arrives_whole_through_the_buffered_door(
-    door: Callable[[str], ModuleType], alice: Person
+def test_a_stream_arrives_whole_through_the_buffered_function(
+    load_function: Callable[[str], ModuleType], alice: Person
 ) -> None:
     said = event("POST", f"/api/{alice.id}/chat", alice.token, {"message": "Hello"})
     said["headers"]["accept"] = "text/event-stream"
-    reply = door("chat").handler(said, Context())
+    reply = load_function("chat").handler(said, Context())
     assert reply["headers"]["content-type"].startswith("text/event-stream")
     assert reply["isBase64Encoded"] is False
     assert reply["body"].startswith("id: 1\nevent: turn.created\n")
@@ -156,9 +158,9 @@ def test_a_stream_arrives_whole_through_the_buffered_door(
 
 @pytest.mark.parametrize("name", ["chat", "conversations"])
 def test_a_problem_is_text_and_carries_the_gateways_request_id(
-    door: Callable[[str], ModuleType], name: str
+    load_function: Callable[[str], ModuleType], name: str
 ) -> None:
-    reply = door(name).handler(event("GET", "/api/alice/conversations", None), Context())
+    reply = load_function(name).handler(event("GET", "/api/alice/conversations", None), Context())
     assert reply["statusCode"] == 401
     assert reply["isBase64Encoded"] is False
     assert reply["headers"]["content-type"] == "application/problem+json"
@@ -166,29 +168,31 @@ def test_a_problem_is_text_and_carries_the_gateways_request_id(
     assert json.loads(reply["body"])["request_id"] == "JKJaXmPLvHcESHA="
 
 
-def test_the_light_door_lists_and_knows_no_turns(door: Callable[[str], ModuleType], alice: Person) -> None:
+def test_the_light_function_lists_and_knows_no_turns(
+    load_function: Callable[[str], ModuleType], alice: Person
+) -> None:
     conversation_id = alice.say("Hello").json()["conversation_id"]
-    handler = door("conversations").handler
+    handler = load_function("conversations").handler
     listed = handler(event("GET", f"/api/{alice.id}/conversations", alice.token), Context())
     assert [each["id"] for each in json.loads(listed["body"])["data"]] == [conversation_id]
     turn = event("POST", f"/api/{alice.id}/chat", alice.token, {"message": "Hello"})
     assert handler(turn, Context())["statusCode"] == 404
 
 
-def test_another_users_conversation_is_forbidden_at_the_door(
-    door: Callable[[str], ModuleType], alice: Person, issuer: Issuer
+def test_another_users_conversation_is_forbidden_at_the_function(
+    load_function: Callable[[str], ModuleType], alice: Person, issuer: Issuer
 ) -> None:
     conversation_id = alice.say("Hello").json()["conversation_id"]
     path = f"/api/mallory/conversations/{conversation_id}"
-    reply = door("conversations").handler(event("GET", path, issuer.mint("mallory")), Context())
+    reply = load_function("conversations").handler(event("GET", path, issuer.mint("mallory")), Context())
     assert reply["statusCode"] == 403
 
 
 def test_a_turn_ends_before_the_platform_cuts_it_off(
-    door: Callable[[str], ModuleType], alice: Person
+    load_function: Callable[[str], ModuleType], alice: Person
 ) -> None:
     said = event("POST", f"/api/{alice.id}/chat", alice.token, {"message": "[offline: hang=8] Tell me more"})
-    reply = door("chat").handler(said, Context(remaining_ms=3_000))
+    reply = load_function("chat").handler(said, Context(remaining_ms=3_000))
     assert reply["statusCode"] == 504
     listed = alice.http.get("/conversations").json()["data"][0]
     answer = alice.messages(listed["id"])[1]
@@ -197,13 +201,16 @@ def test_a_turn_ends_before_the_platform_cuts_it_off(
 
 
 def run_hooks(hooks: list[Any]) -> None:
-    """As the runtime client does; the registry holds those of every door that this process has opened."""
+    """As the runtime client does; the registry holds those of every function that this process has loaded."""
     function, args, kwargs = hooks[-1]
     function(*args, **kwargs)
 
 
 def test_an_environment_made_from_a_snapshot_has_nothing_of_its_model(
-    door: Callable[[str], ModuleType], alice: Person, settings: Settings, monkeypatch: pytest.MonkeyPatch
+    load_function: Callable[[str], ModuleType],
+    alice: Person,
+    settings: Settings,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """The secret was changed meanwhile, and the old one must be of no use."""
     right = settings.database_url.get_secret_value()
@@ -214,7 +221,7 @@ def test_an_environment_made_from_a_snapshot_has_nothing_of_its_model(
         arn = secrets.create_secret(Name="parley", SecretString=old)["ARN"]
         monkeypatch.delenv("DATABASE_URL")
         monkeypatch.setenv("SECRET_ARN", arn)
-        module = door("conversations")
+        module = load_function("conversations")
         before = module.handler.app
         listing = event("GET", f"/api/{alice.id}/conversations", alice.token)
         assert module.handler(listing, Context())["statusCode"] == 503
@@ -225,8 +232,8 @@ def test_an_environment_made_from_a_snapshot_has_nothing_of_its_model(
         assert module.handler(listing, Context())["statusCode"] == 200
 
 
-def test_no_connection_is_in_a_snapshot(door: Callable[[str], ModuleType], alice: Person) -> None:
-    handler = door("conversations").handler
+def test_no_connection_is_in_a_snapshot(load_function: Callable[[str], ModuleType], alice: Person) -> None:
+    handler = load_function("conversations").handler
     listing = event("GET", f"/api/{alice.id}/conversations", alice.token)
     assert handler(listing, Context())["statusCode"] == 200
     pool = handler.app.state.database._engine.pool
@@ -235,8 +242,10 @@ def test_no_connection_is_in_a_snapshot(door: Callable[[str], ModuleType], alice
     assert handler.app.state.database._engine.pool.checkedin() == 0
 
 
-def test_one_environment_holds_one_connection(door: Callable[[str], ModuleType], alice: Person) -> None:
-    module = door("chat")
+def test_one_environment_holds_one_connection(
+    load_function: Callable[[str], ModuleType], alice: Person
+) -> None:
+    module = load_function("chat")
     assert os.environ["AWS_LAMBDA_FUNCTION_NAME"]
     assert module.handler.app.state.database._engine.pool.size() == 1
 
@@ -257,7 +266,7 @@ class LambdaApi:
 
 
 def test_what_follows_a_reply_is_handed_on_with_ids_only(
-    door: Callable[[str], ModuleType], alice: Person, monkeypatch: pytest.MonkeyPatch
+    load_function: Callable[[str], ModuleType], alice: Person, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     service = LambdaApi()
     with serve_in_thread(lambda _: service.app()) as url:
@@ -267,12 +276,12 @@ def test_what_follows_a_reply_is_handed_on_with_ids_only(
         monkeypatch.setenv("AWS_ENDPOINT_URL_LAMBDA", url)
         monkeypatch.setenv("FOLLOWUP_FUNCTION", "parley-followup")
         said = event("POST", f"/api/{alice.id}/chat", alice.token, {"message": "Tell me of ferries, please"})
-        reply = json.loads(door("chat").handler(said, Context())["body"])
+        reply = json.loads(load_function("chat").handler(said, Context())["body"])
     ids = {"user_id": alice.id, "conversation_id": reply["conversation_id"]}
     assert service.taken == [("parley-followup", "Event", ids)]
     path = f"/conversations/{reply['conversation_id']}"
     before = alice.http.get(path).json()["title"]
-    followup = door("followup")
+    followup = load_function("followup")
     followup.handler(ids, Context())
     after = alice.http.get(path).json()["title"]
     assert after != before
@@ -290,10 +299,10 @@ def rpc(method: str, token: str | None, **params: Any) -> dict[str, Any]:
 
 @pytest.mark.parametrize("name", ["tools", "chat"])
 def test_one_environment_serves_mcp_again_and_again(
-    door: Callable[[str], ModuleType], name: str, alice: Person, bob: Person
+    load_function: Callable[[str], ModuleType], name: str, alice: Person, bob: Person
 ) -> None:
     conversations = {each: each.say("Hello").json()["conversation_id"] for each in (alice, bob)}
-    handler = door(name).handler
+    handler = load_function(name).handler
     for person in (alice, bob, alice):
         call = rpc("tools/call", person.token, name="list_recent_conversations", arguments={})
         reply = handler(call, Context())
@@ -303,9 +312,11 @@ def test_one_environment_serves_mcp_again_and_again(
         assert handler(event("GET", "/api/mcp", person.token), Context())["statusCode"] == 405
 
 
-def test_a_newer_client_is_served_at_the_door(door: Callable[[str], ModuleType], alice: Person) -> None:
+def test_a_newer_client_is_served_at_the_function(
+    load_function: Callable[[str], ModuleType], alice: Person
+) -> None:
     """Without a handshake, and refused the stream of events that would never end here."""
-    handler = door("tools").handler
+    handler = load_function("tools").handler
     meta = {"protocolVersion": "2026-07-28", "clientCapabilities": {}}
     about = {"_meta": {f"io.modelcontextprotocol/{name}": value for name, value in meta.items()}}
     for method, status in [("server/discover", 200), ("tools/list", 200), ("subscriptions/listen", 404)]:
@@ -315,8 +326,10 @@ def test_a_newer_client_is_served_at_the_door(door: Callable[[str], ModuleType],
         assert reply["statusCode"] == status, reply["body"]
 
 
-def test_the_mcp_door_says_where_to_get_a_token(door: Callable[[str], ModuleType], issuer: Issuer) -> None:
-    handler = door("tools").handler
+def test_the_mcp_function_says_where_to_get_a_token(
+    load_function: Callable[[str], ModuleType], issuer: Issuer
+) -> None:
+    handler = load_function("tools").handler
     refused = handler(rpc("ping", None), Context())
     url = "https://api.example.com/.well-known/oauth-protected-resource/api/mcp"
     assert refused["statusCode"] == 401
@@ -338,14 +351,14 @@ print(reply["statusCode"], *sorted({"agents", "mcp", "mcp_types"} & sys.modules.
 """
 
 
-def loaded_by(door: str, invoked_with: dict[str, Any], settings: Settings) -> list[str]:
+def loaded_by(function: str, invoked_with: dict[str, Any], settings: Settings) -> list[str]:
     """The status, and which of the large packages a process of its own has loaded after one request."""
-    folder = FUNCTIONS / door
+    folder = FUNCTIONS / function
     environment = {name.upper(): str(value) for name, value in settings if isinstance(value, str)}
     environment |= {
         "DATABASE_URL": settings.database_url.get_secret_value(),
         "OPENAI_API_KEY": "offline",
-        "AWS_LAMBDA_FUNCTION_NAME": f"parley-{door}",
+        "AWS_LAMBDA_FUNCTION_NAME": f"parley-{function}",
         "PYTHONPATH": f"{folder}:{FUNCTIONS.parent / 'layers' / 'parley' / 'python'}",
     }
     told = subprocess.run(
@@ -365,7 +378,7 @@ def test_a_turn_without_mcp_never_loads_it(settings: Settings, alice: Person) ->
     assert loaded_by("chat", said, settings) == ["200", "agents"]
 
 
-def test_the_mcp_door_never_loads_the_agents_sdk(settings: Settings, alice: Person) -> None:
+def test_the_mcp_function_never_loads_the_agents_sdk(settings: Settings, alice: Person) -> None:
     call = rpc("tools/call", alice.token, name="list_recent_conversations", arguments={})
     assert loaded_by("tools", call, settings) == ["200", "mcp", "mcp_types"]
 
@@ -429,7 +442,7 @@ THEIRS = {
 
 
 def test_what_alarms_and_dashboard_ask_for_is_written(
-    door: Callable[[str], ModuleType],
+    load_function: Callable[[str], ModuleType],
     alice: Person,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
@@ -437,11 +450,11 @@ def test_what_alarms_and_dashboard_ask_for_is_written(
 ) -> None:
     monkeypatch.setenv("POWERTOOLS_METRICS_NAMESPACE", "Parley/test")
     for name in ("ChatFunction", "ConversationsFunction", "ToolsFunction"):
-        handler = door(name.removesuffix("Function").lower()).handler
+        handler = load_function(name.removesuffix("Function").lower()).handler
         context = Context()
         context.function_name = name
         handler(event("GET", f"/api/{alice.id}/conversations", alice.token), context)
-    handler = door("chat").handler
+    handler = load_function("chat").handler
     chat = f"/api/{alice.id}/chat"
     for message in ("Hello", "[offline: status=500] Hello"):
         handler(event("POST", chat, alice.token, {"message": message}), Context())
@@ -456,7 +469,7 @@ def test_what_alarms_and_dashboard_ask_for_is_written(
     socket.shutdown(SHUT_RDWR)
     assert handler(alice_lists, Context())["statusCode"] == 200
     monkeypatch.setenv("DATABASE_URL", "postgresql://nobody:none@127.0.0.1:1/none")
-    assert door("chat").handler(alice_lists, Context())["statusCode"] == 503
+    assert load_function("chat").handler(alice_lists, Context())["statusCode"] == 503
 
     written = emitted(capsys.readouterr().out)
     asked = asked_of_cloudwatch()
@@ -509,14 +522,14 @@ def resource_event(kind: str, url: str) -> dict[str, str]:
 
 
 def test_a_deployment_migrates_and_tells_cloudformation(
-    door: Callable[[str], ModuleType],
+    load_function: Callable[[str], ModuleType],
     cloudformation: tuple[str, list[dict[str, Any]]],
     postgres: Postgres,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setenv("MIGRATIONS_DATABASE_URL", postgres.owner_url)
     url, told = cloudformation
-    handler = door("migrate").handler
+    handler = load_function("migrate").handler
     for kind in ("Create", "Update", "Delete"):
         handler(resource_event(kind, url), Context())
     assert [each["Status"] for each in told] == ["SUCCESS"] * 3
@@ -525,13 +538,13 @@ def test_a_deployment_migrates_and_tells_cloudformation(
 
 
 def test_a_migration_that_fails_stops_the_deployment(
-    door: Callable[[str], ModuleType],
+    load_function: Callable[[str], ModuleType],
     cloudformation: tuple[str, list[dict[str, Any]]],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setenv("MIGRATIONS_DATABASE_URL", "postgresql://owner:secret@127.0.0.1:1/none")
     url, told = cloudformation
-    door("migrate").handler(resource_event("Update", url), Context())
+    load_function("migrate").handler(resource_event("Update", url), Context())
     assert told[0]["Status"] == "FAILED"
     assert told[0]["Reason"].startswith("MIGRATIONS_DATABASE_URL: the migration failed")
     assert "secret" not in told[0]["Reason"]
