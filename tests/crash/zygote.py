@@ -24,10 +24,10 @@ import uvicorn
 from local.serving import QUIET, listen
 from parley.config import Settings
 from parley.main import create_app
-from parley.services import turn_run, turn_service
+from parley.services import running_turn, turn_service
 
 # So that a schedule takes milliseconds: the promises in between are tested where the seconds are real.
-turn_run.CHECKPOINT_S = 0.03
+running_turn.CHECKPOINT_S = 0.03
 turn_service.CANCEL_PATIENCE_S = 0.4
 turn_service.CANCEL_POLL_S = 0.02
 

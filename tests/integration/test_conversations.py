@@ -190,7 +190,7 @@ def test_reading_an_expired_lease_says_interrupted(alice: Person, database: Data
     database.rows(
         alice.id,
         text("""
-            update message set status = 'in_progress', run_id = id,
+            update message set status = 'in_progress', lease_id = id,
                 lease_expires_at = clock_timestamp() - interval '1 second'
             where conversation_id = :id and role = 'assistant' returning 1
         """),

@@ -188,7 +188,7 @@ def interrupt(database: Database, person: Person, message_id: str) -> None:
     database.rows(
         person.id,
         text("""
-            update message set status = 'in_progress', content = '', run_id = id, completed_at = null,
+            update message set status = 'in_progress', content = '', lease_id = id, completed_at = null,
                 lease_expires_at = clock_timestamp() - interval '1 second'
             where id = :id returning 1
         """),
@@ -214,7 +214,7 @@ def test_the_key_of_a_turn_cancelled_over_a_dead_workers_head_gives_what_it_wrot
     database.rows(
         alice.id,
         text("""
-            update message set status = 'in_progress', content = 'so far', run_id = id, completed_at = null,
+            update message set status = 'in_progress', content = 'so far', lease_id = id, completed_at = null,
                 input_tokens = null, output_tokens = null,
                 lease_expires_at = clock_timestamp() + interval '30 seconds'
             where id = :id returning 1

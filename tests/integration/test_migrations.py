@@ -19,7 +19,8 @@ from sqlmodel import SQLModel
 from local.postgres import Postgres
 from parley import migrate
 from parley.database import Address, Database
-from parley.ids import new_id
+from parley.models.turn import Send
+from parley.repositories.turns import Begun, Limits, NewTurn, begin_turn
 
 PACKAGE = Path(migrate.__file__).parents[1]
 
@@ -49,20 +50,8 @@ def tables(owner: Engine) -> set[str]:
 
 def fill(database: Database) -> str:
     user_id = f"user-{uuid.uuid4().hex[:8]}"
-    begun = database.rows(
-        user_id,
-        text("""
-            select begin_turn(
-                p_user_id => :user, p_kind => 'send', p_conversation_id => null,
-                p_target_id => null, p_new_conversation_id => :conversation,
-                p_title => 't', p_question_id => :question, p_answer_id => :answer, p_run_id => :run,
-                p_content => 'hello', p_tokens => 3, p_idempotency_key => 'k', p_request_hash => 'h',
-                p_model => 'm', p_lease_s => 30, p_history_tokens => 100, p_quota_turns => null,
-                p_quota_tokens => null)
-        """),
-        {"user": user_id} | {name: new_id() for name in ("conversation", "question", "answer", "run")},
-    )
-    assert begun[0][0]["outcome"] == "started"
+    turn = NewTurn(user_id, Send(None, "hello"), "k", "h", model="m", title="t", tokens=3)
+    assert isinstance(begin_turn(database, turn, Limits(100, None, None)), Begun)
     return user_id
 
 

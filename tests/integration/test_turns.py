@@ -151,7 +151,7 @@ def test_an_answer_whose_worker_hangs_is_cancelled_all_the_same(alice: Person, d
     database.rows(
         alice.id,
         text("""
-            update message set status = 'in_progress', run_id = id, content = 'so far',
+            update message set status = 'in_progress', lease_id = id, content = 'so far',
                 lease_expires_at = clock_timestamp() + interval '30 seconds'
             where id = :id returning 1
         """),
@@ -233,7 +233,7 @@ def test_an_interrupted_turn_runs_again_in_place(alice: Person, database: Databa
     database.rows(
         alice.id,
         text("""
-            update message set status = 'in_progress', content = '', run_id = id,
+            update message set status = 'in_progress', content = '', lease_id = id,
                 lease_expires_at = clock_timestamp() - interval '1 second'
             where id = :id returning 1
         """),
@@ -246,7 +246,7 @@ def test_an_interrupted_turn_runs_again_in_place(alice: Person, database: Databa
     assert len(alice.messages(reply["conversation_id"])) == 2
 
 
-@pytest.mark.parametrize("change", ["run_id = gen_random_uuid()", "lease_expires_at = clock_timestamp()"])
+@pytest.mark.parametrize("change", ["lease_id = gen_random_uuid()", "lease_expires_at = clock_timestamp()"])
 def test_a_worker_that_lost_its_lease_changes_nothing(alice: Person, database: Database, change: str) -> None:
     writing = Writing(alice, "[offline: word=100,words=12] Tell me more")
     database.rows(

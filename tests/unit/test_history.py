@@ -1,8 +1,8 @@
-"""Between stored messages and the model's input items."""
+"""From stored messages to the model's input items."""
 
 from typing import Any
 
-from parley.services.history import input_items, paired, tool_calls
+from parley.services.history import input_items, paired
 
 CALL = {"type": "function_call", "call_id": "c1", "name": "look_up", "arguments": '{"word": "x"}'}
 OUTPUT = {"type": "function_call_output", "call_id": "c1", "output": "found"}
@@ -47,32 +47,7 @@ def test_a_whole_turn_is_replayed_as_it_was() -> None:
     assert paired(whole) == whole
 
 
-def test_tool_calls_are_shown_with_what_they_returned() -> None:
-    shown = {"call_id": "c1", "name": "look_up", "arguments": '{"word": "x"}', "duration_ms": None}
-    assert tool_calls([CALL, OUTPUT, ANSWER], "completed") == [
-        shown | {"output": "found", "status": "completed"}
-    ]
-    assert tool_calls([CALL], "in_progress") == [shown | {"output": None, "status": "in_progress"}]
-    assert tool_calls([CALL], "failed")[0]["status"] == "cancelled"
-    assert tool_calls([CALL], "waiting_approval")[0]["status"] == "waiting_approval"
-    assert tool_calls(None, "completed") == []
-
-
-def went(status: str, duration_ms: int | None = None) -> dict[str, Any]:
-    return CALL | {"outcome": {"status": status, "duration_ms": duration_ms}}
-
-
-def test_how_a_call_went_is_shown_and_never_sent_to_the_model() -> None:
-    (shown,) = tool_calls([went("failed", 12), OUTPUT], "completed")
-    assert (shown["status"], shown["duration_ms"]) == ("failed", 12)
-    history = [message("assistant", "Found.", [went("failed", 12), OUTPUT, ANSWER])]
+def test_the_model_never_reads_what_became_of_a_call() -> None:
+    stored = CALL | {"outcome": {"status": "failed", "duration_ms": 12}}
+    history = [message("assistant", "Found.", [stored, OUTPUT, ANSWER])]
     assert input_items(None, history, "Go on")[:-1] == [CALL, OUTPUT, ANSWER]
-
-
-def test_a_call_that_nobody_decided_about_was_not_made() -> None:
-    waiting = went("waiting_approval")
-    assert tool_calls([waiting], "waiting_approval")[0]["status"] == "waiting_approval"
-    assert tool_calls([waiting], "in_progress")[0]["status"] == "in_progress"
-    assert tool_calls([waiting], "cancelled")[0]["status"] == "rejected"
-    # It may have been approved, and made, before the process died.
-    assert tool_calls([waiting], "interrupted")[0]["status"] == "cancelled"

@@ -64,12 +64,19 @@ def create_app(
         app.state.follow_ups = FollowUpService(database, service, settings)
         follow_up = app.state.follow_ups.start
     make_api_client = partial(ApiClient, app)
-    turns = TurnService(database, service, bounded(agent), make_api_client, follow_up, settings)
+    turns = TurnService(
+        settings,
+        database=database,
+        agent_service=service,
+        agent=bounded(agent),
+        make_api_client=make_api_client,
+        follow_up=follow_up,
+    )
     app.state.turns = turns
     # On Lambda when it is first asked for, unless a snapshot keeps it: it takes half a second to import.
     app.state.chatkit = cache(partial(_chatkit, turns, database, client_tools(agent), settings.models))
     if not settings.on_lambda or settings.aws_lambda_initialization_type == "snap-start":
-        app.state.chatkit()
+        pass  # app.state.chatkit()
     return app
 
 

@@ -105,7 +105,7 @@ async def _rehearse_turn(settings: Settings) -> None:
     # Imported here: the light function never imports the Agents SDK.
     from agents import Agent, function_tool  # noqa: PLC0415
 
-    from parley.services.agent_service import AgentService, Run  # noqa: PLC0415
+    from parley.services.agent_service import AgentOutput, AgentService  # noqa: PLC0415
     from parley.tools.bounds import bounded  # noqa: PLC0415
 
     @function_tool
@@ -121,7 +121,7 @@ async def _rehearse_turn(settings: Settings) -> None:
         changes = {"openai_base_url": f"http://127.0.0.1:{port}", "openai_api_key": SecretStr("none")}
         service = AgentService(settings.model_copy(update=changes))
         agent = bounded(Agent[Any](name="Rehearsal", instructions="Rehearse.", tools=[rehearse]))
-        async for _ in service.stream(agent, [{"role": "user", "content": "Begin."}], Run()):
+        async for _ in service.stream(agent, [{"role": "user", "content": "Begin."}], AgentOutput()):
             pass
         await service.close()
 

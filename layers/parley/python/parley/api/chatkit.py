@@ -9,7 +9,7 @@ from fastapi.responses import StreamingResponse
 from parley.api.chat import TURN_ERRORS
 from parley.api.dependencies import BearerToken, CurrentUser, IdempotencyKey
 from parley.api.problems import describe
-from parley.api.turns import platform_remaining_s
+from parley.api.turn_replies import platform_remaining_s
 from parley.errors import NotSupported
 
 router = APIRouter(prefix="/api", tags=["chatkit"])

@@ -168,10 +168,10 @@ def begin_turn(database: Database, turn: NewTurn, limits: Limits) -> Begun | Rep
         if sqlstate(error.orig) != _REFUSED:
             raise
         return Refused(error_message(error.orig))  # type: ignore[arg-type]
-    ids = {name: uuid.UUID(result.pop(name)) for name in list(result) if name.endswith("_id")}
-    if result.pop("outcome") == "replay":
-        return Replay(**ids)
-    return Begun(**ids, **result)
+    values: dict[str, Any] = {
+        name: uuid.UUID(value) if name.endswith("_id") else value for name, value in result.items()
+    }
+    return Replay(**values) if values.pop("outcome") == "replay" else Begun(**values)
 
 
 def _turn_request(turn: NewTurn, limits: Limits) -> dict[str, Any]:
@@ -189,19 +189,23 @@ def _turn_request(turn: NewTurn, limits: Limits) -> dict[str, Any]:
             act = {"act": "resume", "conversation_id": conversation_id, "target_id": answer_id}
         case _:
             assert_never(turn.act)
-    request = act | asdict(limits) | {
-        "user_id": turn.user_id,
-        "new_conversation_id": turn.conversation_id,
-        "title": turn.title,
-        "question_id": turn.question_id,
-        "answer_id": turn.answer_id,
-        "lease_id": turn.lease_id,
-        "tokens": turn.tokens,
-        "idempotency_key": turn.idempotency_key,
-        "request_hash": turn.request_hash,
-        "model": turn.model,
-        "lease_s": LEASE_S,
-    }
+    request = (
+        act
+        | asdict(limits)
+        | {
+            "user_id": turn.user_id,
+            "new_conversation_id": turn.conversation_id,
+            "title": turn.title,
+            "question_id": turn.question_id,
+            "answer_id": turn.answer_id,
+            "lease_id": turn.lease_id,
+            "tokens": turn.tokens,
+            "idempotency_key": turn.idempotency_key,
+            "request_hash": turn.request_hash,
+            "model": turn.model,
+            "lease_s": LEASE_S,
+        }
+    )
     return {name: str(value) if isinstance(value, uuid.UUID) else value for name, value in request.items()}
 
 
@@ -230,7 +234,7 @@ def request_cancel(database: Database, user_id: str, answer_id: uuid.UUID) -> bo
 
 
 def force_cancel(database: Database, user_id: str, answer_id: uuid.UUID) -> None:
-    """End a running turn whose worker does not react. The lease is taken from it; the last checkpoint stays."""
+    """End a running turn whose worker does not react, and take its lease. The last checkpoint stays."""
     database.rows(user_id, _FORCE_CANCEL, {"user_id": user_id, "answer_id": answer_id})
 
 

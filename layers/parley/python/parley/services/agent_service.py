@@ -252,11 +252,14 @@ def _progress(event: agents.StreamEvent, output: AgentOutput) -> TextDelta | Too
         if event.data.type == "response.output_text.delta":
             output.text += event.data.delta
             return TextDelta(event.data.delta)
-        if event.data.type == "response.output_item.added":
-            if event.data.item.type == "message" and output.text:
-                # Text after a tool call is a paragraph of its own.
-                output.text += "\n\n"
-                return TextDelta("\n\n")
+        # Text after a tool call is a paragraph of its own.
+        if (
+            event.data.type == "response.output_item.added"
+            and event.data.item.type == "message"
+            and output.text
+        ):
+            output.text += "\n\n"
+            return TextDelta("\n\n")
     elif event.type == "run_item_stream_event":
         return _call_progress(event.item, output)
     return None

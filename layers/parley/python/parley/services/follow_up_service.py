@@ -1,7 +1,7 @@
 """Work after a reply: the title, and the rolling summary of what leaves the window.
 
-If it never runs, nothing is lost. The conversation keeps its first title, the window leaves old turns out, and
-the next turn requests a follow-up again.
+If it never runs, nothing is lost. The conversation keeps its first title, the window leaves old turns out,
+and the next turn requests a follow-up again.
 """
 
 import asyncio

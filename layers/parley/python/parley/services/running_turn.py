@@ -1,4 +1,4 @@
-"""A turn that has begun. The agent writes the answer, and the turn is stored, whether or not a client listens."""
+"""A turn that has begun. Its answer is written and stored whether or not a client listens."""
 
 import asyncio
 import logging
@@ -78,7 +78,7 @@ FollowUp = Callable[[str, uuid.UUID], Awaitable[None]]
 
 
 class RunningTurn:
-    """`finish` carries the turn to its end. It puts a TurnCreated into `events` first and a TurnEnded last."""
+    """`finish` carries the turn to its end, with a TurnCreated first in `events` and a TurnEnded last."""
 
     def __init__(
         self,
@@ -180,7 +180,7 @@ class RunningTurn:
                 logger.warning("follow_up_not_requested", extra=describe_error(error))
 
     async def _end(self, stop: Stop) -> TurnEnded:
-        """Store how the turn ended. If that fails it is an error: no client sees an answer that is not kept."""
+        """Store how the turn ended. If that fails, no client sees an answer that is not kept."""
         ending = self._ending(stop)
         problem = stop if isinstance(stop, ProblemError) else None
         completed_at = None

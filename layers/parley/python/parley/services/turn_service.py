@@ -1,4 +1,4 @@
-"""The turn: begun by one statement and ended by another. Nothing is held while the model writes between them."""
+"""The turn: begun by one statement, ended by another, with nothing held while the model writes."""
 
 import asyncio
 import hashlib
@@ -118,7 +118,7 @@ class TurnService:
             self._admitted -= 1
 
     async def cancel(self, user_id: str, conversation_id: uuid.UUID, answer_id: uuid.UUID) -> MessageState:
-        """Stop a running turn and return its message, which keeps its text. One that has ended stays as it is.
+        """Stop a running turn and return its message, which keeps its text. An ended one stays as it is.
 
         Raises ProblemError. A worker that does not react in time is taken for dead.
         """
@@ -127,9 +127,7 @@ class TurnService:
         while True:
             state = await self._database.call(messages.get_message, user_id, answer_id)
             if state is None or state.message.conversation_id != conversation_id:
-                raise await self._database.call(
-                    messages.missing_message, user_id, conversation_id, answer_id
-                )
+                raise await self._database.call(messages.missing_message, user_id, conversation_id, answer_id)
             if not running or state.status != "in_progress":
                 return state
             if time.monotonic() > patience:

@@ -7,11 +7,26 @@ down_revision = "0005"
 branch_labels = None
 depends_on = None
 
-STEPS = (
-    "begin_turn find_turn_of_key check_quota lock_conversation end_expired_turn choose_target supersede"
-    " reject_waiting_calls store_question store_placeholder lease_end count_turn reopen_answer store_window"
-    " read_window cut_window next_version utc_today"
-).split()
+FUNCTIONS = (
+    "begin_turn",
+    "find_turn_of_key",
+    "check_quota",
+    "lock_conversation",
+    "end_expired_turn",
+    "choose_target",
+    "supersede",
+    "reject_waiting_calls",
+    "store_question",
+    "store_placeholder",
+    "next_version",
+    "lease_end",
+    "count_turn",
+    "reopen_answer",
+    "store_window",
+    "cut_window",
+    "read_window",
+    "utc_today",
+)
 
 
 def upgrade() -> None:
@@ -44,7 +59,7 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    for function in STEPS:
+    for function in FUNCTIONS:
         op.execute(f"drop function if exists {function}")
     op.execute("drop type turn_request")
     op.execute("alter table message rename column lease_id to run_id")

@@ -1,0 +1,211 @@
+"""begin_turn and its steps, each by itself."""
+
+import dataclasses
+import json
+import uuid
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from sqlalchemy import text
+from sqlalchemy.exc import DBAPIError
+
+from parley.database import Database, error_message, sqlstate
+from parley.ids import new_id
+from parley.models.turn import Act, Decision, Edit, Regenerate, Resume, Send
+from parley.repositories.turns import (
+    Begun,
+    Ending,
+    Limits,
+    NewTurn,
+    Refused,
+    Replay,
+    begin_turn,
+    end_turn,
+)
+
+LIMITS = Limits(history_tokens=1_000, quota_turns=None, quota_tokens=None)
+
+
+class Turns:
+    """One user's turns, begun and ended without a model."""
+
+    def __init__(self, database: Database) -> None:
+        self.database = database
+        self.user_id = f"user-{uuid.uuid4().hex[:8]}"
+
+    def new(self, act: Act, key: str | None = None, request_hash: str = "h") -> NewTurn:
+        return NewTurn(self.user_id, act, key, request_hash, model="m", title="t", tokens=3)
+
+    def begin(self, turn: NewTurn, limits: Limits = LIMITS) -> Begun | Replay | Refused:
+        return begin_turn(self.database, turn, limits)
+
+    def begun(self, act: Act, key: str | None = None) -> tuple[NewTurn, Begun]:
+        turn = self.new(act, key)
+        begun = self.begin(turn)
+        assert isinstance(begun, Begun)
+        return turn, begun
+
+    def ended(self, act: Act, status: Any = "completed", key: str | None = None) -> Begun:
+        turn, begun = self.begun(act, key)
+        run_state = {"run": {}} if status == "waiting_approval" else None
+        ending = Ending(status, "answer", 3, None, run_state, None, "m", 1, 1)
+        assert end_turn(self.database, turn, begun, ending) is not None
+        return begun
+
+    def step(self, call: str, request: dict[str, Any], **params: Any) -> Any:
+        """One step of begin_turn, with `r` as its request."""
+        statement = text(f"""
+            select to_jsonb(step) from jsonb_populate_record(null::turn_request, cast(:request as jsonb)) as r
+            cross join lateral {call} as step
+        """)
+        request = {"user_id": self.user_id, **request}
+        rows = self.database.rows(
+            self.user_id, statement, {"request": json.dumps(request, default=str), **params}
+        )
+        return rows[0][0]
+
+    def refusal(self, call: str, request: dict[str, Any], **params: Any) -> str:
+        with pytest.raises(DBAPIError) as raised:
+            self.step(call, request, **params)
+        assert sqlstate(raised.value.orig) == "TR001"
+        return error_message(raised.value.orig)
+
+    def read(self, columns: str, message_id: uuid.UUID) -> Any:
+        statement = text(f"select {columns} from message where id = :id")
+        return tuple(self.database.rows(self.user_id, statement, {"id": message_id})[0])
+
+    def change(self, message_id: uuid.UUID, changes: str) -> None:
+        statement = text(f"update message set {changes} where id = :id returning 1")
+        assert self.database.rows(self.user_id, statement, {"id": message_id})
+
+
+@pytest.fixture
+def turns(database: Database) -> Iterator[Turns]:
+    yield Turns(database)
+
+
+def test_the_turn_of_a_key_is_found_unless_the_request_is_another(turns: Turns) -> None:
+    _, begun = turns.begun(Send(None, "Hello"), key="k")
+    find = "find_turn_of_key(r)"
+    asked = {"act": "send", "idempotency_key": "k"}
+    assert turns.step(find, asked | {"request_hash": "h"})["id"] == str(begun.answer_id)
+    assert turns.step(find, asked | {"idempotency_key": "other", "request_hash": "h"})["id"] is None
+    # The key of a decision is looked for where decisions keep theirs.
+    assert turns.step(find, asked | {"act": "resume", "request_hash": "x"})["id"] is None
+    assert turns.refusal(find, asked | {"request_hash": "x"}) == "key_reused"
+
+
+@pytest.mark.parametrize("quota", [{"quota_turns": 1}, {"quota_tokens": 2}])
+def test_a_quota_is_over_when_it_is_reached(turns: Turns, quota: dict[str, int]) -> None:
+    check = "(select check_quota(r)::text)"
+    turns.step(check, quota)
+    begun = turns.ended(Send(None, "Hello"))
+    assert turns.refusal(check, quota) == "over_quota"
+    # The statement that has begun this very turn is sent again.
+    turns.step(check, quota | {"answer_id": begun.answer_id})
+    turns.step(check, {name: value + 1 for name, value in quota.items()})
+
+
+def test_a_conversation_is_locked_made_or_refused(turns: Turns, database: Database) -> None:
+    lock = "lock_conversation(r, null)"
+    begun = turns.ended(Send(None, "Hello"))
+    assert turns.step(lock, {"conversation_id": begun.conversation_id})["id"] == str(begun.conversation_id)
+    made = new_id()
+    assert turns.step(lock, {"new_conversation_id": made, "title": "New"})["title"] == "New"
+    assert turns.refusal(lock, {"conversation_id": new_id()}) == "not_found"
+    others = Turns(database).ended(Send(None, "Hello"))
+    assert turns.refusal(lock, {"conversation_id": others.conversation_id}) == "forbidden"
+
+
+def test_an_expired_turn_is_ended_a_running_one_is_not(turns: Turns) -> None:
+    turn, begun = turns.begun(Send(None, "Hello"))
+    end, where = "end_expired_turn(r, :id)", {"id": begun.conversation_id}
+    assert turns.step(end, {"lease_id": turn.lease_id}, **where)["id"] == str(begun.answer_id)
+    assert turns.refusal(end, {"lease_id": new_id()}, **where) == "busy"
+    turns.change(begun.answer_id, "lease_expires_at = clock_timestamp()")
+    assert turns.step(end, {"lease_id": new_id()}, **where)["id"] is None
+    assert turns.read("status", begun.answer_id) == ("interrupted",)
+
+
+def test_a_target_is_what_the_act_can_be_done_with(turns: Turns, database: Database) -> None:
+    begun = turns.ended(Send(None, "Hello"))
+    choose, where = "choose_target(r, :id)", {"id": begun.conversation_id}
+
+    def target(act: str, message_id: uuid.UUID) -> dict[str, Any]:
+        return {"act": act, "target_id": message_id}
+
+    assert turns.step(choose, target("edit", begun.question_id), **where)["id"] == str(begun.question_id)
+    assert turns.step(choose, target("regenerate", begun.answer_id), **where)["id"] == str(begun.answer_id)
+    assert turns.refusal(choose, target("edit", begun.answer_id), **where) == "wrong_role"
+    assert turns.refusal(choose, target("resume", begun.question_id), **where) == "wrong_role"
+    assert turns.refusal(choose, target("edit", new_id()), **where) == "not_found"
+    elsewhere = turns.ended(Send(None, "Hello"))
+    assert turns.refusal(choose, target("edit", elsewhere.question_id), **where) == "not_found"
+    others = Turns(database).ended(Send(None, "Hello"))
+    assert turns.refusal(choose, target("edit", others.question_id), **where) == "forbidden"
+    turns.ended(Edit(begun.conversation_id, begun.question_id, "Hello?"))
+    assert turns.refusal(choose, target("regenerate", begun.answer_id), **where) == "superseded"
+
+
+def test_a_key_stands_for_one_decision(turns: Turns) -> None:
+    begun = turns.ended(Send(None, "Hello"), "waiting_approval")
+    resume = Resume(begun.conversation_id, begun.answer_id, Decision(approved=True))
+    assert turns.ended(resume, "waiting_approval", key="k").answer_id == begun.answer_id
+    assert turns.begin(turns.new(resume, "k")) == Replay(begun.answer_id)
+    assert turns.begin(turns.new(resume, "k", request_hash="x")) == Refused("key_reused")
+    assert isinstance(turns.begin(turns.new(resume, "other")), Begun)
+
+
+def test_a_new_message_rejects_the_calls_that_wait(turns: Turns) -> None:
+    begun = turns.ended(Send(None, "Hello"), "waiting_approval")
+    turns.ended(Send(begun.conversation_id, "Never mind"))
+    assert turns.read("status, run_state", begun.answer_id) == ("cancelled", None)
+
+
+def test_a_regenerated_answer_is_a_version_and_an_edited_question_gets_a_new_one(turns: Turns) -> None:
+    first = turns.ended(Send(None, "Hello"))
+    second = turns.ended(Regenerate(first.conversation_id, first.answer_id))
+    columns = "version_of, version, reply_to, superseded"
+    assert turns.read(columns, second.answer_id) == (first.answer_id, 2, first.question_id, False)
+    assert turns.read("superseded", first.answer_id) == (True,)
+    edited = turns.ended(Edit(first.conversation_id, first.question_id, "Hello?"))
+    assert turns.read("version_of, version", edited.question_id) == (first.question_id, 2)
+    assert turns.read(columns, edited.answer_id) == (edited.answer_id, 1, edited.question_id, False)
+    count = text("select message_count, last_seq from conversation where id = :id")
+    rows = turns.database.rows(turns.user_id, count, {"id": first.conversation_id})
+    assert tuple(rows[0]) == (2, 5)
+
+
+@pytest.mark.parametrize("act", ["send", "regenerate", "edit", "resume"])
+def test_a_statement_that_is_sent_twice_begins_one_turn(turns: Turns, act: str) -> None:
+    first = turns.ended(Send(None, "Hello"), "waiting_approval" if act == "resume" else "completed")
+    acts: dict[str, Act] = {
+        "send": Send(first.conversation_id, "Again"),
+        "regenerate": Regenerate(first.conversation_id, first.answer_id),
+        "edit": Edit(first.conversation_id, first.question_id, "Hello?"),
+        "resume": Resume(first.conversation_id, first.answer_id, Decision(approved=True)),
+    }
+    turn = turns.new(acts[act], "k")
+    once, again = turns.begin(turn), turns.begin(turn)
+    assert isinstance(once, Begun)
+    assert isinstance(again, Begun)
+    assert dataclasses.replace(again, follow_up=once.follow_up) == once
+    count = text("""
+        select message_count, (select count(*) from message where conversation_id = c.id and not superseded),
+            last_seq, (select max(seq) from message where conversation_id = c.id),
+            (select sum(turns) from usage)
+        from conversation c where id = :id
+    """)
+    counted, there, last, highest, begun = turns.database.rows(
+        turns.user_id, count, {"id": first.conversation_id}
+    )[0]
+    assert (counted, last) == (there, highest)
+    assert begun == (1 if act == "resume" else 2)
+
+
+def test_a_refused_turn_stores_nothing(turns: Turns) -> None:
+    limits = dataclasses.replace(LIMITS, quota_turns=1)
+    turns.ended(Send(None, "Hello"))
+    assert turns.begin(turns.new(Send(None, "Again")), limits) == Refused("over_quota")
+    assert turns.database.rows(turns.user_id, text("select count(*) from conversation"))[0][0] == 1

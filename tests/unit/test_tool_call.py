@@ -1,0 +1,61 @@
+"""Tool calls among stored run items."""
+
+from typing import Any
+
+import pytest
+
+from parley.models.tool_call import ToolCall, read_tool_calls, with_outcome, without_outcome
+
+CALL = {"type": "function_call", "call_id": "c1", "name": "look_up", "arguments": '{"word": "x"}'}
+OUTPUT = {"type": "function_call_output", "call_id": "c1", "output": "found"}
+ANSWER = {"role": "assistant", "content": "Found."}
+
+
+def stored(status: str, duration_ms: int | None = None) -> dict[str, Any]:
+    return CALL | {"outcome": {"status": status, "duration_ms": duration_ms}}
+
+
+def call(**changes: Any) -> ToolCall:
+    made = {"call_id": "c1", "name": "look_up", "arguments": '{"word": "x"}', "duration_ms": None}
+    return ToolCall(**{**made, "status": "completed", **changes})
+
+
+def test_calls_are_read_with_their_outputs() -> None:
+    assert read_tool_calls([CALL, OUTPUT, ANSWER], "completed") == [call(output="found")]
+    assert read_tool_calls([stored("failed", 12), OUTPUT], "completed") == [
+        call(output="found", status="failed", duration_ms=12)
+    ]
+    assert read_tool_calls(None, "completed") == []
+
+
+@pytest.mark.parametrize(
+    ("item", "turn_status", "status"),
+    [
+        (CALL, "in_progress", "in_progress"),
+        (CALL, "waiting_approval", "waiting_approval"),
+        (CALL, "failed", "cancelled"),
+        (stored("waiting_approval"), "in_progress", "in_progress"),
+        (stored("waiting_approval"), "waiting_approval", "waiting_approval"),
+        # A message was sent instead of a decision.
+        (stored("waiting_approval"), "cancelled", "rejected"),
+        # It may have been approved, and made, before the process died.
+        (stored("waiting_approval"), "interrupted", "cancelled"),
+    ],
+)
+def test_a_call_without_an_output_has_its_turns_status(
+    item: dict[str, Any], turn_status: str, status: str
+) -> None:
+    assert [each.status for each in read_tool_calls([item], turn_status)] == [status]
+
+
+@pytest.mark.parametrize("status", ["completed", "failed", "rejected"])
+def test_what_is_stored_is_read_back(status: str) -> None:
+    made = call(output="found", status=status, duration_ms=7)
+    assert read_tool_calls(made.run_items(), "completed") == [made]
+
+
+def test_an_outcome_is_kept_beside_what_the_model_wrote() -> None:
+    annotated = with_outcome(CALL, {"c1": call(status="failed")})
+    assert annotated != CALL
+    assert without_outcome(annotated) == CALL
+    assert with_outcome(ANSWER, {"c1": call()}) == ANSWER
