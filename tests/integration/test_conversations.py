@@ -1,5 +1,6 @@
 """The conversations and messages of a user, over HTTP."""
 
+import base64
 import uuid
 from collections.abc import Callable
 
@@ -165,7 +166,22 @@ def test_a_deleted_conversation_is_gone_with_its_messages(alice: Person, databas
     assert left[0][0] == 0
 
 
-@pytest.mark.parametrize("cursor", ["", "x", "bm9uc2Vuc2U", "WyJ4Il0", "é", "W1tbW1tbXV1d"])
+# Of the right form, but with a key that Postgres or Python could not compare.
+CRAFTED = [
+    "null",
+    str(10**38),
+    '["9999-12-31T23:59:59-23:59", "0199d1a2-7c1e-7cc3-9a55-5f0a3f9f8a10"]',
+    '["0001-01-01T00:00:00+23:59", "0199d1a2-7c1e-7cc3-9a55-5f0a3f9f8a10"]',
+]
+
+
+def cursor_of(key: str) -> str:
+    return base64.urlsafe_b64encode(key.encode()).rstrip(b"=").decode()
+
+
+@pytest.mark.parametrize(
+    "cursor", ["", "x", "bm9uc2Vuc2U", "WyJ4Il0", "é", "W1tbW1tbXV1d", "NaN", *map(cursor_of, CRAFTED)]
+)
 def test_a_cursor_that_is_none_of_ours_is_refused(alice: Person, cursor: str) -> None:
     conversation_id = converse(alice, "Hello")
     assert alice.http.get("/conversations", params={"cursor": cursor}).status_code == 422

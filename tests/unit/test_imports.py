@@ -49,6 +49,10 @@ def test_imports_point_one_way() -> None:
     assert wrong == []
 
 
+def test_repositories_know_no_problems_of_http() -> None:
+    assert [pair for pair in imports() if room(pair[0]) == "repositories" and room(pair[1]) == "errors"] == []
+
+
 def test_every_module_has_its_place() -> None:
     there = {path.stem for path in PACKAGE.iterdir() if path.suffix == ".py" or path.is_dir()}
     assert there - {"__init__", "__pycache__"} <= {*ROOMS, *BASE, *GROUND}

@@ -2,24 +2,32 @@
 
 import html
 import uuid
+from datetime import UTC, datetime
 from typing import Annotated
 
 from fastapi import APIRouter, Query
-from pydantic import BaseModel, ConfigDict
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from parley.api.dependencies import AppDatabase, ConversationId, OwnerId
+from parley.api.pages import Cursor
 from parley.api.problems import describe
 from parley.api.times import Time
 from parley.database import Database
 from parley.errors import DatabaseUnavailable, Forbidden, NotFound, Unauthorized, Unprocessable
 from parley.repositories import conversations
-from parley.repositories.conversations import HIT_END, HIT_START, ConversationState
+from parley.repositories.conversations import HIT_END, HIT_START, ConversationKey, ConversationState
+from parley.services.ownership import missing_conversation
 from parley.text import Text, TitleText
 
 router = APIRouter(prefix="/api/{user_id}/conversations", tags=["conversations"])
 
 _LIST_ERRORS = describe(Unauthorized, Forbidden, Unprocessable, DatabaseUnavailable)
 _ONE_ERRORS = describe(Unauthorized, Forbidden, NotFound, Unprocessable, DatabaseUnavailable)
+# Postgres can compare these; a crafted cursor could hold other times.
+_Time = Annotated[
+    AwareDatetime, Field(ge=datetime(1970, 1, 1, tzinfo=UTC), lt=datetime(9000, 1, 1, tzinfo=UTC))
+]
+_CURSOR = Cursor[ConversationKey]("cursor", tuple[_Time, uuid.UUID])
 
 
 class ConversationOut(BaseModel):
@@ -72,12 +80,12 @@ def list_conversations(
     archived: bool = False,
 ) -> ConversationPage:
     page = conversations.list_conversations(
-        database, user_id, limit=limit, cursor=cursor, archived=archived, search=q or None
+        database, user_id, limit=limit, after=_CURSOR.decode(cursor), archived=archived, search=q or None
     )
     return ConversationPage(
         data=[ConversationOut.of(state) for state in page.data],
-        has_more=page.next_cursor is not None,
-        next_cursor=page.next_cursor,
+        has_more=page.next_key is not None,
+        next_cursor=_CURSOR.encode(page.next_key),
     )
 
 
@@ -105,7 +113,7 @@ def update_conversation(
 )
 def delete_conversation(user_id: OwnerId, conversation_id: ConversationId, database: AppDatabase) -> None:
     if not conversations.delete_conversation(database, user_id, conversation_id):
-        raise conversations.missing_conversation(database, user_id, conversation_id)
+        raise missing_conversation(database, user_id, conversation_id)
 
 
 def _marked(snippet: str | None) -> str | None:
@@ -117,5 +125,5 @@ def _marked(snippet: str | None) -> str | None:
 def _read(database: Database, user_id: str, conversation_id: uuid.UUID) -> ConversationOut:
     state = conversations.get_conversation(database, user_id, conversation_id)
     if state is None:
-        raise conversations.missing_conversation(database, user_id, conversation_id)
+        raise missing_conversation(database, user_id, conversation_id)
     return ConversationOut.of(state)

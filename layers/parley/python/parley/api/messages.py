@@ -7,6 +7,7 @@ from fastapi import APIRouter, Path, Query
 from pydantic import BaseModel, ConfigDict, Field
 
 from parley.api.dependencies import AppDatabase, ConversationId, OwnerId
+from parley.api.pages import Cursor
 from parley.api.problems import describe
 from parley.api.times import Time
 from parley.database import Database
@@ -14,9 +15,12 @@ from parley.errors import DatabaseUnavailable, Forbidden, NotFound, Unauthorized
 from parley.models.tool_call import ToolCall, read_tool_calls
 from parley.repositories import conversations, messages
 from parley.repositories.messages import MessageState
+from parley.services.ownership import missing_conversation, missing_message
 from parley.text import Text
 
 router = APIRouter(prefix="/api/{user_id}/conversations/{conversation_id}/messages", tags=["messages"])
+
+_CURSOR = Cursor[int]("before", Annotated[int, Field(ge=0, lt=2**31)])
 
 
 class TurnUsage(BaseModel):
@@ -93,14 +97,16 @@ def list_messages(
     limit: Annotated[int, Query(ge=1, le=100)] = 50,
     before: Annotated[str | None, Query(max_length=200)] = None,
 ) -> MessagePage:
-    page = messages.list_messages(database, user_id, conversation_id, limit=limit, before=before)
+    page = messages.list_messages(
+        database, user_id, conversation_id, limit=limit, before=_CURSOR.decode(before)
+    )
     # Every conversation has messages, so an empty first page is asked about once more.
     if not page.data and conversations.get_conversation(database, user_id, conversation_id) is None:
-        raise conversations.missing_conversation(database, user_id, conversation_id)
+        raise missing_conversation(database, user_id, conversation_id)
     return MessagePage(
         data=[MessageOut.of(state) for state in page.data],
-        has_more=page.next_cursor is not None,
-        next_cursor=page.next_cursor,
+        has_more=page.next_key is not None,
+        next_cursor=_CURSOR.encode(page.next_key),
     )
 
 
@@ -123,7 +129,7 @@ def list_versions(
 ) -> MessageVersions:
     versions = messages.list_versions(database, user_id, message_id)
     if not versions or versions[0].message.conversation_id != conversation_id:
-        raise messages.missing_message(database, user_id, conversation_id, message_id)
+        raise missing_message(database, user_id, conversation_id, message_id)
     return MessageVersions(data=[MessageOut.of(state) for state in versions])
 
 
@@ -161,7 +167,7 @@ def _rate(
     set_on = messages.set_feedback(database, user_id, conversation_id, [message_id], feedback)
     state = messages.get_message(database, user_id, message_id)
     if state is None or state.message.conversation_id != conversation_id:
-        raise messages.missing_message(database, user_id, conversation_id, message_id)
+        raise missing_message(database, user_id, conversation_id, message_id)
     if not set_on:
         raise Unprocessable([{"pointer": "/path/message_id", "detail": "Only answers have feedback."}])
     return MessageOut.of(state)

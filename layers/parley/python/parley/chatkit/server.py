@@ -34,7 +34,7 @@ from parley.chatkit.turn_server import TurnServer
 from parley.database import Database
 from parley.errors import NotFound, ProblemError, QuotaExceeded
 from parley.logs import describe_error
-from parley.repositories import messages
+from parley.services.ownership import missing_message
 from parley.services.turn_run import TurnCreated, TurnEvent
 from parley.services.turn_service import TurnRequest, TurnService
 from parley.tools.client_tools import Kind
@@ -166,7 +166,7 @@ class ChatKit:
             return error
         ids = [message_id(item_id) if item_id else None for item_id in item_ids]
         problems = [
-            messages.missing_message(self._database, user_id, conversation_id, each or conversation_id)
+            missing_message(self._database, user_id, conversation_id, each or conversation_id)
             for each in set(ids)
         ]
         return max(problems, key=lambda problem: problem.status == 403)

@@ -1,4 +1,4 @@
-"""SQL of conversations. Another user's row is simply not there; `exists` tells 403 from 404."""
+"""SQL of conversations. Another user's row is simply not there."""
 
 import uuid
 from dataclasses import dataclass
@@ -9,10 +9,11 @@ from sqlalchemy import Select, delete, exists, func, or_, select, true, tuple_, 
 from sqlmodel import col
 
 from parley.database import Database
-from parley.errors import Forbidden, NotFound, ProblemError
 from parley.models import Conversation, Message
-from parley.repositories.page import Page, decode_cursor, encode_cursor
+from parley.repositories.page import Page
 
+# A page's sort key.
+ConversationKey = tuple[datetime, uuid.UUID]
 # What marks a hit in a snippet: characters that no text holds otherwise.
 HIT_START, HIT_END = "\x02", "\x03"
 
@@ -46,23 +47,27 @@ def get_conversation(
 
 
 def list_conversations(
-    database: Database, user_id: str, *, limit: int, cursor: str | None, archived: bool, search: str | None
-) -> Page[ConversationState]:
-    """A page, newest activity first; of a search, only what matches in its title or a message."""
+    database: Database,
+    user_id: str,
+    *,
+    limit: int,
+    after: ConversationKey | None,
+    archived: bool,
+    search: str | None,
+) -> Page[ConversationState, ConversationKey]:
+    """A page, newest activity first. With `search`, only those whose title or messages match."""
     statement = (
         (_of_user(user_id) if search is None else _matching(user_id, search))
         .where(col(Conversation.archived) == archived)
         .order_by(col(Conversation.updated_at).desc(), col(Conversation.id).desc())
         .limit(limit + 1)
     )
-    if cursor is not None:
-        last = decode_cursor("cursor", cursor, datetime.fromisoformat, uuid.UUID)
-        statement = statement.where(tuple_(col(Conversation.updated_at), col(Conversation.id)) < last)
+    if after is not None:
+        statement = statement.where(tuple_(col(Conversation.updated_at), col(Conversation.id)) < after)
     states = [ConversationState(*row) for row in database.rows(user_id, statement)]
     page = states[:limit]
-    more = len(states) > limit
-    key = page[-1].conversation if more else None
-    return Page(page, encode_cursor(key.updated_at.isoformat(), key.id) if key else None)
+    last = page[-1].conversation if len(states) > limit else None
+    return Page(page, (last.updated_at, last.id) if last else None)
 
 
 def _matching(user_id: str, search: str) -> Select[*tuple[Any, ...]]:
@@ -119,10 +124,9 @@ def delete_conversation(database: Database, user_id: str, conversation_id: uuid.
     return bool(database.rows(user_id, statement))
 
 
-def missing_conversation(database: Database, user_id: str, conversation_id: uuid.UUID) -> ProblemError:
-    """The error for a conversation that the user does not have: it is another's, or nobody's."""
-    taken = database.rows(user_id, select(func.conversation_exists(conversation_id)))[0][0]
-    return Forbidden() if taken else NotFound()
+def conversation_exists(database: Database, user_id: str, conversation_id: uuid.UUID) -> bool:
+    """True when anybody has it."""
+    return bool(database.rows(user_id, select(func.conversation_exists(conversation_id)))[0][0])
 
 
 def _of_user(user_id: str) -> Select[*tuple[Any, ...]]:

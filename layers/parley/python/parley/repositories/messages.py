@@ -10,9 +10,8 @@ from sqlalchemy.orm import aliased, defer
 from sqlmodel import col
 
 from parley.database import Database
-from parley.errors import Forbidden, NotFound, ProblemError
 from parley.models import Conversation, Message
-from parley.repositories.page import Page, decode_cursor, encode_cursor
+from parley.repositories.page import Page
 
 # Of stored text a page: JSON may double it, and the platform cuts replies at 6 MB.
 MAX_PAGE_BYTES = 2_400_000
@@ -61,9 +60,9 @@ def get_answer(database: Database, user_id: str, question_id: uuid.UUID) -> Mess
 
 
 def list_messages(
-    database: Database, user_id: str, conversation_id: uuid.UUID, *, limit: int, before: str | None
-) -> Page[MessageState]:
-    """A page in chronological order; the newest messages, or those before the cursor."""
+    database: Database, user_id: str, conversation_id: uuid.UUID, *, limit: int, before: int | None
+) -> Page[MessageState, int]:
+    """A page in chronological order: the newest messages, or the newest with a `seq` below `before`."""
     size = func.octet_length(col(Message.content)) + func.coalesce(func.pg_column_size(Message.run_items), 0)
     numbered = (
         select(
@@ -80,8 +79,7 @@ def list_messages(
         .limit(limit + 1)
     )
     if before is not None:
-        (seq,) = decode_cursor("before", before, int)
-        numbered = numbered.where(col(Message.seq) < seq)
+        numbered = numbered.where(col(Message.seq) < before)
     window = numbered.subquery()
     fits = window.c.so_far - window.c.size < MAX_PAGE_BYTES
     statement = (
@@ -92,8 +90,7 @@ def list_messages(
     )
     rows = database.rows(user_id, statement)
     page = [MessageState(*row[:3]) for row in rows[:limit] if row[3]]
-    more = len(page) < len(rows)
-    return Page(page[::-1], encode_cursor(page[-1].message.seq) if more else None)
+    return Page(page[::-1], page[-1].message.seq if len(page) < len(rows) else None)
 
 
 def list_versions(database: Database, user_id: str, message_id: uuid.UUID) -> Sequence[MessageState]:
@@ -125,17 +122,17 @@ def set_feedback(
     return {row[0] for row in database.rows(user_id, statement)}
 
 
-def missing_message(
+def is_another_users(
     database: Database, user_id: str, conversation_id: uuid.UUID, message_id: uuid.UUID
-) -> ProblemError:
-    """The error for a message that the user's conversation does not have: another's (403), or none (404)."""
+) -> bool:
+    """True when the conversation or the message exists and is not the user's."""
     mine = select(func.count()).where(col(Conversation.id) == conversation_id).scalar_subquery()
     mine_too = select(func.count()).where(col(Message.id) == message_id).scalar_subquery()
     others = or_(
         (mine == 0) & func.conversation_exists(conversation_id),
         (mine_too == 0) & func.message_exists(message_id),
     )
-    return Forbidden() if database.rows(user_id, select(others))[0][0] else NotFound()
+    return bool(database.rows(user_id, select(others))[0][0])
 
 
 def _of_user(user_id: str) -> Select[*tuple[Any, ...]]:
