@@ -87,7 +87,7 @@ async def _prime(app: Any, use: Callable[[httpx.AsyncClient, str], Awaitable[Non
             await use(http, f"http://127.0.0.1:{listener.getsockname()[1]}")
         server.should_exit = True
         await serving
-    app.state.database.close()
+    app.state.services.database.close()
 
 
 class _Person:

@@ -120,10 +120,7 @@ def load_function(
 def close(module: ModuleType, loop: asyncio.AbstractEventLoop) -> None:
     """What the end of an environment would: drop connections, on the loop that made them."""
     if hasattr(module, "handler") and isinstance(module.handler, LambdaHandler):
-        state = module.handler.app.state
-        state.database.close()
-        if hasattr(state, "turns"):
-            loop.run_until_complete(state.turns.close())
+        loop.run_until_complete(module.handler.app.state.services.close())
     elif hasattr(module, "follow_ups"):
         module.follow_ups._database.close()
         module.loop.run_until_complete(module.follow_ups._service.close())
@@ -236,10 +233,10 @@ def test_no_connection_is_in_a_snapshot(load_function: Callable[[str], ModuleTyp
     handler = load_function("conversations").handler
     listing = event("GET", f"/api/{alice.id}/conversations", alice.token)
     assert handler(listing, Context())["statusCode"] == 200
-    pool = handler.app.state.database._engine.pool
+    pool = handler.app.state.services.database._engine.pool
     assert pool.checkedin() == 1
     run_hooks(snapshot_restore_py.get_before_snapshot())
-    assert handler.app.state.database._engine.pool.checkedin() == 0
+    assert handler.app.state.services.database._engine.pool.checkedin() == 0
 
 
 def test_one_environment_holds_one_connection(
@@ -247,7 +244,7 @@ def test_one_environment_holds_one_connection(
 ) -> None:
     module = load_function("chat")
     assert os.environ["AWS_LAMBDA_FUNCTION_NAME"]
-    assert module.handler.app.state.database._engine.pool.size() == 1
+    assert module.handler.app.state.services.database._engine.pool.size() == 1
 
 
 class LambdaApi:
@@ -463,7 +460,7 @@ def test_what_alarms_and_dashboard_ask_for_is_written(
     handler(event("POST", chat, alice.token, {}), Context())
     # A connection that the server has closed, and then a server that is gone.
     alice_lists = event("GET", f"/api/{alice.id}/conversations", alice.token)
-    database = handler.app.state.database
+    database = handler.app.state.services.database
     with database._engine.connect() as connection:
         socket = connection.connection.dbapi_connection._usock
     socket.shutdown(SHUT_RDWR)

@@ -51,7 +51,7 @@ class LambdaHandler:
         self._handler = _with_context(mangum)
 
     def _close(self) -> None:
-        self.app.state.database.close()
+        self.app.state.services.database.close()
 
     def _reopen(self) -> None:
         forget_secret()

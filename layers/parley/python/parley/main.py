@@ -1,9 +1,9 @@
-"""The app: what the dev server, the tests and every Lambda door call."""
+"""The app, as the development server, the tests and every Lambda function create it."""
 
 import importlib.util
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from functools import cache, partial
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +11,7 @@ from fastapi import APIRouter, FastAPI
 from starlette.middleware.cors import CORSMiddleware
 
 from parley.api import account, conversations, health, messages, problems
+from parley.api.dependencies import ChatServices, Services
 from parley.api.middleware import RequestScope
 from parley.config import ConfigError, Settings
 from parley.database import Database
@@ -21,15 +22,14 @@ from parley.security import TokenVerifier
 if TYPE_CHECKING:
     from agents import Agent
 
-    from parley.chatkit.server import ChatKit
     from parley.services.follow_up_service import FollowUpService
     from parley.tools.remote import RemoteServer
 
-# Of the local server, whose requests share one process; a Lambda environment serves one at a time.
+# A Lambda environment serves one request at a time; the local server's requests share this pool.
 LOCAL_POOL_SIZE = 10
-# To pages of other origins; in template.yaml as well.
+# Response headers that pages of other origins may read. template.yaml has the same list.
 EXPOSED_HEADERS = ("Content-Location", "Idempotency-Replayed", "Retry-After", "X-Request-Id")
-# In a checkout; on Lambda the door names its own.
+# The path in a checkout. Lambda functions pass their own.
 AGENT_FILE = (Path(__file__).parent / "../../../../functions/chat/agent.py").resolve()
 
 
@@ -39,7 +39,7 @@ def create_app(
     mcp_servers: "Sequence[RemoteServer]" = (),
     agent_file: Path = AGENT_FILE,
 ) -> FastAPI:
-    """The whole API, with `agent` or what `agent_file` declares. Raises ConfigError."""
+    """The whole API, for `agent` or the agent that `agent_file` declares. Raises ConfigError."""
     # Imported here: the Agents SDK takes seconds, and the light function never needs it.
     import parley.tools.lazy_mcp  # noqa: PLC0415
     from parley.api import chat, chatkit, mcp  # noqa: PLC0415
@@ -51,44 +51,52 @@ def create_app(
     from parley.tools.client_tools import client_tools  # noqa: PLC0415
 
     settings = settings or Settings.load()
-    app = create_light_app(settings, chat.router, chatkit.router, mcp.router)
+    app = _app(settings, chat.router, chatkit.router, mcp.router)
     if agent is None:
         agent, mcp_servers = _load_agent(agent_file)
     if mcp_servers:
         import parley.tools.remote_tools  # noqa: F401, PLC0415 (at start, not in the first turn)
-    service = AgentService(settings, mcp_servers)
-    database = app.state.database
-    if settings.on_lambda:
-        follow_up = partial(invoke_follow_up, settings.followup_function)
-    else:
-        app.state.follow_ups = FollowUpService(database, service, settings)
-        follow_up = app.state.follow_ups.start
-    make_api_client = partial(ApiClient, app)
+    # The import takes 0.5 s: at start where a snapshot keeps it, otherwise when it is first needed.
+    if not settings.on_lambda or settings.aws_lambda_initialization_type == "snap-start":
+        pass  # import parley.chatkit.server
+    database = _database(settings)
+    agent_service = AgentService(settings, mcp_servers)
+    follow_ups = None if settings.on_lambda else FollowUpService(database, agent_service, settings)
+    follow_up = follow_ups.start if follow_ups else partial(invoke_follow_up, settings.followup_function)
     turns = TurnService(
         settings,
         database=database,
-        agent_service=service,
+        agent_service=agent_service,
         agent=bounded(agent),
-        make_api_client=make_api_client,
+        make_api_client=partial(ApiClient, app),
         follow_up=follow_up,
     )
-    app.state.turns = turns
-    # On Lambda when it is first asked for, unless a snapshot keeps it: it takes half a second to import.
-    app.state.chatkit = cache(partial(_chatkit, turns, database, client_tools(agent), settings.models))
-    if not settings.on_lambda or settings.aws_lambda_initialization_type == "snap-start":
-        pass  # app.state.chatkit()
+    app.state.services = ChatServices(
+        settings, _verifier(settings), database, turns, follow_ups, client_tools(agent)
+    )
     return app
 
 
-def _chatkit(*parts: Any) -> "ChatKit":
-    from parley.chatkit.server import ChatKit  # noqa: PLC0415
-
-    return ChatKit(*parts)
-
-
 def create_light_app(settings: Settings | None = None, *routers: APIRouter) -> FastAPI:
-    """What needs no agent, and `routers` beside it. Never imports the Agents SDK. Raises ConfigError."""
+    """The routes that need no agent, and `routers`. Never imports the Agents SDK. Raises ConfigError."""
     settings = settings or Settings.load()
+    app = _app(settings, *routers)
+    app.state.services = Services(settings, _verifier(settings), _database(settings))
+    return app
+
+
+def create_follow_ups(settings: Settings | None = None) -> "FollowUpService":
+    """What the follow-up function runs. Raises ConfigError."""
+    import parley.tools.lazy_mcp  # noqa: F401, PLC0415
+    from parley.services.agent_service import AgentService  # noqa: PLC0415
+    from parley.services.follow_up_service import FollowUpService  # noqa: PLC0415
+
+    settings = settings or Settings.load()
+    _configure_observation(settings)
+    return FollowUpService(_database(settings), AgentService(settings), settings)
+
+
+def _app(settings: Settings, *routers: APIRouter) -> FastAPI:
     _configure_observation(settings)
     app = FastAPI(
         title="Parley",
@@ -99,7 +107,7 @@ def create_light_app(settings: Settings | None = None, *routers: APIRouter) -> F
         redoc_url=None,
         swagger_ui_oauth2_redirect_url=None,
         separate_input_output_schemas=False,
-        lifespan=_close_at_shutdown,
+        lifespan=_lifespan,
     )
     problems.install(app)
     app.add_middleware(RequestScope)
@@ -114,11 +122,14 @@ def create_light_app(settings: Settings | None = None, *routers: APIRouter) -> F
         )
     for router in (health.router, account.router, conversations.router, messages.router, *routers):
         app.include_router(router)
-    app.state.settings = settings
-    jwks_url = settings.jwt_jwks_url
-    app.state.verifier = TokenVerifier(settings.jwt_issuer, settings.jwt_audience, jwks_url)
-    app.state.database = _database(settings)
     return app
+
+
+@asynccontextmanager
+async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
+    """Close the services when a server stops. Lambda stops environments without notice."""
+    yield
+    await app.state.services.close()
 
 
 def _configure_observation(settings: Settings) -> None:
@@ -126,34 +137,17 @@ def _configure_observation(settings: Settings) -> None:
     configure_metrics(settings.powertools_metrics_namespace if settings.on_lambda else None)
 
 
+def _verifier(settings: Settings) -> TokenVerifier:
+    return TokenVerifier(settings.jwt_issuer, settings.jwt_audience, settings.jwt_jwks_url)
+
+
 def _database(settings: Settings) -> Database:
     pool_size = 1 if settings.on_lambda else LOCAL_POOL_SIZE
     return Database(settings.database_url.get_secret_value(), pool_size=pool_size)
 
 
-def create_follow_ups(settings: Settings | None = None) -> "FollowUpService":
-    """What the follow-up Lambda runs. Raises ConfigError."""
-    import parley.tools.lazy_mcp  # noqa: F401, PLC0415
-    from parley.services.agent_service import AgentService  # noqa: PLC0415
-    from parley.services.follow_up_service import FollowUpService  # noqa: PLC0415
-
-    settings = settings or Settings.load()
-    _configure_observation(settings)
-    return FollowUpService(_database(settings), AgentService(settings), settings)
-
-
-@asynccontextmanager
-async def _close_at_shutdown(app: FastAPI) -> AsyncIterator[None]:
-    """Of a server that stops. A Lambda environment is never told, and its door runs no lifespan."""
-    yield
-    for name in ("follow_ups", "turns"):
-        if service := getattr(app.state, name, None):
-            await service.close()
-    app.state.database.close()
-
-
 def _load_agent(file: Path) -> "tuple[Agent[Any], Sequence[RemoteServer]]":
-    """What `file` declares. What is wrong with it is said in a line, for whoever edits it."""
+    """`agent` and `mcp_servers` of `file`. An error in it becomes a one-line ConfigError for its author."""
     from agents import Agent  # noqa: PLC0415
 
     spec = importlib.util.spec_from_file_location("agent", file)

@@ -23,6 +23,7 @@ from pg8000.converters import timestamptz_in
 from pydantic import SecretStr
 from starlette.types import Message
 
+from parley.api.dependencies import ChatServices
 from parley.config import Settings
 from parley.logs import describe_error, request_id
 
@@ -71,8 +72,8 @@ async def _rehearse_all(app: FastAPI) -> None:
         if route.path and route.path.startswith("/api/{user_id}"):
             for method in route.methods or ():
                 await _request(app, method, route.path)
-    if hasattr(app.state, "turns"):
-        await _rehearse_turn(app.state.settings)
+    if isinstance(app.state.services, ChatServices):
+        await _rehearse_turn(app.state.services.settings)
 
 
 async def _request(app: FastAPI, method: str, path: str) -> None:

@@ -1,9 +1,9 @@
-"""What concerns the user alone: who the token says you are, and which models there are to pick from."""
+"""Who the token says you are, and the models that you may choose."""
 
-from fastapi import APIRouter, Depends, Request
+from fastapi import APIRouter, Depends
 from pydantic import BaseModel
 
-from parley.api.dependencies import CurrentUser, current_user
+from parley.api.dependencies import AppSettings, CurrentUser, current_user
 from parley.api.problems import describe
 from parley.errors import Unauthorized
 
@@ -37,5 +37,5 @@ class Models(BaseModel):
     responses=describe(Unauthorized),
     summary="The models to pick from",
 )
-async def models(request: Request) -> Models:
-    return Models(data=[Model(id=model) for model in request.app.state.settings.models])
+async def models(settings: AppSettings) -> Models:
+    return Models(data=[Model(id=model) for model in settings.models])

@@ -6,10 +6,10 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends, Path, Response
 from pydantic import BaseModel, ConfigDict, Field
 
-from parley.api.dependencies import ConversationId, OwnerId
+from parley.api.dependencies import ConversationId, OwnerId, turn_service
 from parley.api.messages import MessageOut
 from parley.api.problems import describe
-from parley.api.turn_replies import ChatReply, TurnRequest, turn_service
+from parley.api.turn_replies import ChatReply, TurnRequest
 from parley.errors import (
     AgentExhausted,
     BadRequest,

@@ -1,16 +1,19 @@
 """`/api/chatkit`: the ChatKit protocol, every operation of it by POST."""
 
-from typing import Any
+from typing import TYPE_CHECKING, Annotated, Any
 from urllib.parse import quote
 
-from fastapi import APIRouter, Request, Response
+from fastapi import APIRouter, Depends, Request, Response
 from fastapi.responses import StreamingResponse
 
 from parley.api.chat import TURN_ERRORS
-from parley.api.dependencies import BearerToken, CurrentUser, IdempotencyKey
+from parley.api.dependencies import BearerToken, CurrentUser, IdempotencyKey, chatkit_server
 from parley.api.problems import describe
 from parley.api.turn_replies import platform_remaining_s
 from parley.errors import NotSupported
+
+if TYPE_CHECKING:
+    from parley.chatkit.server import ChatKit
 
 router = APIRouter(prefix="/api", tags=["chatkit"])
 
@@ -49,13 +52,17 @@ _REPLY: dict[int | str, dict[str, Any]] = {
     summary="The ChatKit protocol",
 )
 async def chatkit(
-    request: Request, user: CurrentUser, token: BearerToken, idempotency_key: IdempotencyKey = None
+    request: Request,
+    user: CurrentUser,
+    token: BearerToken,
+    server: Annotated["ChatKit", Depends(chatkit_server)],
+    idempotency_key: IdempotencyKey = None,
 ) -> Response:
     # Imported here: it takes half a second, which nobody need spend who does not use it.
     from parley.chatkit.server import Visitor  # noqa: PLC0415
 
     visitor = Visitor(user.id, token, idempotency_key, platform_remaining_s(request))
-    reply = await request.app.state.chatkit().handle(await request.body(), visitor)
+    reply = await server.handle(await request.body(), visitor)
     headers = {}
     if answer := reply.answer:
         conversation = f"/api/{quote(user.id, safe='')}/conversations/{answer.conversation_id}"

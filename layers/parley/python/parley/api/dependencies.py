@@ -1,32 +1,108 @@
-"""What routes are given: the verified user, and the services."""
+"""What routes are given: the verified user, and the app's services.
+
+Every dependency is async, since FastAPI runs a plain function in a thread.
+"""
 
 import asyncio
 import uuid
-from typing import Annotated
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Annotated
 
 from fastapi import Depends, Header, Path, Request
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
+from parley.config import Settings
 from parley.database import Database
 from parley.errors import Forbidden, Unauthorized
 from parley.security import TokenVerifier, User
+
+if TYPE_CHECKING:
+    from parley.chatkit.server import ChatKit
+    from parley.services.follow_up_service import FollowUpService
+    from parley.services.turn_service import TurnService
+    from parley.tools.client_tools import Kind
+
+
+@dataclass(frozen=True)
+class Services:
+    """`app.state.services` of the light app."""
+
+    settings: Settings
+    verifier: TokenVerifier
+    database: Database
+
+    async def close(self) -> None:
+        self.database.close()
+
+
+@dataclass(frozen=True)
+class ChatServices(Services):
+    """`app.state.services` of the whole app. On Lambda, another function does the follow-ups."""
+
+    turns: "TurnService"
+    follow_ups: "FollowUpService | None"
+    client_tools: "Mapping[str, Kind]"
+
+    @cached_property
+    def chatkit(self) -> "ChatKit":
+        # Imported here: it costs 0.5 s, and a Lambda function without a snapshot may never need it.
+        from parley.chatkit.server import ChatKit  # noqa: PLC0415
+
+        return ChatKit(self.turns, self.database, self.client_tools, self.settings.models)
+
+    async def close(self) -> None:
+        if self.follow_ups is not None:
+            await self.follow_ups.close()
+        await self.turns.close()
+        await super().close()
+
+
+async def settings(request: Request) -> Settings:
+    services: Services = request.app.state.services
+    return services.settings
+
+
+async def verifier(request: Request) -> TokenVerifier:
+    services: Services = request.app.state.services
+    return services.verifier
+
+
+async def database(request: Request) -> Database:
+    services: Services = request.app.state.services
+    return services.database
+
+
+async def turn_service(request: Request) -> "TurnService":
+    services: ChatServices = request.app.state.services
+    return services.turns
+
+
+async def chatkit_server(request: Request) -> "ChatKit":
+    services: ChatServices = request.app.state.services
+    return services.chatkit
+
+
+AppSettings = Annotated[Settings, Depends(settings)]
+AppVerifier = Annotated[TokenVerifier, Depends(verifier)]
+AppDatabase = Annotated[Database, Depends(database)]
 
 _bearer = HTTPBearer(auto_error=False, bearerFormat="JWT", description="A token of the issuer, RS256")
 
 
 async def current_user(
-    request: Request, credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)]
+    verifier: AppVerifier, credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)]
 ) -> User:
-    """The verified user. The only source of identity; every route but the public ones needs it."""
+    """The verified user, the only source of identity. Every route but the public ones needs it."""
     if credentials is None:
         raise Unauthorized
-    verifier: TokenVerifier = request.app.state.verifier
     if verifier.needs_fetch(credentials.credentials):
         return await asyncio.to_thread(verifier.verify, credentials.credentials)
     return verifier.verify(credentials.credentials)
 
 
-def bearer_token(
+async def bearer_token(
     _: Annotated[User, Depends(current_user)],
     credentials: Annotated[HTTPAuthorizationCredentials, Depends(_bearer)],
 ) -> str:
@@ -38,20 +114,14 @@ CurrentUser = Annotated[User, Depends(current_user)]
 BearerToken = Annotated[str, Depends(bearer_token)]
 
 
-def owner(user: CurrentUser, user_id: Annotated[str, Path(description="The token's `sub`")]) -> str:
-    """The id of the user whose resources the path names, who must be the caller."""
+async def owner(user: CurrentUser, user_id: Annotated[str, Path(description="The token's `sub`")]) -> str:
+    """The user id in the path, which must be the token's."""
     if user_id != user.id:
         raise Forbidden
     return user.id
 
 
-def database(request: Request) -> Database:
-    instance: Database = request.app.state.database
-    return instance
-
-
 OwnerId = Annotated[str, Depends(owner)]
-AppDatabase = Annotated[Database, Depends(database)]
 ConversationId = Annotated[uuid.UUID, Path(description="The conversation's id")]
 IdempotencyKey = Annotated[
     str | None,

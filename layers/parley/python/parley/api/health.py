@@ -2,10 +2,11 @@
 
 from typing import Literal
 
-from fastapi import APIRouter, Request, Response
+from fastapi import APIRouter, Response
 from pydantic import BaseModel
 from sqlalchemy import text
 
+from parley.api.dependencies import AppDatabase, AppVerifier
 from parley.errors import DatabaseUnavailable
 
 router = APIRouter(prefix="/api/health", tags=["health"])
@@ -25,10 +26,10 @@ async def health() -> Health:
     responses={503: {"model": Health, "description": "The database or the issuer's keys cannot be reached"}},
     summary="The database and the issuer's keys can be reached",
 )
-def ready(request: Request, response: Response) -> Health:
+def ready(database: AppDatabase, verifier: AppVerifier, response: Response) -> Health:
     try:
-        request.app.state.database.rows(None, text("select 1"))
-        reachable = request.app.state.verifier.ready()
+        database.rows(None, text("select 1"))
+        reachable = verifier.ready()
     except DatabaseUnavailable:
         reachable = False
     if not reachable:

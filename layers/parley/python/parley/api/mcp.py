@@ -10,7 +10,7 @@ from fastapi import APIRouter, Depends, Header, Request, Response
 from fastapi.routing import APIRoute
 from starlette.types import Message, Receive, Scope, Send
 
-from parley.api.dependencies import BearerToken, CurrentUser
+from parley.api.dependencies import AppSettings, BearerToken, CurrentUser
 from parley.errors import Forbidden, Unauthorized
 from parley.tools.api_client import ApiClient
 
@@ -40,9 +40,9 @@ class _Challenged(APIRoute):
 router = APIRouter(route_class=_Challenged, include_in_schema=False)
 
 
-def known_origin(request: Request, origin: Annotated[str | None, Header()] = None) -> None:
-    """MCP wants this against DNS rebinding. A page that may not read the API may not use its tools either."""
-    if origin is not None and origin not in request.app.state.settings.cors_origins:
+async def known_origin(settings: AppSettings, origin: Annotated[str | None, Header()] = None) -> None:
+    """Refuse pages that may not read the API. MCP asks for this check, against DNS rebinding."""
+    if origin is not None and origin not in settings.cors_origins:
         raise Forbidden("Pages of this origin may not use the tools.")
 
 
@@ -74,11 +74,11 @@ async def mcp(request: Request, user: CurrentUser, token: BearerToken) -> Respon
 
 @router.get(f"/{METADATA_PATH}")
 @router.get(f"/{METADATA_PATH}/{PATH}")
-async def resource_metadata(request: Request) -> dict[str, Any]:
+async def resource_metadata(request: Request, settings: AppSettings) -> dict[str, Any]:
     """Public: who gives out the tokens for the tools (RFC 9728)."""
     return {
         "resource": f"{request.base_url}{PATH}",
         "resource_name": "Parley",
-        "authorization_servers": [request.app.state.settings.jwt_issuer],
+        "authorization_servers": [settings.jwt_issuer],
         "bearer_methods_supported": ["header"],
     }

@@ -10,7 +10,7 @@ from fastapi import Depends, Header, Request, Response
 from fastapi.responses import StreamingResponse
 from pydantic import BaseModel
 
-from parley.api.dependencies import BearerToken, IdempotencyKey, OwnerId
+from parley.api.dependencies import BearerToken, IdempotencyKey, OwnerId, turn_service
 from parley.api.messages import TurnUsage
 from parley.api.problems import problem_document
 from parley.api.times import Time
@@ -46,11 +46,6 @@ class ChatReply(BaseModel):
                 "usage": message.model_dump(include=set(TurnUsage.model_fields)),
             }
         )
-
-
-def turn_service(request: Request) -> TurnService:
-    service: TurnService = request.app.state.turns
-    return service
 
 
 class TurnRequest:
