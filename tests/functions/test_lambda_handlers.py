@@ -123,7 +123,7 @@ def close(module: ModuleType, loop: asyncio.AbstractEventLoop) -> None:
         loop.run_until_complete(module.handler.app.state.services.close())
     elif hasattr(module, "follow_ups"):
         module.follow_ups._database.close()
-        module.loop.run_until_complete(module.follow_ups._service.close())
+        module.loop.run_until_complete(module.follow_ups._agent_service.close())
         module.loop.close()
 
 

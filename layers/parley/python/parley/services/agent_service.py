@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, cast
 
 import agents
+import httpx2
 import openai
 from agents import (
     Agent,
@@ -112,7 +113,12 @@ class _RunWatch(RunHooks[Any]):
 class AgentService:
     """Runs agents against the model that the settings name. Raises ConfigError when none is configured."""
 
-    def __init__(self, settings: Settings, mcp_servers: Sequence[RemoteServer] = ()) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        mcp_servers: Sequence[RemoteServer] = (),
+        http_client: httpx2.AsyncClient | None = None,
+    ) -> None:
         if settings.openai_api_key is None:
             raise ConfigError("OPENAI_API_KEY: is not set")
         self.model = settings.models[0]
@@ -122,6 +128,7 @@ class AgentService:
             base_url=settings.openai_base_url,
             timeout=settings.turn_deadline_s,
             max_retries=1,
+            http_client=http_client,
         )
         self._responses = responses = settings.openai_api == "responses"
         self._config = RunConfig(
