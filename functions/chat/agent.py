@@ -1,10 +1,10 @@
 """The agent. This file is all that you edit to make Parley yours. The four commonest changes:
 
 1. Another character: change INSTRUCTIONS.
-2. Another skill: write a function like `current_time` below and add it to `tools`. What it returns is what
-   the model reads; its docstring is how the model knows when to use it. A tool that does something which
-   cannot be undone takes `@function_tool(needs_approval=True)`: the user is asked first.
-3. Tools elsewhere: declare an MCP server in `mcp_servers` below.
+2. Another tool: write a function like `current_time` below and add it to `tools`. The model reads its return
+   value, and its docstring to know when to use it. Declare a tool that does something irreversible with
+   `@function_tool(needs_approval=True)`: the user has to approve each call.
+3. Remote tools: declare an MCP server in `mcp_servers` below.
 4. Another model: set OPENAI_MODEL, and for another provider OPENAI_BASE_URL and OPENAI_API.
 
 A tool that acts for the user takes `context: RunContextWrapper[ApiClient]` as its first parameter and calls
@@ -57,10 +57,10 @@ PRIVATE_KEY = re.compile(r"-----BEGIN [A-Z ]*PRIVATE KEY-----|\bAKIA[0-9A-Z]{16}
 
 @input_guardrail(run_in_parallel=False)
 def no_private_keys(
-    _context: RunContextWrapper[Any], _agent: Agent[Any], asked: str | list[TResponseInputItem]
+    _context: RunContextWrapper[Any], _agent: Agent[Any], given: str | list[TResponseInputItem]
 ) -> GuardrailFunctionOutput:
-    """Refuse a message with a private key in it, before the model sees it."""
-    latest = asked if isinstance(asked, str) else str(asked[-1].get("content"))
+    """Refuse a message that holds a private key, before the model sees it."""
+    latest = given if isinstance(given, str) else str(given[-1].get("content"))
     return GuardrailFunctionOutput(
         output_info="Your message holds a private key. It was not sent to the model; replace the key.",
         tripwire_triggered=PRIVATE_KEY.search(latest) is not None,

@@ -1,4 +1,4 @@
-"""The chat Lambda: the whole API behind the HTTP API, replies sent whole."""
+"""The chat function: the whole API behind the HTTP API. Replies are sent whole."""
 
 from functools import partial
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""The light Lambda: everything but turns, quick to start because it never imports the Agents SDK."""
+"""The light function: everything but turns. It starts fast, since it never imports the Agents SDK."""
 
 from parley.lambda_handler import LambdaHandler
 from parley.main import create_light_app

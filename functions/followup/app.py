@@ -1,4 +1,4 @@
-"""The Lambda for what follows a reply, invoked asynchronously with ids only: title and summary."""
+"""The follow-up function: writes titles and summaries. Invoked asynchronously, with ids only."""
 
 import asyncio
 import uuid

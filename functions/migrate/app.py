@@ -1,4 +1,4 @@
-"""The migration Lambda: a custom resource of CloudFormation, so that a failure stops the deployment."""
+"""The migration function: a custom resource of CloudFormation, so that a failure stops the deployment."""
 
 import json
 import urllib.request
@@ -8,7 +8,7 @@ from parley.migrate import MigrationError, run
 
 
 def handler(event: dict[str, Any], _context: Any) -> dict[str, str]:
-    """Invoked by hand, with any event, it migrates too, and says how it went."""
+    """Migrate the database and return the outcome. May also be invoked by hand, with any event."""
     outcome = {"Status": "SUCCESS", "Reason": "The database is up to date"}
     if event.get("RequestType") != "Delete":
         try:
@@ -23,12 +23,12 @@ def handler(event: dict[str, Any], _context: Any) -> dict[str, str]:
 
 
 def _answer(event: dict[str, Any], outcome: dict[str, str]) -> None:
-    """CloudFormation waits for it at the address that it sent."""
+    """Send the outcome to CloudFormation, which waits for it at ResponseURL."""
     if "ResponseURL" in event:
-        told = {name: event[name] for name in ("StackId", "RequestId", "LogicalResourceId")}
-        body = json.dumps({**told, **outcome, "PhysicalResourceId": "migration"}).encode()
-        # The address is signed for a request without content type.
-        request = urllib.request.Request(  # noqa: S310 (CloudFormation's own address)
+        ids = {name: event[name] for name in ("StackId", "RequestId", "LogicalResourceId")}
+        body = json.dumps({**ids, **outcome, "PhysicalResourceId": "migration"}).encode()
+        # The URL is signed for a request without content type.
+        request = urllib.request.Request(  # noqa: S310 (CloudFormation's own URL)
             event["ResponseURL"], data=body, method="PUT", headers={"Content-Type": ""}
         )
         urllib.request.urlopen(request, timeout=10).close()  # noqa: S310

@@ -1,4 +1,4 @@
-"""The streaming Lambda: the app of the chat Lambda under uvicorn, which the Lambda Web Adapter calls."""
+"""The streaming function: the chat function's app under uvicorn, behind the Lambda Web Adapter."""
 
 from pathlib import Path
 

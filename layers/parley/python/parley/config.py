@@ -1,4 +1,4 @@
-"""Every setting of the app, read once from the environment; nothing else reads it."""
+"""The app's settings. Nothing else reads the environment."""
 
 import functools
 import json
@@ -18,7 +18,7 @@ from pydantic import (
 
 
 class ConfigError(Exception):
-    """The environment does not describe a running app; the text names each variable at fault."""
+    """A setting is missing or wrong. The text names each variable at fault."""
 
 
 def _split(value: str | tuple[str, ...]) -> tuple[str, ...]:
@@ -30,7 +30,7 @@ def _no_trailing_slash(value: str) -> str:
 
 
 Url = Annotated[str, Field(pattern=r"^https?://"), AfterValidator(_no_trailing_slash)]
-# An issuer is compared with the token's `iss` to the letter.
+# Kept as written, since it must equal the token's `iss` exactly.
 Issuer = Annotated[str, Field(pattern=r"^https?://")]
 
 
@@ -41,7 +41,7 @@ class _Environment(BaseModel):
 
     @classmethod
     def load(cls) -> Self:
-        """Read the environment, and beneath it the JSON secret that `SECRET_ARN` names.
+        """Read the environment and, for what it does not set, the JSON secret that `SECRET_ARN` names.
 
         Raises ConfigError.
         """
@@ -73,7 +73,7 @@ class Settings(_Environment):
     jwt_jwks_url: Url | None = None
     openai_api_key: SecretStr | None = None
     openai_base_url: Url | None = None
-    # One, or several separated by commas: the first is the default, the others may be picked in ChatKit.
+    # One model or several, separated by commas. The first is the default.
     openai_model: Annotated[str, Field(pattern=r"[^,\s]")] = "gpt-5-mini"
     openai_api: Literal["responses", "chat_completions"] = "responses"
     turn_deadline_s: Annotated[float, Field(gt=0, le=900)] = 25
@@ -82,19 +82,19 @@ class Settings(_Environment):
     quota_tokens_per_day: Annotated[int, Field(ge=0)] | None = None
     cors_origins: Annotated[tuple[str, ...], BeforeValidator(_split)] = ()
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
-    # Set by the template, with a function's name or ARN: what follows a reply is done there.
+    # Set by the template: the name or ARN of the function that does follow-ups.
     followup_function: str | None = None
-    # Set by the template: one namespace for each stage.
+    # Set by the template, one for each stage.
     powertools_metrics_namespace: str = "Parley"
-    # Set by the Lambda runtime: one environment serves one request at a time.
+    # Set by the Lambda runtime.
     aws_lambda_function_name: str | None = None
+
+    # Set by the Lambda runtime: "snap-start" when a snapshot is taken after init.
+    aws_lambda_initialization_type: str | None = None
 
     @property
     def models(self) -> tuple[str, ...]:
         return _split(self.openai_model)
-
-    # Set by the Lambda runtime: "snap-start" when what is ready now is kept for every environment to come.
-    aws_lambda_initialization_type: str | None = None
 
     @property
     def on_lambda(self) -> bool:
@@ -102,7 +102,7 @@ class Settings(_Environment):
 
 
 def read_secret(name: str) -> SecretStr:
-    """A setting that only functions/chat/agent.py knows of, read as the others are. Raises ConfigError."""
+    """Read a setting of functions/chat/agent.py's own, like the others. Raises ConfigError."""
     value = os.environ.get(name) or _deployed_secret().get(name)
     if not value:
         raise ConfigError(f"{name}: is not set")
@@ -123,12 +123,12 @@ def _read_secret(arn: str) -> dict[str, Any]:
     )
     from botocore.config import Config  # noqa: PLC0415
 
-    # At DEBUG, which the platform may have set for all, botocore logs what it receives.
+    # At DEBUG, which the platform may set for all loggers, botocore logs the secret.
     logging.getLogger("botocore").setLevel(logging.WARNING)
-    # boto3's own time-outs are 60 s, and an environment has 10 s to start.
-    patience = Config(connect_timeout=1, read_timeout=2, retries={"total_max_attempts": 2})
+    # boto3's default timeouts are 60 s, and an environment has 10 s to start.
+    timeouts = Config(connect_timeout=1, read_timeout=2, retries={"total_max_attempts": 2})
     try:
-        secret = json.loads(str(SecretsProvider(boto_config=patience).get(arn)))
+        secret = json.loads(str(SecretsProvider(boto_config=timeouts).get(arn)))
     except GetParameterError:
         raise ConfigError("SECRET_ARN: the secret cannot be read") from None
     except ValueError:
@@ -138,12 +138,12 @@ def _read_secret(arn: str) -> dict[str, Any]:
     return secret
 
 
-# What was read before a snapshot may have been replaced since.
+# The secret in a snapshot may have been replaced since.
 forget_secret = _read_secret.cache_clear
 
 
 def _explain(error: ValidationError) -> str:
-    """One line a variable; never its value, which may be a secret."""
+    """One line a variable. Never its value, which may be a secret."""
     lines = []
     for problem in error.errors(include_input=False, include_url=False, include_context=False):
         variable = str(problem["loc"][0]).upper()

@@ -1,35 +1,11 @@
-"""The error tree. Each error carries what a client may see; one handler renders it (api/problems.py).
-
-ProblemError
-├── BadRequest 400
-├── Unauthorized 401
-├── Forbidden 403
-├── NotFound 404
-├── MethodNotAllowed 405
-├── TurnInProgress 409
-├── MessageSuperseded 409
-├── PayloadTooLarge 413
-├── Unprocessable 422
-├── KeyReused 422
-├── NotSupported 422
-├── ContentRefused 422
-├── QuotaExceeded 429
-├── InternalError 500
-├── UpstreamFailed 502
-├── AgentExhausted 502
-├── Unavailable 503
-│   ├── Overloaded
-│   ├── ModelBusy
-│   └── DatabaseUnavailable
-└── DeadlineExceeded 504
-"""
+"""The errors that clients see. Each carries its status and public text; api/problems.py renders them."""
 
 from collections.abc import Mapping
 from typing import Any
 
 
 class ProblemError(Exception):
-    """Base of all: an RFC 9457 problem. `detail` is shown to the client, so it must be safe to show."""
+    """An RFC 9457 problem. Clients are shown `detail`, so it must be safe to show."""
 
     status: int = 500
     type: str = "/problems/internal-error"
@@ -42,7 +18,7 @@ class ProblemError(Exception):
         super().__init__(self.detail)
 
     def document(self) -> dict[str, Any]:
-        """The problem document but for `request_id`, which only the HTTP layer knows."""
+        """The problem document without `request_id`, which only the HTTP layer knows."""
         return {"type": self.type, "title": self.title, "status": self.status, "detail": self.detail}
 
 
@@ -58,7 +34,7 @@ class BadRequest(ProblemError):
 
 
 class Unauthorized(ProblemError):
-    """RFC 6750: no error code when no token was sent."""
+    """Without `reason`, no token was sent, and RFC 6750 wants no error code."""
 
     status = 401
     type = "/problems/unauthorized"
@@ -117,12 +93,12 @@ class PayloadTooLarge(ProblemError):
     detail = "A request body may have 256 KiB at most."
 
 
-# Of a body of 256 KiB everything can be wrong, and a reply has its limits too.
+# A 256 KiB body can hold thousands of errors.
 MAX_FIELD_ERRORS = 20
 
 
 class Unprocessable(ProblemError):
-    """`errors`: `{"pointer", "detail"}` each, of which the first are told."""
+    """`errors`: dicts of `pointer` and `detail`. Only the first MAX_FIELD_ERRORS are sent."""
 
     status = 422
     type = "/problems/validation"

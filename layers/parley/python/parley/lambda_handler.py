@@ -1,6 +1,6 @@
-"""What every Lambda door for HTTP is made of: an app behind Mangum, its logs, and what a snapshot demands.
+"""The handler of every Lambda function for HTTP: an app behind Mangum, with logs and SnapStart hooks.
 
-Only functions/ imports this: awslambdaric, which belongs to the runtime, brings snapshot_restore_py.
+Only functions/ may import this: snapshot_restore_py comes with the Lambda runtime.
 """
 
 import logging
@@ -19,15 +19,15 @@ from parley.priming import prime, prime_routes
 
 Handler = Callable[[dict[str, Any], Any], dict[str, Any]]
 
-# What Mangum is to send as text; anything else it sends as base64.
+# Mangum sends any other type as base64.
 TEXT_MIME_TYPES = ["text/", "application/json", "application/problem+json"]
 
 
 class LambdaHandler:
-    """A handler for the events of an HTTP API, payload format 2.0.
+    """Handles events of an HTTP API, payload format 2.0.
 
-    Under SnapStart, many environments start from one picture of this one's memory. Connections in it would be
-    dead and shared, secrets in it stale: `create` makes the app anew in each of them.
+    Under SnapStart, many environments start from one snapshot of this one's memory, in which connections
+    would be dead and shared, and secrets stale. Each environment therefore creates the app again.
     """
 
     def __init__(self, create: Callable[[], FastAPI]) -> None:
@@ -46,7 +46,7 @@ class LambdaHandler:
 
     def _open(self) -> None:
         self.app = self._create()
-        # No lifespan: Mangum would run it at every invocation.
+        # Mangum would run the lifespan at every invocation.
         mangum = Mangum(self.app, lifespan="off", text_mime_types=TEXT_MIME_TYPES)
         self._handler = _with_context(mangum)
 
@@ -60,7 +60,7 @@ class LambdaHandler:
 
 
 def _with_context(mangum: Mangum) -> Handler:
-    """Every log line says which function it comes from, and is one of a hundredth that is at DEBUG."""
+    """Add the function's name to log lines, and sample DEBUG as Powertools is configured to."""
     parley = logging.getLogger("parley")
     logger = Logger(service=SERVICE, level=parley.level, logger_handler=parley.handlers[0])
 

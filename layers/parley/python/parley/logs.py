@@ -1,4 +1,4 @@
-"""One JSON line a log record, with the request's id. Never content (docs/decisions.md)."""
+"""JSON logs, one line a record, with the request's id. They never hold content (docs/decisions.md)."""
 
 import logging
 import traceback
@@ -6,14 +6,14 @@ from contextvars import ContextVar
 
 from aws_lambda_powertools.logging.formatter import LambdaPowertoolsFormatter
 
-# uvicorn's access log has query strings, the SDK's and the clients' error texts have prompts.
-_TALKATIVE = ("uvicorn.access", "mangum", "openai", "openai.agents", "mcp", "httpx2", "httpcore2")
+# They log query strings (uvicorn) or prompts (in error texts).
+_SILENCED = ("uvicorn.access", "mangum", "openai", "openai.agents", "mcp", "httpx2", "httpcore2")
 
 request_id: ContextVar[str] = ContextVar("request_id", default="")
 
 
 def configure_logging(level: str) -> None:
-    """Send what `parley` logs to stderr, and silence the loggers that would repeat what users write."""
+    """Log `parley` to stderr, and silence the loggers that would repeat what users write."""
     handler = logging.StreamHandler()
     handler.setFormatter(LambdaPowertoolsFormatter())
     handler.addFilter(_add_request_id)
@@ -21,15 +21,15 @@ def configure_logging(level: str) -> None:
     logger.handlers = [handler]
     logger.setLevel(level)
     logger.propagate = False
-    # Lambda sets it to what the template lets through, which is meant for `parley`.
+    # Lambda sets the root level from the template, where it is meant for `parley`.
     logging.getLogger().setLevel(logging.WARNING)
-    for name in _TALKATIVE:
+    for name in _SILENCED:
         logging.getLogger(name).handlers = [logging.NullHandler()]
         logging.getLogger(name).propagate = False
 
 
 def describe_error(error: BaseException) -> dict[str, str]:
-    """`extra` for a log record: what an error is and where it came from, without its text."""
+    """`extra` for a log record: the error's types and stack, without its text, which may hold content."""
     causes = []
     cause: BaseException | None = error
     while cause is not None:

@@ -1,4 +1,4 @@
-"""CloudWatch metrics, as lines of the embedded metric format on stdout. Never content, never a user's id."""
+"""CloudWatch metrics on stdout, in the embedded metric format. They never hold content or user ids."""
 
 from collections.abc import Mapping
 from typing import Literal
@@ -15,25 +15,25 @@ Metric = Literal[
     "Turns",
 ]
 _MILLISECONDS = {"ModelLatency", "TimeToFirstToken"}
-# Of every line, beside its own: several functions count as one service.
+# A dimension of every metric: all functions count as one service.
 SERVICE = "parley"
 
 _namespace: str | None = None
 
 
 def configure_metrics(namespace: str | None) -> None:
-    """Write metrics from now on, or none without a namespace: nobody reads them on a laptop."""
-    global _namespace  # noqa: PLW0603 (as with logging, one for the process)
+    """Write metrics from now on. Without a namespace, as on a laptop, none are written."""
+    global _namespace  # noqa: PLW0603 (one for the process, as in logging)
     if namespace is not None:
-        import aws_lambda_powertools.metrics  # noqa: F401, PLC0415 (now, and not in the first request)
+        import aws_lambda_powertools.metrics  # noqa: F401, PLC0415 (now, not in the first request)
     _namespace = namespace
 
 
 def emit(values: Mapping[Metric, float], **dimensions: str) -> None:
-    """Write one line. Each further dimension is a metric of its own, which has its price."""
+    """Write one line. CloudWatch bills each combination of dimensions as a metric of its own."""
     if _namespace is None:
         return
-    # Who uses the database alone has no need of the package.
+    # Imported here: code that uses only the database does not need it.
     from aws_lambda_powertools.metrics import EphemeralMetrics  # noqa: PLC0415
 
     metrics = EphemeralMetrics(namespace=_namespace, service=SERVICE)

@@ -23,9 +23,9 @@ from parley.config import ConfigError, MigrationSettings
 from parley.database import Address, sqlstate
 
 PACKAGE = Path(__file__).parent
-# A function is one file, replaced whole after the migrations: its only text is always this version's.
+# SQL functions are replaced after the migrations, so the database always has this version's.
 FUNCTIONS = PACKAGE / "repositories" / "sql"
-LOCK = 7_286_133_410  # any number, but the same in every version
+LOCK = 7_286_133_410  # any number, the same in every version
 
 # On the role, because a pooler refuses them as start-up parameters.
 ROLE_SETTINGS = {
@@ -94,7 +94,7 @@ def _upgrade_schema(connection: Connection) -> None:
     config = _alembic(connection)
     current = MigrationContext.configure(connection).get_current_revision()
     known = [script.revision for script in ScriptDirectory.from_config(config).walk_revisions()]
-    # A deployment that is rolled back meets a schema that is newer than itself, and runs on it too.
+    # After a rollback the schema is newer than this code, which runs on it too.
     if current is None or current in known:
         command.upgrade(config, "head")
 

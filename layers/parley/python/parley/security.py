@@ -1,7 +1,7 @@
-"""A bearer token becomes a User: PyJWT, RS256 only, the issuer's keys cached.
+"""Verifies bearer tokens with PyJWT: RS256 only, with the issuer's keys cached.
 
 PyJWT by itself accepts keys and encodings that the standards forbid (RFC 8725, Wycheproof's vectors), so
-keys are vetted when they are loaded and a token's form before it is decoded.
+keys are checked when they are loaded, and a token's form before it is decoded.
 """
 
 import base64
@@ -36,7 +36,7 @@ _SEGMENT = re.compile(r"[A-Za-z0-9_-]+")
 
 @dataclass(frozen=True, slots=True)
 class User:
-    """The verified caller. `id` is the token's `sub`, the only source of identity."""
+    """The verified user. `id` is the token's `sub`, the only source of identity."""
 
     id: str
     email: str | None = None
@@ -49,7 +49,7 @@ class KeysUnavailable(Unavailable):
 
 
 class TokenVerifier:
-    """Verifies tokens of one issuer. Thread-safe; `verify` blocks only while keys are fetched."""
+    """Verifies the tokens of one issuer. Thread-safe. `verify` blocks only while keys are fetched."""
 
     def __init__(
         self,
@@ -99,7 +99,7 @@ class TokenVerifier:
         return User(subject, _text(claims.get("email")), _text(claims.get("name")))
 
     def ready(self) -> bool:
-        """True when a key is at hand, fetching if need be."""
+        """True when there is a key. Fetches the keys if there is none."""
         if not self._keys:
             self._refresh(None)
         return bool(self._keys)
@@ -142,7 +142,7 @@ def _text(claim: Any) -> str | None:
 
 
 def _header(token: str) -> dict[str, Any] | None:
-    """The token's header when its form is flawless, else None."""
+    """The token's header, or None when the token is malformed."""
     if len(token) > MAX_TOKEN_BYTES:
         return None
     segments = token.split(".")
@@ -152,7 +152,7 @@ def _header(token: str) -> dict[str, Any] | None:
         header = json.loads(_decode(segments[0]))
     except (ValueError, RecursionError):
         return None
-    # `crit` would ask for extensions that are not understood here; `b64: false` is one of them.
+    # `crit` demands extensions that are not supported here, such as `b64: false`.
     if not isinstance(header, dict) or header.get("alg") != "RS256" or "crit" in header:
         return None
     kid = header.get("kid")
@@ -178,7 +178,7 @@ class _NoRedirect(urllib.request.HTTPRedirectHandler):
         return None
 
 
-# Made once: since Python 3.12 it loads the authorities' certificates, 50 ms of CPU.
+# Built once: since Python 3.12 it loads the CA certificates, which takes 50 ms of CPU.
 _opener = urllib.request.build_opener(_NoRedirect)
 
 
@@ -194,7 +194,7 @@ def _fetch(url: str) -> dict[str, Any]:
 
 
 def _load_keys(document: dict[str, Any]) -> dict[str, RSAPublicKey]:
-    """The usable keys of a JWKS by `kid`; weak, malformed and ambiguous ones are left out.
+    """The usable keys of a JWKS by `kid`. Weak, malformed and ambiguous keys are left out.
 
     Raises ValueError when none is usable.
     """

@@ -1,4 +1,4 @@
-"""Text as users may send it."""
+"""The text that users may send."""
 
 from typing import Annotated
 
@@ -6,7 +6,7 @@ from pydantic import AfterValidator, Field
 
 
 def storable(text: str) -> str:
-    """The text. Raises ValueError for NUL, which Postgres cannot store, and what cannot be encoded at all."""
+    """Return `text`. Raises ValueError for NUL, which Postgres cannot store, and for lone surrogates."""
     if "\x00" in text:
         raise ValueError("The text contains a NUL character.")
     try:

@@ -19,7 +19,7 @@ METADATA_PATH = ".well-known/oauth-protected-resource"
 
 
 class _Challenged(APIRoute):
-    """A route whose 401 also says where to learn how to get a token (RFC 9728, section 5.1)."""
+    """A route whose 401 names the metadata about how to get a token (RFC 9728, section 5.1)."""
 
     def get_route_handler(self) -> Callable[[Request], Awaitable[Response]]:  # type: ignore[override]
         handle = super().get_route_handler()
@@ -47,7 +47,7 @@ async def known_origin(settings: AppSettings, origin: Annotated[str | None, Head
 
 
 class _Exchange(Response):
-    """Answers with what the MCP SDK sends."""
+    """Lets the MCP SDK answer the request."""
 
     def __init__(self, api_client: ApiClient, body: bytes) -> None:
         super().__init__()
@@ -55,7 +55,7 @@ class _Exchange(Response):
         self._request_body = body
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        # Imported here: it takes as long as all else together, and a turn needs none of it.
+        # Imported here: it takes as long as everything else together, and a turn does not need it.
         from parley.tools.for_mcp import serve  # noqa: PLC0415
 
         unread: list[Message] = [{"type": "http.request", "body": self._request_body, "more_body": False}]
@@ -68,14 +68,14 @@ class _Exchange(Response):
 
 @router.post(f"/{PATH}", dependencies=[Depends(known_origin)])
 async def mcp(request: Request, user: CurrentUser, token: BearerToken) -> Response:
-    # The body is read here, where one that is too large becomes a problem document.
+    # The body is read here, where an oversized one becomes a problem document.
     return _Exchange(ApiClient(request.app, user.id, token), await request.body())
 
 
 @router.get(f"/{METADATA_PATH}")
 @router.get(f"/{METADATA_PATH}/{PATH}")
 async def resource_metadata(request: Request, settings: AppSettings) -> dict[str, Any]:
-    """Public: who gives out the tokens for the tools (RFC 9728)."""
+    """Public: who issues the tokens (RFC 9728)."""
     return {
         "resource": f"{request.base_url}{PATH}",
         "resource_name": "Parley",

@@ -1,4 +1,4 @@
-"""What surrounds every request: its id, the limit of its body, its log line, the last resort for errors."""
+"""What every request gets: an id, a body limit, a log line, and a problem document for a crash."""
 
 import logging
 import time
@@ -18,7 +18,7 @@ MAX_BODY_BYTES = 256 * 1024
 
 
 class RequestScope:
-    """ASGI middleware. The request's id is the gateway's where there is one."""
+    """ASGI middleware. Behind the gateway, the request's id is the gateway's."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -27,7 +27,7 @@ class RequestScope:
         if scope["type"] != "http":
             return await self._app(scope, receive, send)
         event = scope.get("aws.event", {})
-        # Of a call that a tool makes in process, the request's that it serves.
+        # A tool calls the API in process, within the request that it serves, and shares its id.
         serving = request_id.get()
         identifier = event.get("requestContext", {}).get("requestId") or serving or str(new_id())
         scope.setdefault("state", {})["request_id"] = identifier
@@ -46,12 +46,12 @@ class RequestScope:
             await send(message)
 
         try:
-            if _announced_bytes(scope) > MAX_BODY_BYTES:
+            if _content_length(scope) > MAX_BODY_BYTES:
                 await problem_response(PayloadTooLarge(), identifier)(scope, receive, send_marked)
             else:
                 await self._app(scope, _limited(receive), send_marked)
         except Exception as error:
-            # Not logger.exception: an error's text may hold a user's.
+            # Not logger.exception: an error's text may hold content.
             logger.error("request_crashed", extra=describe_error(error))
             if status:
                 raise
@@ -66,9 +66,9 @@ class RequestScope:
             request_id.reset(token)
 
 
-def _announced_bytes(scope: Scope) -> int:
-    announced = Headers(scope=scope).get("content-length", "0")
-    return int(announced) if announced.isdecimal() else 0
+def _content_length(scope: Scope) -> int:
+    header = Headers(scope=scope).get("content-length", "0")
+    return int(header) if header.isdecimal() else 0
 
 
 def _limited(receive: Receive) -> Receive:

@@ -1,4 +1,4 @@
-"""Errors as RFC 9457 problem documents. The one place that renders them."""
+"""Renders every error as an RFC 9457 problem document."""
 
 import json
 from typing import Any
@@ -42,7 +42,7 @@ def problem_document(error: ProblemError, request_id: str) -> dict[str, Any]:
 
 
 def install(app: FastAPI) -> None:
-    """Every error of the app, the framework's own included, leaves as a problem document."""
+    """Make the app send every error, the framework's own included, as a problem document."""
 
     @app.exception_handler(ProblemError)
     async def _(request: Request, error: ProblemError) -> Response:
@@ -68,7 +68,7 @@ def install(app: FastAPI) -> None:
 
 
 def _validation_problem(error: RequestValidationError) -> ProblemError:
-    """Never repeats the input: it may hold what cannot be encoded, or what should not be shown."""
+    """Never repeats the input, which may hold secrets or text that cannot be encoded."""
     problems = error.errors()
     if any(problem["type"] == "json_invalid" for problem in problems):
         return BadRequest()
@@ -81,9 +81,9 @@ def _validation_problem(error: RequestValidationError) -> ProblemError:
 
 
 def _framework_problem(error: HTTPException) -> ProblemError:
-    """Of routing errors (404, 405) and unreadable bodies (400), which FastAPI raises itself."""
+    """The problem for an error that FastAPI raises: routing (404, 405) or an unreadable body (400)."""
     if isinstance(error.__cause__, ProblemError):
-        return error.__cause__  # raised while the body was read
+        return error.__cause__  # raised while reading the body
     if error.status_code == NotFound.status:
         return NotFound("There is no such address.")
     if error.status_code == MethodNotAllowed.status:

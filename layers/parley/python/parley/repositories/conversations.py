@@ -14,13 +14,13 @@ from parley.repositories.page import Page
 
 # A page's sort key.
 ConversationKey = tuple[datetime, uuid.UUID]
-# What marks a hit in a snippet: characters that no text holds otherwise.
+# Mark a hit in a snippet: control characters, which text hardly ever holds.
 HIT_START, HIT_END = "\x02", "\x03"
 
 
 @dataclass(frozen=True, slots=True)
 class ConversationState:
-    """`snippet`: of a search, the newest message that matches, the hits between HIT_START and HIT_END."""
+    """`snippet`: an excerpt of the newest matching message, hits between HIT_START and HIT_END."""
 
     conversation: Conversation
     running: bool
@@ -74,7 +74,7 @@ def _matching(user_id: str, search: str) -> Select[*tuple[Any, ...]]:
     """The user's conversations that match, each with its newest matching message's snippet.
 
     The user's messages are found by their index and then matched one by one: row-level security keeps the
-    planner from using an index on the words, since their operator might tell what it was shown.
+    planner from using an index on the words, since the operator `@@` is not leakproof.
     """
     query = func.websearch_to_tsquery("simple", search)
     marks = f"StartSel={HIT_START}, StopSel={HIT_END}, MaxWords=30, MinWords=10"

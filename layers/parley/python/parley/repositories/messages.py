@@ -13,10 +13,10 @@ from parley.database import Database
 from parley.models import Conversation, Message
 from parley.repositories.page import Page
 
-# Of stored text a page: JSON may double it, and the platform cuts replies at 6 MB.
+# Stored bytes in one page. JSON may double them, and the platform refuses replies over 6 MB.
 MAX_PAGE_BYTES = 2_400_000
 
-# A turn whose lease has run out is interrupted, though nobody has written that down yet.
+# A turn whose lease has expired counts as interrupted, even before its row says so.
 STATUS = case(
     (
         (col(Message.status) == "in_progress") & (col(Message.lease_expires_at) <= func.clock_timestamp()),
@@ -35,7 +35,7 @@ _VERSION_COUNT = (
 
 @dataclass(frozen=True, slots=True)
 class MessageState:
-    """A message with its status as of now, which may differ from the column's."""
+    """A message with its current status, which may differ from the column's."""
 
     message: Message
     status: str
@@ -94,7 +94,7 @@ def list_messages(
 
 
 def list_versions(database: Database, user_id: str, message_id: uuid.UUID) -> Sequence[MessageState]:
-    """Every version of a message, the first one first; nothing when the user has no such message."""
+    """All versions of a message, oldest first. Empty when the user has no such message."""
     group = select(col(_VERSION.version_of)).where(col(_VERSION.id) == message_id).scalar_subquery()
     statement = _of_user(user_id).where(col(Message.version_of) == group).order_by(col(Message.version))
     return [MessageState(*row[:3]) for row in database.rows(user_id, statement)]
@@ -107,7 +107,7 @@ def set_feedback(
     message_ids: Collection[uuid.UUID],
     feedback: dict[str, Any] | None,
 ) -> set[uuid.UUID]:
-    """Set or, with None, remove it; the ids of those that are answers in the user's conversation."""
+    """Set or, with None, remove feedback. Returns the ids that are answers in the user's conversation."""
     statement = (
         update(Message)
         .where(

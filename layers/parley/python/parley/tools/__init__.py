@@ -1,1 +1,1 @@
-"""What the agent, or an agent elsewhere, may do as the user. Clients of the API, never of the database."""
+"""The tools of the agent, and of agents elsewhere. They call the API as the user, never the database."""

@@ -1,7 +1,7 @@
-"""The API as one user calls it: in process through ASGI, with the user's own token.
+"""A client of this API for the tools: in process through ASGI, with the user's own token.
 
-The same authentication, ownership and validation apply as to any client. Who the user is travels out of
-band, in this object; neither the prompt nor a tool's arguments can say otherwise.
+Authentication, ownership checks and validation apply as for any client. The user's identity is in this object
+alone; neither the prompt nor a tool's arguments can change it.
 """
 
 import uuid
@@ -14,13 +14,13 @@ TIMEOUT_S = 10
 
 
 class ToolError(Exception):
-    """What a tool could not do, in words that the model and the user may read."""
+    """A tool's failure. The model and the user may read its text."""
 
 
 class ApiClient:
-    """One user, for one turn. `conversation_id`: where the agent was asked, if it was in a conversation.
+    """One user's client, for one turn. `conversation_id`: the turn's; None for a request over MCP.
 
-    `answers`: by call, what the user's page gave for tools that it carries out itself (client_tools.py).
+    `answers`: the outputs of client tools (client_tools.py), by call id.
     """
 
     def __init__(

@@ -1,4 +1,4 @@
-"""Limits that hold for every tool of an agent, whoever wrote it."""
+"""Limits on the time and the output of every tool."""
 
 from dataclasses import replace
 from typing import Any
@@ -9,12 +9,12 @@ from agents.tool_context import ToolContext
 from parley.tools.failure import ToolFailure
 
 TIMEOUT_S = 15
-# In characters: the model reads what a tool returned again in every later turn.
+# In characters: the model reads a tool's output again in every later turn.
 MAX_OUTPUT = 20_000
 
 
 def bounded(agent: Agent[Any]) -> Agent[Any]:
-    """The agent with its function tools held to the time limit and the size of what they return."""
+    """The agent with limits on its function tools."""
     return agent.clone(
         tools=[bounded_tool(tool) if isinstance(tool, FunctionTool) else tool for tool in agent.tools]
     )

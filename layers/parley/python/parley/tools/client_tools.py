@@ -1,7 +1,7 @@
-"""Tools that the user's page carries out, or that the user answers: the turn waits until it has the outcome.
+"""Tools that the user's page executes, or that the user answers. The turn waits for the output.
 
-They show in ChatKit, as client tools and as structured input. A chat that knows no such thing offers to
-approve or reject them like any other call; one that is approved there has no outcome to give.
+ChatKit shows them as client tools and as structured input. The built-in chat offers to approve or reject them
+like any other call; a call that is approved there has no output.
 """
 
 from typing import Any, ClassVar, Literal
@@ -17,13 +17,13 @@ Kind = Literal["client_tool", "question"]
 
 
 class ClientTool(FunctionTool):
-    """A tool whose outcome comes from the user's page; see `client_tool`."""
+    """A tool whose output comes from the user's page; see `client_tool`."""
 
     kind: ClassVar[Kind] = "client_tool"
 
 
 class QuestionTool(ClientTool):
-    """A tool whose outcome is what the user answers; see `ask_user`."""
+    """A tool whose output is the user's answer; see `ask_user`."""
 
     kind: ClassVar[Kind] = "question"
 
@@ -39,13 +39,13 @@ def client_tool(name: str, description: str, parameters: dict[str, Any]) -> Clie
         name=name,
         description=description,
         params_json_schema=parameters,
-        on_invoke_tool=_given,
+        on_invoke_tool=_output,
         strict_json_schema=False,
         needs_approval=True,
     )
 
 
-async def _given(context: ToolContext[ApiClient], _arguments: str) -> str:
+async def _output(context: ToolContext[ApiClient], _arguments: str) -> str:
     answer = context.context.answers.get(context.tool_call_id)
     return ToolFailure("This could not be done where the user is.") if answer is None else answer
 
@@ -54,7 +54,7 @@ class Question(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     question: str
-    options: list[str] = Field(description="What to choose from; nothing where the user is to write freely")
+    options: list[str] = Field(description="What to choose from; empty when the user is to write freely")
     multiple: bool = Field(description="Whether more than one option may be chosen")
 
 
@@ -69,7 +69,7 @@ ask_user = QuestionTool(
     description="Ask the user one or more questions and wait for the answers. Use it when you cannot go on "
     "without knowing, and the answer is likely one of a few.",
     params_json_schema=Questions.model_json_schema(),
-    on_invoke_tool=_given,
+    on_invoke_tool=_output,
     strict_json_schema=False,
     needs_approval=True,
 )

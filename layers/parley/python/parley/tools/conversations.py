@@ -1,4 +1,4 @@
-"""What may be done with the user's own conversations. Each function's docstring is what the model reads."""
+"""Tools for the user's own conversations. The model reads each function's docstring."""
 
 import json
 import uuid
@@ -7,7 +7,7 @@ from typing import Any
 from parley.tools.api_client import ApiClient, ToolError
 
 LIMIT = 10
-# Of what one call may return, in characters: a tool's output is paid for again in every later turn.
+# Characters that one call may return: a tool's output is paid for again in every later turn.
 MAX_TEXT = 6_000
 
 
@@ -65,7 +65,7 @@ CONVERSATION_TOOLS = (
 
 
 def _id(text: str) -> uuid.UUID:
-    """Nothing but an id becomes part of a path."""
+    """Parse the id, so that nothing else becomes part of a path."""
     try:
         return uuid.UUID(text)
     except ValueError:

@@ -1,7 +1,7 @@
-"""How a tool says that it failed, without an exception: the model is to read it and go on."""
+"""A tool's failure as a return value, so that the model reads it and goes on."""
 
 
 class ToolFailure(str):
-    """What a tool returned that failed. Reads like any other output, and is told apart by its type."""
+    """The output of a tool that failed. Only its type tells it from any other output."""
 
     __slots__ = ()

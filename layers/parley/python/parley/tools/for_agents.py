@@ -1,4 +1,4 @@
-"""The tools as the Agents SDK wants them."""
+"""The tools in the form of the Agents SDK."""
 
 import inspect
 from collections.abc import Awaitable, Callable
@@ -13,13 +13,13 @@ from parley.tools.failure import ToolFailure
 
 
 def _explain(_: RunContextWrapper[Any], error: Exception) -> str:
-    """What the model is told: a ToolError in its own words, of anything else only that it failed."""
+    """The text that the model reads. Only a ToolError's own text is safe to show."""
     known = isinstance(error, ToolError)
     return ToolFailure(error) if known else ToolFailure("The tool failed. Go on without it.")
 
 
 def as_function_tool(function: Callable[..., Awaitable[str]]) -> FunctionTool:
-    """`function(api_client, …)` as a tool whose api_client is the run's context."""
+    """`function(api_client, …)` as a tool that takes the client from the run's context."""
 
     @wraps(function)
     async def invoke(context: RunContextWrapper[ApiClient], *args: Any, **kwargs: Any) -> str:
@@ -33,7 +33,7 @@ def as_function_tool(function: Callable[..., Awaitable[str]]) -> FunctionTool:
         **{name: kind for name, kind in function.__annotations__.items() if name != api_client.name},
         "context": RunContextWrapper[ApiClient],
     }
-    # The SDK reads the annotations of what is wrapped, if it can find it.
+    # The SDK would read the wrapped function's annotations.
     del invoke.__wrapped__
     return function_tool(invoke, failure_error_function=_explain)
 

@@ -1,4 +1,4 @@
-"""The tools as the Model Context Protocol wants them. Takes a while to import: it needs the whole MCP SDK."""
+"""The tools in the form of the Model Context Protocol. Slow to import: it needs the whole MCP SDK."""
 
 import inspect
 import logging
@@ -29,7 +29,7 @@ ToolFunction = Callable[..., Awaitable[str]]
 
 
 def _arguments(function: ToolFunction) -> type[BaseModel]:
-    """What a client may say to `function(api_client, …)`: all but who is asking."""
+    """The arguments of `function(api_client, …)` that an MCP client sends: all but the first."""
     _api_client, *parameters = inspect.signature(function).parameters.values()
     fields: dict[str, Any] = {each.name: (each.annotation, ...) for each in parameters}
     return create_model(function.__name__, __config__=ConfigDict(extra="forbid"), **fields)
@@ -41,8 +41,8 @@ _TOOLS = {function.__name__: (function, _arguments(function)) for function in CO
 async def serve(api_client: ApiClient, scope: Scope, receive: Receive, send: Send) -> None:
     """Answer one HTTP request to the MCP server of `api_client`.
 
-    A server and a manager a request: a manager can be run once only, which is at start where there is a
-    lifespan; on Lambda there is none. It also keeps the api_client out of everything that lives longer.
+    Each request has its own server and manager. A manager can run only once, and Lambda has no lifespan to
+    run it in. It also keeps the user's client out of objects that outlive the request.
     """
     manager = StreamableHTTPSessionManager(_server(api_client), json_response=True, stateless=True)
     async with manager.run():
@@ -68,7 +68,7 @@ def _server(api_client: ApiClient) -> Server[Any]:
 
 
 async def _call(api_client: ApiClient, call: CallToolRequestParams) -> tuple[str, bool]:
-    """What the tool returned, or what was wrong: MCP wants bad arguments told to the model as well."""
+    """The tool's output, or the error's text and True. MCP wants bad arguments reported to the model too."""
     function, model = _TOOLS[call.name]
     try:
         arguments = model.model_validate(call.arguments or {})

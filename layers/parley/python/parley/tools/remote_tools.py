@@ -1,6 +1,6 @@
-"""The tools of MCP servers elsewhere, for one turn. Takes a while to import: it needs the whole MCP SDK.
+"""The tools of remote MCP servers, for one turn. Slow to import: it needs the whole MCP SDK.
 
-Whatever a server does, the turn goes on: each allowed tool is there, if only to say that it cannot be used.
+A server that fails does not end the turn: stand-ins for its allowed tools say that they are unavailable.
 """
 
 import asyncio
@@ -25,15 +25,15 @@ from parley.tools.remote import RemoteServer
 
 logger = logging.getLogger(__name__)
 
-# Of a turn's 25 s; a server that needs longer to say hello is not there.
+# A server that takes longer to connect counts as down: the whole turn has 25 s.
 CONNECT_TIMEOUT_S = 4
 LIST_TIMEOUT_S = 2
 CLOSE_TIMEOUT_S = 0.5
 MAX_PAGES = 10
-# In characters: the model reads what a server says of its tools in every turn.
+# In characters: the model reads the descriptions in every turn.
 MAX_DESCRIPTION = 8_000
 MAX_ERROR = 500
-# A code of our own: MCP has none for what a tool itself reports.
+# Our own code: MCP has none for errors that a tool reports.
 TOOL_ERROR = -32000
 
 
@@ -41,7 +41,7 @@ TOOL_ERROR = -32000
 async def with_remote_tools(
     agent: Agent[Any], servers: Sequence[RemoteServer], api_client: ApiClient
 ) -> AsyncIterator[Agent[Any]]:
-    """`agent` with the allowed tools of `servers`, connected to as long as this lasts."""
+    """`agent` with the allowed tools of `servers`, connected for as long as the context lasts."""
     clients = {_client(server, api_client): server for server in servers}
     async with MCPServerManager(
         clients,
@@ -66,7 +66,7 @@ async def with_remote_tools(
 
 
 class _Client(MCPServerStreamableHttp):
-    """Raises what a tool returned as an error, which the SDK hands to the model like any other output."""
+    """Raises a tool's error, which the SDK would pass to the model like any other output."""
 
     async def call_tool(
         self, tool_name: str, arguments: dict[str, Any] | None, meta: dict[str, Any] | None = None
@@ -109,7 +109,7 @@ async def _tools(client: _Client, server: RemoteServer) -> list[FunctionTool]:
 
 
 def _is_sound(tool: Tool) -> bool:
-    """Whether a model takes it; one that does not refuses the whole turn."""
+    """Whether a model accepts it. A model refuses the whole turn for one bad tool."""
     try:
         Draft202012Validator.check_schema(tool.input_schema)
         size = len(json.dumps(tool.input_schema)) + len(tool.description or "")
@@ -130,8 +130,8 @@ def _function_tool(client: _Client, server: RemoteServer, tool: Tool) -> Functio
     async def invoke(context: Any, arguments: str) -> str:
         return _text(await made.on_invoke_tool(context, arguments))
 
-    # A tool of our own, not a copy of `made`: the SDK would not let an approved call of an MCP server meet
-    # what takes the tool's place when its server is gone.
+    # Not a copy of `made`: the SDK would not resume an approved call of an MCP tool with the tool that
+    # replaces it when its server is gone.
     own = FunctionTool(
         made.name,
         made.description,
@@ -145,7 +145,7 @@ def _function_tool(client: _Client, server: RemoteServer, tool: Tool) -> Functio
 
 
 def _missing(server: RemoteServer) -> list[FunctionTool]:
-    """In the place of tools that are not to be had, which the model may remember from earlier turns."""
+    """Stand-ins for unavailable tools, which the model may remember from earlier turns."""
 
     async def invoke(_context: Any, _arguments: str) -> str:
         return _unavailable(server)
@@ -171,7 +171,7 @@ def _unavailable(server: RemoteServer) -> str:
 
 
 def _text(output: Any) -> str:
-    """What a tool returned, as text: other kinds of content are named only."""
+    """A tool's output as text. Other kinds of content are only named."""
     if isinstance(output, str):
         return output
     parts = output if isinstance(output, list) else [output]
