@@ -9,11 +9,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Self
 
-from local.leash import Leashed
+from local.parent_watch import ChildProcess
 
 
 class Sandbox:
-    def __init__(self, child: Leashed, folder: Path) -> None:
+    def __init__(self, child: ChildProcess, folder: Path) -> None:
         self._child = child
         self._folder = folder
 
@@ -22,7 +22,7 @@ class Sandbox:
         folder = Path(tempfile.mkdtemp(prefix="parley-sandbox-"))
         # The shell tells its process id, which stays that of what it becomes.
         tell = ["/bin/sh", "-c", 'echo $$ > "$0" && exec "$@"', str(folder / "pid")]
-        child = Leashed.start(
+        child = ChildProcess.start(
             [*tell, *command], log=log, env=env, cwd=cwd, stop_with=signal.SIGKILL, grace_s=0
         )
         return cls(child, folder)
