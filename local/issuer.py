@@ -118,15 +118,12 @@ def main() -> None:
     commands.add_parser("serve", help="serve discovery and keys")
     token = commands.add_parser("token", help="print a token")
     token.add_argument("user_id")
-    token.add_argument("--email")
-    token.add_argument("--name")
-    token.add_argument("--ttl", type=int, default=TTL_S, help="seconds until it expires (default: 900)")
     options = parser.parse_args()
     issuer = Issuer(issuer_url(options.port), options.key)
     if options.command == "serve":
         uvicorn.run(issuer.app(), host="127.0.0.1", port=options.port, **QUIET)
     else:
-        print(issuer.mint(options.user_id, email=options.email, name=options.name, ttl=options.ttl))
+        print(issuer.mint(options.user_id))
 
 
 if __name__ == "__main__":

@@ -198,7 +198,9 @@ def _dependencies(target: Target) -> Path:
 def _digest(target: Target) -> str:
     """A digest of all that goes into the dependencies' layer."""
     rules = (GLIBC, NOT_RUN, READ_OF_METADATA, inspect.getsource(_install), inspect.getsource(_compile))
-    made_of = [str(target), *_requirements(), _compiler(target) or "no byte code", *map(str, rules)]
+    # Byte code is the same for all patch versions of Python.
+    byte_code = "byte code" if find_python(target.python) else "no byte code"
+    made_of = [str(target), *_requirements(), byte_code, *map(str, rules)]
     return hashlib.sha256("\n".join(made_of).encode()).hexdigest()
 
 
@@ -250,13 +252,6 @@ def _compile(folder: Path, runs_in: str, target: Target) -> None:
     if python is not None:
         command = [python, "-P", "-m", "compileall", "-q", "-j", "0", "--invalidation-mode", "unchecked-hash"]
         run([*command, "-d", runs_in, "."], cwd=folder)
-
-
-def _compiler(target: Target) -> str | None:
-    python = find_python(target.python)
-    if python is None:
-        return None
-    return subprocess.run([python, "--version"], capture_output=True, text=True, check=True).stdout.strip()
 
 
 def _remove(path: Path) -> None:
