@@ -41,7 +41,7 @@ gateway: ## Run the API as on AWS: the built functions behind a gateway, for tok
 .PHONY: invoke
 invoke: ## Invoke a built function: make invoke EVENT=tests/events/chat.json
 	$(SETUP)
-	@$(RUN) -m local.aws.invoke $(or $(EVENT),tests/events/chat.json) $(if $(FUNCTION),--function $(FUNCTION))
+	@$(RUN) -m local.invoke $(or $(EVENT),tests/events/chat.json) $(if $(FUNCTION),--function $(FUNCTION))
 
 .PHONY: token
 token: ## Print a token for `make api` and `make gateway`: make token USER=alice

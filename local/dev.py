@@ -19,19 +19,20 @@ from local.environment import read_env_file
 from local.issuer import AUDIENCE, DEFAULT_PORT, issuer_url
 from local.ports import check_port, free_port
 from local.postgres import Postgres, PostgresError
-from local.progress import Problem, not_allowed, step, tell
+from local.progress import Problem, exit_code, step
 from local.secret import kept_secret
 from local.services import Environment
+from local.serving import answers
 from local.state import State
-from local.supervisor import Service, Supervisor, answers
+from local.supervisor import Service, Supervisor
 
 E2E_TESTS = services.ROOT / "tests" / "e2e"
-# The same API, with an agent that also has tools that stop, fail and dawdle.
+# The same API, with an agent that has more tools: some stop, some fail, some are slow.
 E2E_API = "tests.e2e.api:create_app"
-# Something to show and to pick: a domain key, and two models.
-CHATKIT_IN_TESTS = {"CHATKIT_DOMAIN_KEY": "local", "OPENAI_MODEL": "offline,offline-2"}
-# A person watches the words come; a test has no time to.
-PERSONS_WORD_DELAY_MS, TESTS_WORD_DELAY_MS = 25, 1
+# The tests need a domain key and a choice of two models.
+E2E_SETTINGS = {"CHATKIT_DOMAIN_KEY": "local", "OPENAI_MODEL": "offline,offline-2"}
+# People watch the words appear; tests need not wait for them.
+WORD_DELAY_MS, E2E_WORD_DELAY_MS = 25, 1
 CHECK_EVERY_S = 0.5
 STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
@@ -41,7 +42,7 @@ class Ports:
     api: int
     web: int
     issuer: int
-    # Of the Function URL: with one, there is a gateway in place of the API.
+    # The port of the Function URL. With one, a gateway replaces the API.
     stream: int | None = None
 
     @property
@@ -53,78 +54,68 @@ class Ports:
         return f"http://localhost:{self.web}"
 
 
-def run_dev(state: State, ports: Ports, env: Environment) -> NoReturn:
-    check_port(ports.api, "PORT")
-    check_port(ports.web, "WEB_PORT")
-    with database(state, env, durable=True) as postgres, Supervisor(state.logs) as supervisor:
-        env = {**env, **auth_environment(state, ports, postgres)}
-        migrate_auth(env, postgres)
-        if not has_key(env):
-            env = {**env, **start_offline_model(supervisor, env, PERSONS_WORD_DELAY_MS)}
-        start_api_and_frontend(supervisor, state, ports, env, postgres, built=False)
-        print(f"\n  Model: {model_in(env)}\n  Stop:  Ctrl-C\n\n  {ports.web_url}\n", flush=True)
-        # Compiled while the person signs in, instead of when they are waiting for it.
-        threading.Thread(target=answers, args=[f"{ports.web_url}/chat"], daemon=True).start()
-        watch(supervisor, postgres)
+@dataclass
+class Stack:
+    """What is running, and with which settings."""
 
+    state: State
+    ports: Ports
+    env: dict[str, str]
+    postgres: Postgres
+    supervisor: Supervisor
 
-def run_api(state: State, ports: Ports, env: Environment) -> NoReturn:
-    check_port(ports.api, "PORT")
-    check_port(ports.issuer, "ISSUER_PORT")
-    if ports.stream:
-        check_port(ports.stream, "STREAM_PORT")
-    with database(state, env, durable=True) as postgres, Supervisor(state.logs) as supervisor:
-        if not has_key(env):
-            env = {**env, **start_offline_model(supervisor, env, PERSONS_WORD_DELAY_MS)}
-        issuer = issuer_url(ports.issuer)
-        mint = "make token USER=alice"
-        if ports.issuer != DEFAULT_PORT:
-            mint += f" ISSUER_PORT={ports.issuer}"
-        own = {"DATABASE_URL": postgres.app_url, "JWT_ISSUER": issuer}
-        supervisor.start(
-            services.issuer(env, ports.issuer, state.issuer_key), server(state, ports, {**env, **own})
+    def set_up_auth(self) -> None:
+        self.env |= {
+            "AUTH_DATABASE_URL": self.postgres.url("parley_auth"),
+            "BETTER_AUTH_SECRET": kept_secret(self.state.data / "better-auth.secret"),
+            "BETTER_AUTH_URL": self.ports.web_url,
+            "JWT_AUDIENCE": AUDIENCE,
+            "PARLEY_API_URL": self.ports.api_url,
+        }
+        if self.ports.stream:
+            self.env["PARLEY_STREAM_URL"] = f"http://localhost:{self.ports.stream}"
+        with step("Tables of the front end"):
+            services.migrate_auth(self.env, self.postgres)
+
+    def start_offline_model(self, word_delay_ms: float) -> None:
+        port = free_port()
+        self.supervisor.start(services.offline_model(self.env, port, word_delay_ms))
+        self.env |= services.offline_model_environment(port)
+
+    def use_model(self) -> str:
+        """The real model if there is a key, else the offline model. Returns what to tell the user."""
+        if self.env.get("OPENAI_API_KEY"):
+            return "the real one, with your OPENAI_API_KEY"
+        self.start_offline_model(WORD_DELAY_MS)
+        return "the offline model; set OPENAI_API_KEY, in .env for example, for the real one"
+
+    def start_api_and_frontend(self, *, built: bool, factory: str = services.API) -> None:
+        # The API reads the front end's keys when it starts, so it comes second.
+        self.supervisor.start(
+            services.frontend(self.env, self.ports.web, built=built),
+            self.api(self.ports.web_url, factory, {"CORS_ORIGINS": self.ports.web_url}),
         )
-        if ports.stream:
-            print(
-                f"\n  Stream: the Function URL is http://localhost:{ports.stream}"
-                f"\n  Logs:  a file for each function in {function_logs(state)}"
-            )
-        print(
-            f"\n  Model: {model_in(env)}\n"
-            f"  Token: {mint}\n"
-            f'  Try:   curl -H "Authorization: Bearer $({mint})" '
-            "-H 'Content-Type: application/json' "
-            f'-d \'{{"message": "Hello"}}\' {ports.api_url}/api/alice/chat\n'
-            f"  Stop:  Ctrl-C\n\n  {ports.api_url}/api/docs\n",
-            flush=True,
-        )
-        watch(supervisor, postgres)
 
+    def api(self, issuer: str, factory: str = services.API, more: Environment | None = None) -> Service:
+        """The API as one process or, with a port for the stream, built and run as on AWS."""
+        env = {**self.env, "DATABASE_URL": self.postgres.app_url, "JWT_ISSUER": issuer, **(more or {})}
+        if self.ports.stream is None:
+            return services.api(env, self.ports.api, factory)
+        build(self.state.built, Target.here())
+        if factory == E2E_API:
+            install_e2e_agent(self.state.built)
+        logs = self.state.function_logs
+        return services.gateway(env, self.state.built, self.ports.api, self.ports.stream, logs)
 
-def run_e2e(state: State, env: Environment, command: list[str], *, gateway: bool) -> int:
-    stream = free_port() if gateway else None
-    ports = Ports(api=free_port(), web=free_port(), issuer=0, stream=stream)
-    state.reset()
-    with database(state, env, durable=False) as postgres, Supervisor(state.logs) as supervisor:
-        env = {**env, **auth_environment(state, ports, postgres)}
-        migrate_auth(env, postgres)
-        env = {**env, **start_offline_model(supervisor, env, TESTS_WORD_DELAY_MS), **CHATKIT_IN_TESTS}
-        with step("Build of the front end"):
-            services.build_frontend(env)
-        start_api_and_frontend(supervisor, state, ports, env, postgres, built=True, factory=E2E_API)
-        with subprocess.Popen(command, cwd=E2E_TESTS, env={**env, "PARLEY_URL": ports.web_url}) as tests:
-            try:
-                while tests.poll() is None:
-                    supervisor.check()
-                    time.sleep(CHECK_EVERY_S)
-            except BaseException:
-                tests.terminate()
-                raise
-        return tests.returncode
+    def watch(self) -> NoReturn:
+        while True:
+            self.postgres.check()
+            self.supervisor.check()
+            time.sleep(CHECK_EVERY_S)
 
 
 @contextlib.contextmanager
-def database(state: State, env: Environment, *, durable: bool) -> Iterator[Postgres]:
+def start(state: State, ports: Ports, env: dict[str, str], *, durable: bool) -> Iterator[Stack]:
     try:
         with step("PostgreSQL"):
             postgres = Postgres.start(state.data / "postgres", durable=durable)
@@ -135,74 +126,78 @@ def database(state: State, env: Environment, *, durable: bool) -> Iterator[Postg
     with postgres:
         with step("Tables of the API"):
             services.migrate_api(env, postgres)
-        yield postgres
+        with Supervisor(state.logs) as supervisor:
+            yield Stack(state, ports, dict(env), postgres, supervisor)
 
 
-def auth_environment(state: State, ports: Ports, postgres: Postgres) -> Environment:
-    return {
-        "AUTH_DATABASE_URL": postgres.url("parley_auth"),
-        "BETTER_AUTH_SECRET": kept_secret(state.data / "better-auth.secret"),
-        "BETTER_AUTH_URL": ports.web_url,
-        "JWT_AUDIENCE": AUDIENCE,
-        "PARLEY_API_URL": ports.api_url,
-        **({"PARLEY_STREAM_URL": f"http://localhost:{ports.stream}"} if ports.stream else {}),
-    }
+def run_dev(state: State, ports: Ports, env: dict[str, str]) -> NoReturn:
+    check_port(ports.api, "PORT")
+    check_port(ports.web, "WEB_PORT")
+    with start(state, ports, env, durable=True) as stack:
+        stack.set_up_auth()
+        model = stack.use_model()
+        stack.start_api_and_frontend(built=False)
+        print(f"\n  Model: {model}\n  Stop:  Ctrl-C\n\n  {ports.web_url}\n", flush=True)
+        # The chat page is compiled now, while the user signs in.
+        threading.Thread(target=answers, args=[f"{ports.web_url}/chat"], daemon=True).start()
+        stack.watch()
 
 
-def migrate_auth(env: Environment, postgres: Postgres) -> None:
-    with step("Tables of the front end"):
-        services.migrate_auth(env, postgres)
+def run_api(state: State, ports: Ports, env: dict[str, str]) -> NoReturn:
+    check_port(ports.api, "PORT")
+    check_port(ports.issuer, "ISSUER_PORT")
+    if ports.stream:
+        check_port(ports.stream, "STREAM_PORT")
+    with start(state, ports, env, durable=True) as stack:
+        model = stack.use_model()
+        issuer = services.issuer(stack.env, ports.issuer, state.issuer_key)
+        stack.supervisor.start(issuer, stack.api(issuer_url(ports.issuer)))
+        token = "make token USER=alice"  # noqa: S105 (a command)
+        if ports.issuer != DEFAULT_PORT:
+            token += f" ISSUER_PORT={ports.issuer}"
+        if ports.stream:
+            print(
+                f"\n  Stream: the Function URL is http://localhost:{ports.stream}"
+                f"\n  Logs:  a file for each function in {state.function_logs}"
+            )
+        print(
+            f"\n  Model: {model}\n"
+            f"  Token: {token}\n"
+            f'  Try:   curl -H "Authorization: Bearer $({token})" '
+            "-H 'Content-Type: application/json' "
+            f'-d \'{{"message": "Hello"}}\' {ports.api_url}/api/alice/chat\n'
+            f"  Stop:  Ctrl-C\n\n  {ports.api_url}/api/docs\n",
+            flush=True,
+        )
+        stack.watch()
 
 
-def has_key(env: Environment) -> bool:
-    return bool(env.get("OPENAI_API_KEY"))
+def run_e2e(state: State, env: dict[str, str], command: list[str], *, gateway: bool) -> int:
+    ports = Ports(free_port(), free_port(), issuer=0, stream=free_port() if gateway else None)
+    state.reset()
+    with start(state, ports, env, durable=False) as stack:
+        stack.set_up_auth()
+        stack.start_offline_model(E2E_WORD_DELAY_MS)
+        stack.env |= E2E_SETTINGS
+        with step("Build of the front end"):
+            services.build_frontend(stack.env)
+        stack.start_api_and_frontend(built=True, factory=E2E_API)
+        tests_env = {**stack.env, "PARLEY_URL": ports.web_url}
+        with subprocess.Popen(command, cwd=E2E_TESTS, env=tests_env) as tests:
+            try:
+                while tests.poll() is None:
+                    stack.supervisor.check()
+                    time.sleep(CHECK_EVERY_S)
+            except BaseException:
+                tests.terminate()
+                raise
+        return tests.returncode
 
 
-def model_in(env: Environment) -> str:
-    if env["OPENAI_API_KEY"] != services.OFFLINE_KEY:
-        return "the real one, with your OPENAI_API_KEY"
-    return "the offline model; set OPENAI_API_KEY, in .env for example, for the real one"
-
-
-def start_offline_model(supervisor: Supervisor, env: Environment, word_delay_ms: float) -> Environment:
-    """Gives the settings that lead to it."""
-    port = free_port()
-    supervisor.start(services.offline_model(env, port, word_delay_ms))
-    return services.offline_model_environment(port)
-
-
-def start_api_and_frontend(
-    supervisor: Supervisor,
-    state: State,
-    ports: Ports,
-    env: Environment,
-    postgres: Postgres,
-    *,
-    built: bool,
-    factory: str = services.API,
-) -> None:
-    own = {"DATABASE_URL": postgres.app_url, "JWT_ISSUER": ports.web_url, "CORS_ORIGINS": ports.web_url}
-    # The API is ready when it can read the front end's keys, and it asks for them seldom: it goes second.
-    supervisor.start(
-        services.frontend(env, ports.web, built=built),
-        server(state, ports, {**env, **own}, factory),
-    )
-
-
-def server(state: State, ports: Ports, env: Environment, factory: str = services.API) -> Service:
-    """The API: as one process, or, when that is asked for, as on AWS, built."""
-    if ports.stream is None:
-        return services.api(env, ports.api, factory)
-    build(state.built, Target.here())
-    if factory == E2E_API:
-        put_tests_agent(state.built)
-    return services.gateway(env, state.built, ports.api, ports.stream, function_logs(state))
-
-
-def put_tests_agent(built: Path) -> None:
-    """Where a Lambda finds its agent, that of the tests, and where that one finds the agent it extends."""
-    for door in ("ChatFunction", "StreamFunction"):
-        folder = built / door
+def install_e2e_agent(built: Path) -> None:
+    """Put the tests' agent into the built functions, and the agent that it extends where it looks for it."""
+    for function in ("ChatFunction", "StreamFunction"):
+        folder = built / function
         extended = folder / "functions" / "chat"
         extended.mkdir(parents=True)
         (folder / "agent.py").rename(extended / "agent.py")
@@ -211,15 +206,26 @@ def put_tests_agent(built: Path) -> None:
         shutil.copy(E2E_TESTS / "agent.py", folder)
 
 
-def function_logs(state: State) -> Path:
-    return state.logs / "functions"
+def parse() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m local.dev", description="Run Parley on this machine.")
+    add = parser.add_argument
+    add("--api", action="store_true", help="only the API, with an issuer of tokens")
+    add("--e2e", nargs="+", metavar="COMMAND", help="a built copy with new data, while COMMAND runs")
+    add("--gateway", action="store_true", help="with --api or --e2e: the built functions, as on AWS")
+    add("--port", type=int, default=8000, help="port of the API (default: 8000)")
+    add("--web-port", type=int, default=3000, help="port of the front end (default: 3000)")
+    add("--issuer-port", type=int, default=DEFAULT_PORT, help="port of the issuer (default: 8001)")
+    add("--stream-port", type=int, default=8002, help="port of the Function URL (default: 8002)")
+    add("--state", type=Path, default=services.ROOT / ".parley", help="folder of data and logs")
+    add("--reset", action="store_true", help="start afresh; the old data is put aside")
+    return parser.parse_args()
 
 
-def watch(supervisor: Supervisor, postgres: Postgres) -> NoReturn:
-    while True:
-        postgres.check()
-        supervisor.check()
-        time.sleep(CHECK_EVERY_S)
+def _interrupt(number: int, frame: object) -> None:
+    # A second signal must not disturb the stopping.
+    for other in STOP_SIGNALS:
+        signal.signal(other, signal.SIG_IGN)
+    raise KeyboardInterrupt
 
 
 def run(given: argparse.Namespace) -> int:
@@ -237,52 +243,16 @@ def run(given: argparse.Namespace) -> int:
         run_dev(state, ports, env)
 
 
-def parse() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="python -m local.dev", description="Run Parley on this machine.")
-    parser.add_argument("--api", action="store_true", help="the API alone, with an issuer of tokens")
-    parser.add_argument(
-        "--e2e", nargs="+", metavar="COMMAND", help="a built copy on new data, while COMMAND runs"
-    )
-    parser.add_argument(
-        "--gateway",
-        action="store_true",
-        help="with --api or --e2e: the built functions behind a gateway, as on AWS, in place of the API",
-    )
-    parser.add_argument("--port", type=int, default=8000, help="of the API (default: 8000)")
-    parser.add_argument("--web-port", type=int, default=3000, help="of the front end (default: 3000)")
-    parser.add_argument("--issuer-port", type=int, default=DEFAULT_PORT, help="of the issuer (default: 8001)")
-    parser.add_argument(
-        "--stream-port", type=int, default=8002, help="of the gateway's Function URL (default: 8002)"
-    )
-    parser.add_argument(
-        "--state", type=Path, default=services.ROOT / ".parley", help="folder of data and logs"
-    )
-    parser.add_argument("--reset", action="store_true", help="start afresh; the old data is put aside")
-    return parser.parse_args()
-
-
-def _interrupt(number: int, frame: object) -> None:
-    for other in STOP_SIGNALS:
-        signal.signal(other, signal.SIG_IGN)  # stopping is not to be disturbed
-    raise KeyboardInterrupt
-
-
 def main() -> int:
     given = parse()
     for number in STOP_SIGNALS:
         signal.signal(number, _interrupt)
     try:
         return run(given)
-    except Problem as problem:
-        tell(problem)
-        return 1
-    except PermissionError as error:
-        tell(not_allowed(error))
-        return 1
     except KeyboardInterrupt:
         print("\n  Stopped.")
         return 130 if given.e2e else 0
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(exit_code(main))

@@ -1,4 +1,4 @@
-"""Issues real RS256 tokens where there is no front end to sign people in: for `make api` and for tests.
+"""Issues real RS256 tokens where no front end signs people in: for `make api` and for tests.
 
 python -m local.issuer serve            discovery and keys over HTTP
 python -m local.issuer token alice      a token for the user alice
@@ -7,6 +7,8 @@ python -m local.issuer token alice      a token for the user alice
 import argparse
 import hashlib
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -16,16 +18,15 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 from jwt.algorithms import RSAAlgorithm
 from starlette.applications import Starlette
-from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import JSONResponse
 from starlette.routing import Route
 
 from local.secret import kept_secret
-from local.serving import QUIET
+from local.serving import QUIET, address, listen, serve_on
 
 AUDIENCE = "parley"
 DEFAULT_PORT = 8001
-# Where the front end has them too.
+# The same path as the front end's.
 JWKS_PATH = "/api/auth/jwks"
 DEFAULT_KEY = Path(".parley/issuer.pem")
 TTL_S = 15 * 60
@@ -41,13 +42,8 @@ class Issuer:
         self._key = key
         public = RSAAlgorithm.to_jwk(key.public_key(), as_dict=True)
         kid = hashlib.sha256(public["n"].encode()).hexdigest()[:16]
-        self.jwk = {
-            "kty": "RSA",
-            "use": "sig",
-            "alg": "RS256",
-            "kid": kid,
-            "n": public["n"],
-            "e": public["e"],
+        self.jwk = {"use": "sig", "alg": "RS256", "kid": kid} | {
+            name: public[name] for name in ("kty", "n", "e")
         }
 
     def mint(
@@ -72,38 +68,42 @@ class Issuer:
         return jwt.encode(usual | claims, self._key, algorithm="RS256", headers={"kid": self.jwk["kid"]})
 
     def app(self) -> Starlette:
-        return Starlette(
-            routes=[
-                Route("/.well-known/openid-configuration", self._discovery),
-                Route(JWKS_PATH, self._jwks),
-            ]
-        )
+        discovery = {
+            "issuer": self.url,
+            "jwks_uri": f"{self.url}{JWKS_PATH}",
+            "authorization_endpoint": f"{self.url}/authorize",
+            "token_endpoint": f"{self.url}/token",
+            "response_types_supported": ["token"],
+            "subject_types_supported": ["public"],
+            "id_token_signing_alg_values_supported": ["RS256"],
+        }
+        documents: dict[str, dict[str, Any]] = {
+            "/.well-known/openid-configuration": discovery,
+            JWKS_PATH: {"keys": [self.jwk]},
+        }
+        return Starlette(routes=[_route(path, document) for path, document in documents.items()])
 
-    async def _discovery(self, _: Request) -> Response:
-        return JSONResponse(
-            {
-                "issuer": self.url,
-                "jwks_uri": f"{self.url}{JWKS_PATH}",
-                "authorization_endpoint": f"{self.url}/authorize",
-                "token_endpoint": f"{self.url}/token",
-                "response_types_supported": ["token"],
-                "subject_types_supported": ["public"],
-                "id_token_signing_alg_values_supported": ["RS256"],
-            },
-            headers={"cache-control": "public, max-age=300"},
-        )
 
-    async def _jwks(self, _: Request) -> Response:
-        return JSONResponse({"keys": [self.jwk]}, headers={"cache-control": "public, max-age=300"})
+def _route(path: str, document: dict[str, Any]) -> Route:
+    reply = JSONResponse(document, headers={"cache-control": "public, max-age=300"})
+    return Route(path, lambda _: reply)
+
+
+@contextmanager
+def serve_issuer(key_file: Path) -> Iterator[Issuer]:
+    """An issuer that serves its keys on a free port, from a thread of this process."""
+    with listen() as listener:
+        issuer = Issuer(address(listener), key_file)
+        with serve_on(listener, issuer.app()):
+            yield issuer
 
 
 def make_key() -> str:
     key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
-    return key.private_bytes(
-        serialization.Encoding.PEM,
-        serialization.PrivateFormat.PKCS8,
-        serialization.NoEncryption(),
-    ).decode()
+    pem = key.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )
+    return pem.decode()
 
 
 def issuer_url(port: int) -> str:
@@ -112,25 +112,18 @@ def issuer_url(port: int) -> str:
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m local.issuer", description="The local issuer of tokens.")
-    parser.add_argument(
-        "--port", type=int, default=DEFAULT_PORT, help="the port it serves on, part of its name"
-    )
-    parser.add_argument(
-        "--key", type=Path, default=DEFAULT_KEY, help="file of the private key, made if missing"
-    )
+    parser.add_argument("--port", type=int, default=DEFAULT_PORT, help="port, also part of the issuer's name")
+    parser.add_argument("--key", type=Path, default=DEFAULT_KEY, help="private key file, made if missing")
     commands = parser.add_subparsers(dest="command", required=True)
     commands.add_parser("serve", help="serve discovery and keys")
     token = commands.add_parser("token", help="print a token")
     token.add_argument("user_id")
-    token.add_argument("--email")
-    token.add_argument("--name")
-    token.add_argument("--ttl", type=int, default=TTL_S, help="seconds until it expires (default: 900)")
     options = parser.parse_args()
     issuer = Issuer(issuer_url(options.port), options.key)
     if options.command == "serve":
         uvicorn.run(issuer.app(), host="127.0.0.1", port=options.port, **QUIET)
     else:
-        print(issuer.mint(options.user_id, email=options.email, name=options.name, ttl=options.ttl))
+        print(issuer.mint(options.user_id))
 
 
 if __name__ == "__main__":

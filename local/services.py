@@ -1,14 +1,13 @@
-"""What runs on a laptop: how each part is started, and what it is told."""
+"""How each part of Parley is started on this machine, and with which settings."""
 
 import os
-import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 
 from local.issuer import JWKS_PATH, issuer_url
 from local.postgres import Postgres
-from local.progress import Problem, last_lines
+from local.progress import run
 from local.supervisor import Service
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -16,7 +15,8 @@ PACKAGE = ROOT / "layers" / "parley" / "python"
 FRONTEND = ROOT / "frontend"
 OFFLINE_KEY = "offline"
 API = "parley.main:create_app"
-# The first two switch Better Auth's origin check off, the others lead to a deployment and its secrets.
+READY_PATH = "/api/health/ready"
+# The first two switch off Better Auth's origin check. The others point to a deployment and its secrets.
 NOT_FOR_THIS_MACHINE = ("TEST", "NODE_ENV", "SECRET_ARN", "JWT_JWKS_URL", "FOLLOWUP_FUNCTION")
 ISSUER_PATHS = ("/.well-known/openid-configuration", JWKS_PATH)
 
@@ -24,7 +24,7 @@ Environment = Mapping[str, str]
 
 
 def base_environment(env_file: Environment) -> dict[str, str]:
-    """What every part is started with: the file's settings beneath those of the shell."""
+    """The environment of every part. The shell's settings win over the file's."""
     env = {**env_file, **os.environ}
     for name in NOT_FOR_THIS_MACHINE:
         env.pop(name, None)
@@ -38,43 +38,21 @@ def base_environment(env_file: Environment) -> dict[str, str]:
 def migrate_api(env: Environment, postgres: Postgres) -> None:
     addresses = {"DATABASE_URL": postgres.app_url, "MIGRATIONS_DATABASE_URL": postgres.owner_url}
     command = [sys.executable, "-m", "parley.migrate"]
-    _run(command, {**env, **addresses, "PYTHONPATH": str(PACKAGE)}, PACKAGE)
+    run(command, cwd=PACKAGE, env={**env, **addresses, "PYTHONPATH": str(PACKAGE)})
 
 
 def migrate_auth(env: Environment, postgres: Postgres) -> None:
-    _run(
-        ["node", "scripts/migrate.mjs"], {**env, "AUTH_MIGRATIONS_DATABASE_URL": postgres.owner_url}, FRONTEND
-    )
+    own = {"AUTH_MIGRATIONS_DATABASE_URL": postgres.owner_url}
+    run(["node", "scripts/migrate.mjs"], cwd=FRONTEND, env={**env, **own})
 
 
 def build_frontend(env: Environment) -> None:
-    _run(["npm", "run", "build"], env, FRONTEND)
-
-
-def _run(command: Sequence[str], env: Environment, folder: Path) -> None:
-    result = subprocess.run(
-        command,
-        cwd=folder,
-        env=env,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        check=False,
-    )
-    if result.returncode != 0:
-        raise Problem(f"{last_lines(result.stdout)}\n`{' '.join(command)}` in {folder} failed, as said above")
+    run(["npm", "run", "build"], cwd=FRONTEND, env=env)
 
 
 def offline_model(env: Environment, port: int, word_delay_ms: float) -> Service:
-    options = ["--port", str(port), "--word-delay-ms", f"{word_delay_ms:g}"]
-    return Service(
-        "offline model",
-        [sys.executable, "-m", "local.offline_model", *options],
-        env,
-        ROOT,
-        [f"http://127.0.0.1:{port}/v1/models"],
-    )
+    command = ["local.offline_model", "--port", str(port), "--word-delay-ms", f"{word_delay_ms:g}"]
+    return _python("offline model", command, env, f"http://127.0.0.1:{port}/v1/models")
 
 
 def offline_model_environment(port: int) -> Environment:
@@ -86,47 +64,34 @@ def offline_model_environment(port: int) -> Environment:
 
 
 def issuer(env: Environment, port: int, key: Path) -> Service:
-    return Service(
-        "issuer",
-        [sys.executable, "-m", "local.issuer", "--port", str(port), "--key", str(key), "serve"],
-        env,
-        ROOT,
-        [f"{issuer_url(port)}{JWKS_PATH}"],
-    )
+    command = ["local.issuer", "--port", str(port), "--key", str(key), "serve"]
+    return _python("issuer", command, env, f"{issuer_url(port)}{JWKS_PATH}")
 
 
 def api(env: Environment, port: int, factory: str = API) -> Service:
-    server = ["uvicorn", factory, "--factory", "--app-dir", str(PACKAGE)]
-    options = ["--host", "127.0.0.1", "--port", str(port), "--timeout-graceful-shutdown", "3"]
-    return Service(
-        "API",
-        [sys.executable, "-m", *server, *options],
-        env,
-        ROOT,
-        [f"http://127.0.0.1:{port}/api/health/ready"],
-        starts_again=True,
-    )
+    command = ["uvicorn", factory, "--factory", "--app-dir", str(PACKAGE), "--host", "127.0.0.1"]
+    command += ["--port", str(port), "--timeout-graceful-shutdown", "3"]
+    return _python("API", command, env, f"http://127.0.0.1:{port}{READY_PATH}", restarts=True)
 
 
 def gateway(env: Environment, built: Path, port: int, stream_port: int, logs: Path) -> Service:
     """The functions in the folder `built`, behind an HTTP API and a Function URL."""
-    options = ["--built", str(built), "--port", str(port), "--stream-port", str(stream_port)]
-    options += ["--logs", str(logs)]
-    return Service(
-        "gateway",
-        [sys.executable, "-m", "local.aws.gateway", *options],
-        env,
-        ROOT,
-        [f"http://127.0.0.1:{port}/api/health/ready"],
-        starts_again=True,
-    )
+    command = ["local.gateway", "--built", str(built), "--port", str(port)]
+    command += ["--stream-port", str(stream_port), "--logs", str(logs)]
+    return _python("gateway", command, env, f"http://127.0.0.1:{port}{READY_PATH}", restarts=True)
+
+
+def _python(
+    name: str, module_and_options: list[str], env: Environment, ready_url: str, *, restarts: bool = False
+) -> Service:
+    return Service(name, [sys.executable, "-m", *module_and_options], env, ROOT, [ready_url], restarts)
 
 
 def frontend(env: Environment, port: int, *, built: bool) -> Service:
     next_dev = ["node", "node_modules/next/dist/bin/next", "dev", "--hostname", "127.0.0.1"]
     command = ["node", ".next/standalone/server.js"] if built else next_dev
-    # The built server listens where HOSTNAME says, which many shells set to the machine's name.
+    # The built server listens on HOSTNAME, which many shells set to the machine's name.
     own = {"PORT": str(port), "HOSTNAME": "127.0.0.1"}
-    # The development server compiles a page when it is first asked for, and the API does not wait so long.
+    # The development server compiles a page on its first request, and the API does not wait that long for keys.
     pages = [f"http://127.0.0.1:{port}{path}" for path in ("/", *ISSUER_PATHS)]
     return Service("front end", command, {**env, **own}, FRONTEND, pages)

@@ -1,20 +1,18 @@
-"""Installs what a target of the Makefile needs, once, and again when the list of it changes.
+"""Installs what a target of the Makefile needs, once, and again when the list of requirements changes.
 
-Runs under the system's Python, before there is anything else: it uses the standard library only.
+It runs under the system's Python before anything is installed, so it uses the standard library only.
 """
 
 import argparse
-import contextlib
-import fcntl
 import hashlib
 import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
-from local.progress import Problem, last_lines, not_allowed, step, tell
+from local.progress import Problem, exit_code, last_lines, one_at_a_time, step
 
 ROOT = Path(__file__).resolve().parent.parent
 REQUIREMENTS = ROOT / "tests" / "requirements.txt"
@@ -23,33 +21,21 @@ OLDEST_NODE = 20
 DEBIAN_PACKAGES = ("chromium", "fonts-dejavu-core", "pgbouncer")
 
 
-def main() -> int:
+def main() -> None:
     parser = argparse.ArgumentParser(prog="python3 -m local.setup", description="Install what is needed.")
     parser.add_argument("--venv", default=".venv", help="the virtual environment (default: .venv)")
-    parser.add_argument(
-        "--npm", nargs="*", default=[], metavar="FOLDER", help="install the packages of these"
-    )
+    parser.add_argument("--npm", nargs="*", default=[], metavar="FOLDER", help="install these npm packages")
     parser.add_argument("--debian", action="store_true", help="install the Debian packages of the tests")
     options = parser.parse_args()
-    try:
-        _check_python()
-        with _one_at_a_time():
-            _make_venv(ROOT / options.venv)
-            if options.npm:
-                _check_node()
-            for folder in options.npm:
-                _install_npm_packages(ROOT / folder)
-            if options.debian:
-                _install_debian_packages()
-    except Problem as problem:
-        tell(problem)
-        return 1
-    except PermissionError as error:
-        tell(not_allowed(error))
-        return 1
-    except KeyboardInterrupt:
-        return 130
-    return 0
+    _check_python()
+    with one_at_a_time(ROOT / ".parley" / "setup.lock"):
+        _make_venv(ROOT / options.venv)
+        if options.npm:
+            _check_node()
+        for folder in options.npm:
+            _install_npm_packages(ROOT / folder)
+        if options.debian:
+            _install_debian_packages()
 
 
 def _check_python() -> None:
@@ -60,23 +46,14 @@ def _check_python() -> None:
         raise Problem(f"Python's venv module is missing: apt-get install python{VERSION}-venv") from None
 
 
-@contextlib.contextmanager
-def _one_at_a_time() -> Iterator[None]:
-    folder = ROOT / ".parley"
-    folder.mkdir(exist_ok=True)
-    with (folder / "setup.lock").open("w") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        yield
-
-
 def _make_venv(venv: Path) -> None:
     digest = _digest(REQUIREMENTS.read_bytes(), VERSION)
     stamp = venv / "installed"
-    if _says(stamp, digest):
+    if _is_current(stamp, digest):
         return
     with step(f"Python packages into {venv.name}, the first time a minute or two"):
         _run([sys.executable, "-m", "venv", "--clear", str(venv)], log="venv")
-        # Python compiles what is used when it is used: a third of the time.
+        # Python compiles each module when it is first imported, which takes a third of the time.
         pip = [str(venv / "bin" / "python"), "-m", "pip", "install", "--no-compile"]
         _run([*pip, "--disable-pip-version-check", "--requirement", str(REQUIREMENTS)], log="pip")
     stamp.write_text(digest)
@@ -94,7 +71,7 @@ def _check_node() -> None:
 def _install_npm_packages(folder: Path) -> None:
     digest = _digest((folder / "package-lock.json").read_bytes())
     stamp = folder / "node_modules" / ".installed"
-    if _says(stamp, digest):
+    if _is_current(stamp, digest):
         return
     name = folder.relative_to(ROOT)
     with step(f"npm packages of {name}, the first time a minute or two"):
@@ -137,12 +114,12 @@ def _run(command: Sequence[str], log: str) -> None:
         lines = _telling_lines(file.read_text(errors="replace"))
         raise Problem(
             f"{lines}\n`{' '.join(command[:4])} …` failed; more is in {file.relative_to(ROOT)}. "
-            "Run make again when the cause is gone."
+            "Mend the cause, then run make again."
         )
 
 
 def _telling_lines(log: str) -> str:
-    # npm says what is wrong first, and then how it is used.
+    # npm prints the cause first, and then its usage.
     errors = [line for line in log.splitlines() if line.startswith("npm error")]
     return last_lines("\n".join(errors[:6]) or log)
 
@@ -151,9 +128,9 @@ def _digest(content: bytes, more: str = "") -> str:
     return hashlib.sha256(content + more.encode()).hexdigest()
 
 
-def _says(stamp: Path, digest: str) -> bool:
+def _is_current(stamp: Path, digest: str) -> bool:
     return stamp.exists() and stamp.read_text() == digest
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(exit_code(main))

@@ -8,14 +8,14 @@ from local.progress import Problem
 
 
 class State:
-    """A folder: what is kept between two runs, and the logs of the latest."""
+    """A folder with the data, which is kept between runs, and the logs of the latest run."""
 
     def __init__(self, folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self._folder = folder
         self.data = folder / "data"
         self.logs = folder / "logs"
-        # What local/aws/build.py makes for the Python that runs this.
+        self.function_logs = self.logs / "functions"
         self.built = folder / "built"
         self.issuer_key = folder / "issuer.pem"
 
@@ -31,7 +31,7 @@ class State:
             yield
 
     def reset(self) -> None:
-        """Puts the data aside, in the place of what an earlier reset put there."""
+        """Put the data aside, in place of what an earlier reset put there."""
         if self.data.exists():
             old = self.data.with_suffix(".old")
             shutil.rmtree(old, ignore_errors=True)

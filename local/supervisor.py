@@ -1,20 +1,17 @@
-"""Starts services, waits until they answer, starts again what may die, and stops them all."""
+"""Starts services, waits until they answer, restarts those that may be restarted, and stops them all."""
 
-import http.client
 import time
-import urllib.error
-import urllib.request
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
 from typing import Self
 
-from local.leash import Leashed
+from local.parent_watch import ChildProcess
 from local.progress import Problem, last_lines, step
+from local.serving import answers
 
 READY_TIMEOUT_S = 120.0
-# A service that dies again this soon after it was started would die for ever.
+# A service that ends this soon after its start would only end again.
 STABLE_AFTER_S = 5.0
 
 
@@ -25,7 +22,7 @@ class Service:
     env: Mapping[str, str]
     folder: Path
     ready_urls: Sequence[str]
-    starts_again: bool = False
+    restarts: bool = False
 
 
 class _Running:
@@ -38,9 +35,9 @@ class _Running:
     def _launch(self) -> None:
         service = self.service
         self.started_at = time.monotonic()
-        self.child = Leashed.start(service.command, log=self.log, env=service.env, cwd=service.folder)
+        self.child = ChildProcess.start(service.command, log=self.log, env=service.env, cwd=service.folder)
 
-    def start_again(self) -> None:
+    def restart(self) -> None:
         self.child.stop()
         self._launch()
         self.wait_until_ready()
@@ -73,7 +70,7 @@ class Supervisor:
         self._running: list[_Running] = []
 
     def start(self, *services: Service) -> None:
-        """Starts services side by side; returns when each of them answers."""
+        """Start services side by side. Returns once all of them answer."""
         started = [
             _Running(service, self._logs / f"{service.name.lower().replace(' ', '-')}.log")
             for service in services
@@ -84,15 +81,15 @@ class Supervisor:
                 running.wait_until_ready()
 
     def check(self) -> None:
-        """Starts again what has died, if that is allowed; otherwise raises Problem."""
+        """Restart services that have ended. Raises Problem for one that must not be restarted."""
         for running in self._running:
             code = running.child.exit_code
             if code is None:
                 continue
-            if not running.service.starts_again or running.age_s < STABLE_AFTER_S:
+            if not running.service.restarts or running.age_s < STABLE_AFTER_S:
                 raise running.problem(f"ended with code {code}")
             with step(f"The {running.service.name} ended with code {code}; starting it again"):
-                running.start_again()
+                running.restart()
 
     def stop(self) -> None:
         for running in self._running:
@@ -104,21 +101,5 @@ class Supervisor:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.stop()
-
-
-_DIRECT = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-
-
-def answers(url: str) -> bool:
-    try:
-        with _DIRECT.open(url, timeout=60):
-            return True
-    except urllib.error.HTTPError as error:
-        error.close()
-        return error.code < 500
-    except (OSError, http.client.HTTPException):
-        return False

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from local.leash import Leashed
+from local.parent_watch import ChildProcess
 from local.postgres import free_port
 from local.unprivileged import as_user
 
@@ -45,7 +45,7 @@ server_login_retry = 0.2
         uid = pwd.getpwnam("nobody").pw_uid
         os.chown(config, uid, -1)
         command = as_user(uid, command, reaching=[config])
-    process = Leashed.start(command, log=folder / "pgbouncer.log")
+    process = ChildProcess.start(command, log=folder / "pgbouncer.log")
     try:
         _wait_for(port)
         yield f"postgresql://{there.username}:{there.password}@127.0.0.1:{port}/{name}"

@@ -1,0 +1,5 @@
+"""AWS for Parley: builds and deploys the stack, and runs what was built on this machine as Lambda would.
+
+From the rest of `local` this folder imports these modules only, which know nothing of Parley:
+progress, environment, parent_watch, ports, serving
+"""

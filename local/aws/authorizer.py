@@ -1,12 +1,11 @@
-"""The JWT authorizer of an HTTP API: who may pass, and what is said to those who may not.
+"""The JWT authorizer of an HTTP API: who may pass, and what the others are told.
 
-It is more lenient than the API behind it, which verifies each token again: see parley/security.py.
+It is more lenient than the API behind it, which verifies each token again (parley/security.py).
 """
 
 import json
 import threading
 import time
-import urllib.request
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -14,24 +13,29 @@ from typing import Any
 import jwt
 
 from local.aws.template import Authorizer
+from local.serving import WITHOUT_PROXY
 
 # AWS's own limits.
 FETCH_TIMEOUT_S = 1.5
 KEYS_MAX_AGE_S = 2 * 60 * 60
-# A token of a key that is not known asks for the keys again, but not each time.
+# An unknown key makes it fetch the keys again, but not more often than this.
 REFETCH_INTERVAL_S = 5.0
+_REASONS: dict[type[Exception], str] = {
+    jwt.ExpiredSignatureError: "the token has expired",
+    jwt.InvalidAudienceError: "the token does not have a valid audience",
+    jwt.MissingRequiredClaimError: "the token does not have a valid audience",
+    jwt.InvalidIssuerError: "the token does not have a valid issuer",
+}
 
 
 class Refused(Exception):
-    """401; `description` is told in www-authenticate."""
+    """401, with a description in www-authenticate."""
 
     def __init__(self, description: str | None = None) -> None:
         super().__init__(description)
-        self.www_authenticate = (
-            f'Bearer scope="" error="invalid_token" error_description="{description}"'
-            if description
-            else "Bearer"
-        )
+        self.www_authenticate = "Bearer"
+        if description:
+            self.www_authenticate += f' scope="" error="invalid_token" error_description="{description}"'
 
 
 class Forbidden(Exception):
@@ -40,7 +44,7 @@ class Forbidden(Exception):
 
 @dataclass(frozen=True)
 class Identity:
-    """What the function is told, as `requestContext.authorizer.jwt`."""
+    """What the function gets as `requestContext.authorizer.jwt`."""
 
     claims: Mapping[str, str]
     scopes: tuple[str, ...]
@@ -72,9 +76,10 @@ class JwtAuthorizer:
         except jwt.InvalidTokenError:
             raise Refused("the token is malformed") from None
         if header.get("alg") != "RS256":
-            raise Refused(f"signing method {_word(header.get('alg'))} is invalid")
+            word = "".join(filter(str.isalnum, str(header.get("alg"))))[:20]
+            raise Refused(f"signing method {word} is invalid")
         key = self._key(str(header.get("kid")))
-        # An audience that is missing is looked for in client_id; here nobody issues such tokens.
+        # AWS also accepts an audience in client_id. Nobody issues such tokens here.
         try:
             claims: dict[str, Any] = jwt.decode(
                 token,
@@ -84,14 +89,8 @@ class JwtAuthorizer:
                 audience=self._audience,
                 options={"require": ["exp", "iss", "aud"]},
             )
-        except jwt.ExpiredSignatureError:
-            raise Refused("the token has expired") from None
-        except (jwt.InvalidAudienceError, jwt.MissingRequiredClaimError):
-            raise Refused("the token does not have a valid audience") from None
-        except jwt.InvalidIssuerError:
-            raise Refused("the token does not have a valid issuer") from None
-        except jwt.InvalidTokenError:
-            raise Refused("the token is not valid") from None
+        except jwt.InvalidTokenError as error:
+            raise Refused(_REASONS.get(type(error), "the token is not valid")) from None
         return claims
 
     def _key(self, kid: str) -> jwt.PyJWK:
@@ -115,22 +114,14 @@ class JwtAuthorizer:
         self._fetched_at = time.monotonic()
 
 
-# Nothing on this machine is reached through a proxy.
-_DIRECT = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-
-
 def _fetch(url: str) -> dict[str, Any]:
-    with _DIRECT.open(url, timeout=FETCH_TIMEOUT_S) as reply:
+    with WITHOUT_PROXY.open(url, timeout=FETCH_TIMEOUT_S) as reply:
         document: dict[str, Any] = json.load(reply)
         return document
 
 
-def _word(value: object) -> str:
-    return "".join(character for character in str(value) if character.isalnum())[:20]
-
-
 def as_strings(claims: Mapping[str, Any]) -> dict[str, str]:
-    """Claims as the event has them: `[a b]` for a list, no nulls."""
+    """Claims in the form that events have: `[a b]` for a list, no nulls."""
     return {name: _as_string(value) for name, value in claims.items() if value is not None}
 
 

@@ -4,13 +4,11 @@
     python -m local.aws.build --here --out FOLDER        the same folders, for the Python that runs this
     python -m local.aws.build --one NAME --out FOLDER    one of them: what the Makefiles of `sam build` call
 
-It needs Python 3.11 or newer with pip, and `sam build` for the first. Byte code is of use only to the Python
-version that made it, so one of Lambda's version is looked for; without it the functions start slower.
+It needs Python 3.11 or newer with pip, and `sam build` for the first. Byte code works only for the Python
+version that made it, so a Python of Lambda's version is looked for. Without one the functions start slower.
 """
 
 import argparse
-import contextlib
-import fcntl
 import hashlib
 import inspect
 import json
@@ -21,11 +19,10 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from local.progress import Problem, last_lines, not_allowed, step, tell
+from local.progress import Problem, exit_code, one_at_a_time, run, step
 
 ROOT = Path(__file__).resolve().parents[2]
 TEMPLATE = ROOT / "template.yaml"
@@ -33,18 +30,18 @@ REQUIREMENTS = ROOT / "requirements.txt"
 PACKAGE = ROOT / "layers" / "parley" / "python"
 FUNCTIONS = ROOT / "functions"
 BUILT = ROOT / ".aws-sam" / "build"
-# What takes long to build is kept here, under a digest of all that goes into it.
+# The layer of dependencies takes long to build: it is kept here, under a digest of all that goes into it.
 KEPT = ROOT / ".parley" / "aws"
 KEPT_FOR_S = 7 * 86_400
 DEPENDENCIES, PARLEY = "DependenciesLayer", "ParleyLayer"
 LAMBDA_PYTHON = "3.13"
-# Wheels have other names for the architectures. Lambda's Amazon Linux 2023 has glibc 2.34.
+# Wheels name the architectures differently. Lambda's Amazon Linux 2023 has glibc 2.34.
 MACHINES = {"x86_64": "x86_64", "arm64": "aarch64"}
 GLIBC = ("manylinux_2_34", "manylinux_2_28", "manylinux_2_17", "manylinux2014", "manylinux2010", "manylinux1")
-# The runtime has these. All or none of them are left out, since each needs its own version of the others.
+# Lambda's runtime has these. Each needs its own version of the others, so all of them are left out.
 IN_THE_RUNTIME = ("boto3", "botocore", "jmespath", "s3transfer")
 NOT_RUN = ("bin", "**/tests", "**/*.pyi", "**/*.pyx", "**/*.pxd", "**/*.c", "**/*.h")
-# What importlib.metadata reads of a package: versions and entry points.
+# importlib.metadata reads versions and entry points from these.
 READ_OF_METADATA = ("METADATA", "entry_points.txt")
 NOT_COPIED = shutil.ignore_patterns("__pycache__", "*.pyc", ".*", "tests", "test_*.py")
 MAX_MB = 250
@@ -52,7 +49,7 @@ MAX_MB = 250
 
 @dataclass(frozen=True)
 class Target:
-    """Who is to run it: a Python such as "3.13", on an architecture of AWS; None is this machine's."""
+    """The Python version, such as "3.13", and the AWS architecture; None is this machine's."""
 
     python: str = LAMBDA_PYTHON
     architecture: str | None = "x86_64"
@@ -66,42 +63,31 @@ class Target:
         return f"{self.python}-{self.architecture or platform.machine()}"
 
 
-def main() -> int:
+def main() -> None:
     parser = argparse.ArgumentParser(
         prog="python -m local.aws.build", description="Build what AWS Lambda runs, without Docker."
     )
-    parser.add_argument("--architecture", choices=MACHINES, default="x86_64", help="of Lambda")
-    parser.add_argument("--here", action="store_true", help="for the Python that runs this, not for Lambda")
+    parser.add_argument("--architecture", choices=MACHINES, default="x86_64", help="Lambda's architecture")
+    parser.add_argument("--here", action="store_true", help="build for the Python that runs this")
     parser.add_argument("--one", metavar="NAME", help="one layer or function, named as in template.yaml")
-    parser.add_argument("--out", type=Path, metavar="FOLDER", help="where to, with --here and --one")
+    parser.add_argument("--out", type=Path, metavar="FOLDER", help="target folder, with --here and --one")
     options = parser.parse_args()
     if (options.here or options.one) and not options.out:
         parser.error("--here and --one need --out")
     target = Target.here() if options.here else Target(architecture=options.architecture)
-    try:
-        if options.one:
-            build_one(options.one, options.out, target)
-        elif options.out:
-            build(options.out, target)
-        else:
-            build_for_lambda(target)
-            print("Next: make deploy")
-    except Problem as problem:
-        tell(problem)
-        return 1
-    except PermissionError as error:
-        tell(not_allowed(error))
-        return 1
-    except KeyboardInterrupt:
-        return 130
-    return 0
+    if options.one:
+        build_one(options.one, options.out, target)
+    elif options.out:
+        build(options.out, target)
+    else:
+        build_for_lambda(target)
+        print("Next: make deploy")
 
 
 def build(folder: Path, target: Target) -> None:
-    """Build both layers and all functions into `folder`, each a folder named as in template.yaml.
+    """Build both layers and all functions into `folder`, each in a folder named as in template.yaml.
 
-    The path of a function's Python is `ChatFunction`, `DependenciesLayer/python`, `ParleyLayer/python`. The
-    dependencies are a link to what is kept, to be read only. Raises Problem.
+    The dependencies' layer is a link to the one in KEPT, to be read only. Raises Problem.
     """
     folder.mkdir(parents=True, exist_ok=True)
     kept = _dependencies(target)
@@ -112,7 +98,7 @@ def build(folder: Path, target: Target) -> None:
 
 
 def build_one(name: str, folder: Path, target: Target) -> None:
-    """Build the layer or function that template.yaml calls `name` into `folder`, anew. Raises Problem."""
+    """Build the layer or function that template.yaml calls `name` into `folder`. Raises Problem."""
     _remove(folder)
     if name == DEPENDENCIES:
         shutil.copytree(_dependencies(target), folder)
@@ -132,14 +118,14 @@ def functions() -> list[str]:
 
 
 def find_python(version: str) -> str | None:
-    """A Python of that version: this one, one on the PATH, or one that pyenv keeps."""
+    """A Python of that version: the running one, one on the PATH, or one of pyenv."""
     pyenv = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv"))
-    kept = map(str, pyenv.glob(f"versions/{version}.*/bin/python3"))
+    of_pyenv = map(str, pyenv.glob(f"versions/{version}.*/bin/python3"))
     ask = "import sys; print('%d.%d' % sys.version_info[:2])"
-    for candidate in (sys.executable, shutil.which(f"python{version}"), *sorted(kept)):
+    for candidate in (sys.executable, shutil.which(f"python{version}"), *sorted(of_pyenv)):
         if candidate:
-            told = subprocess.run([candidate, "-c", ask], capture_output=True, text=True, check=False)
-            if told.stdout.strip() == version:
+            answer = subprocess.run([candidate, "-c", ask], capture_output=True, text=True, check=False)
+            if answer.stdout.strip() == version:
                 return candidate
     return None
 
@@ -157,9 +143,9 @@ def build_for_lambda(target: Target) -> None:
     command = [sys.executable, "-m", "samcli", "build", "--no-cached", "--parallel"]
     command += ["--template-file", str(TEMPLATE), "--build-dir", str(BUILT)]
     command += ["--parameter-overrides", f"Architecture={target.architecture}"]
-    told = {"ARCHITECTURE": str(target.architecture), "PYTHON": sys.executable}
+    variables = {"ARCHITECTURE": str(target.architecture), "PYTHON": sys.executable}
     with step("sam build"):
-        run(command, cwd=ROOT, env={**told, **silent_sam()})
+        run(command, cwd=ROOT, env={**os.environ, **variables, **silent_sam()})
     layers = sum(map(_megabytes, (BUILT / DEPENDENCIES, BUILT / PARLEY)))
     largest = layers + max(_megabytes(BUILT / name) for name in functions())
     print(f"Built for {target}: {BUILT.relative_to(ROOT)}, {largest:.0f} MB a function with its layers")
@@ -168,7 +154,7 @@ def build_for_lambda(target: Target) -> None:
 
 
 def silent_sam() -> dict[str, str]:
-    """Environment in which SAM sends no telemetry and does not look for a newer version of itself."""
+    """Variables that keep SAM from sending telemetry and from looking for a newer version of itself."""
     folder = ROOT / ".parley" / "sam"
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "metadata.json").write_text(json.dumps({"lastVersionCheck": time.time()}))
@@ -182,19 +168,19 @@ def _copy_function(name: str, folder: Path) -> None:
         raise Problem(f"{name} of template.yaml: there is no folder functions/{source.name} to build it from")
     shutil.copytree(source, folder, ignore=NOT_COPIED)
     if source.name == "stream":
-        # The same agent, with all that it is made of; the door is its own.
-        shutil.copytree(FUNCTIONS / "chat", folder, ignore=_not_the_door, dirs_exist_ok=True)
+        # The stream function has the chat function's agent, but its own entry point.
+        shutil.copytree(FUNCTIONS / "chat", folder, ignore=_not_the_entry_point, dirs_exist_ok=True)
 
 
-def _not_the_door(folder: str, names: list[str]) -> set[str]:
-    door = {"app.py"} if Path(folder) == FUNCTIONS / "chat" else set()
-    return door | set(NOT_COPIED(folder, names))
+def _not_the_entry_point(folder: str, names: list[str]) -> set[str]:
+    entry_point = {"app.py"} if Path(folder) == FUNCTIONS / "chat" else set()
+    return entry_point | set(NOT_COPIED(folder, names))
 
 
 def _dependencies(target: Target) -> Path:
     """The folder of the dependencies' layer, built if it is not kept already."""
     kept = KEPT / f"{target}-{_digest(target)[:16]}"
-    with _one_at_a_time(target):
+    with one_at_a_time(KEPT / f"{target}.lock"):
         if not kept.exists():
             unfinished = KEPT / f"unfinished-{target}"
             _remove(unfinished)
@@ -203,25 +189,23 @@ def _dependencies(target: Target) -> Path:
                 _compile(unfinished / "python", "/opt/python", target)
             unfinished.rename(kept)
         kept.touch()
-        _forget_old(target)
+        for folder in KEPT.glob(f"{target}-*"):
+            if folder.stat().st_mtime < time.time() - KEPT_FOR_S:
+                _remove(folder)
     return kept
 
 
-def _forget_old(target: Target) -> None:
-    for folder in KEPT.glob(f"{target}-*"):
-        if folder.stat().st_mtime < time.time() - KEPT_FOR_S:
-            _remove(folder)
-
-
 def _digest(target: Target) -> str:
-    """Of all that goes into the dependencies' layer."""
+    """A digest of all that goes into the dependencies' layer."""
     rules = (GLIBC, NOT_RUN, READ_OF_METADATA, inspect.getsource(_install), inspect.getsource(_compile))
-    made_of = [str(target), *_requirements(), _compiler(target) or "no byte code", *map(str, rules)]
+    # Byte code is the same for all patch versions of Python.
+    byte_code = "byte code" if find_python(target.python) else "no byte code"
+    made_of = [str(target), *_requirements(), byte_code, *map(str, rules)]
     return hashlib.sha256("\n".join(made_of).encode()).hexdigest()
 
 
 def _layers_digest(target: Target) -> str:
-    """Of all that goes into both layers."""
+    """A digest of all that goes into both layers."""
     digest = hashlib.sha256(_digest(target).encode())
     for file in sorted(PACKAGE.rglob("*")):
         if file.is_file() and file.parent.name != "__pycache__":
@@ -238,23 +222,21 @@ def _install(folder: Path, target: Target) -> None:
     folder.mkdir(parents=True)
     listed = folder.parent / "requirements.txt"
     listed.write_text("\n".join(_requirements()))
-    command = [
-        sys.executable,
-        "-m",
-        "pip",
-        "install",
-        "--disable-pip-version-check",
-        "--no-deps",
+    command = [sys.executable, "-m", "pip", "install", "--disable-pip-version-check", "--no-deps"]
+    command += [
         "--no-compile",
+        "--only-binary",
+        ":all:",
+        "--target",
+        str(folder),
+        "--requirement",
+        str(listed),
     ]
-    command += ["--only-binary", ":all:", "--target", str(folder), "--requirement", str(listed)]
     if target.architecture is not None:
         command += ["--implementation", "cp", "--python-version", target.python]
-        command += [
-            part for name in GLIBC for part in ("--platform", f"{name}_{MACHINES[target.architecture]}")
-        ]
+        command += [f"--platform={name}_{MACHINES[target.architecture]}" for name in GLIBC]
     with step(f"Packages for {target}, the first time half a minute"):
-        run(command)
+        run(command, cwd=ROOT)
     listed.unlink()
     for pattern in NOT_RUN:
         for path in list(folder.glob(pattern)):
@@ -265,43 +247,11 @@ def _install(folder: Path, target: Target) -> None:
 
 
 def _compile(folder: Path, runs_in: str, target: Target) -> None:
-    """Add byte code that Python takes without looking at the source, whatever date that gets in a zip."""
+    """Add byte code that Python uses without checking the source's date, which a zip file changes."""
     python = find_python(target.python)
     if python is not None:
         command = [python, "-P", "-m", "compileall", "-q", "-j", "0", "--invalidation-mode", "unchecked-hash"]
         run([*command, "-d", runs_in, "."], cwd=folder)
-
-
-def _compiler(target: Target) -> str | None:
-    python = find_python(target.python)
-    if python is None:
-        return None
-    return subprocess.run([python, "--version"], capture_output=True, text=True, check=True).stdout.strip()
-
-
-@contextlib.contextmanager
-def _one_at_a_time(target: Target) -> Iterator[None]:
-    KEPT.mkdir(parents=True, exist_ok=True)
-    with (KEPT / f"{target}.lock").open("w") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        yield
-
-
-def run(command: list[str], cwd: Path | None = None, env: dict[str, str] | None = None) -> None:
-    """Run quietly; raises Problem with the end of what it said."""
-    result = subprocess.run(
-        command,
-        cwd=cwd,
-        env={**os.environ, **(env or {})},
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        errors="replace",
-        check=False,
-    )
-    if result.returncode != 0:
-        raise Problem(f"{last_lines(result.stdout)}\n`{' '.join(command[1:4])} …` failed, as told above.")
 
 
 def _remove(path: Path) -> None:
@@ -316,4 +266,4 @@ def _megabytes(folder: Path) -> float:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(exit_code(main))

@@ -1,10 +1,10 @@
-"""Deploys both stacks: the front end, whose discovery document the API's authorizer reads, then the API.
+"""Deploys both stacks: first the front end, whose discovery document the API's authorizer reads, then the API.
 
     python -m local.aws.deploy --stage dev          deploys, or brings up to date what is deployed
     python -m local.aws.deploy --stage dev --dry    says what it would do, and does nothing
 
-Needs credentials for AWS, and the file .env.STAGE with the settings that are secret (docs/deploy.md). Every
-step may be repeated; after a failure, the same command goes on.
+Needs AWS credentials, and the file .env.STAGE with the secret settings (docs/deploy.md). Every step may be
+repeated: after a failure, run the same command again.
 """
 
 import argparse
@@ -21,46 +21,36 @@ import boto3
 from botocore.exceptions import BotoCoreError, ClientError
 from samcli.yamlhelper import yaml_parse
 
-from local.aws.build import BUILT, MACHINES, ROOT, Target, build_for_lambda, run, silent_sam
+from local.aws.build import BUILT, MACHINES, ROOT, Target, build_for_lambda, silent_sam
 from local.environment import read_env_file
-from local.progress import Problem, step, tell
+from local.progress import Problem, exit_code, run, step
 
 FRONTEND = ROOT / "frontend"
-# Which secret holds which settings: the front end's server needs nothing of the API's.
+# Which secret holds which settings. The front end's server needs none of the API's.
 SECRETS = {
     "api": ("DATABASE_URL", "MIGRATIONS_DATABASE_URL", "OPENAI_API_KEY"),
     "web": ("AUTH_DATABASE_URL", "BETTER_AUTH_SECRET"),
 }
-# Of the one who deploys, and never sent anywhere.
-OWN = ("AUTH_MIGRATIONS_DATABASE_URL",)
+# Used on this machine only, never sent to AWS.
+LOCAL_ONLY = ("AUTH_MIGRATIONS_DATABASE_URL",)
 NOT_KNOWN_YET = "https://not-known-yet.invalid"
 
 
-def main() -> int:
+def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m local.aws.deploy", description="Deploy to AWS.")
     parser.add_argument("--stage", default="dev", help="a part of samconfig.toml (default: dev)")
     parser.add_argument("--architecture", choices=MACHINES, default="x86_64", help="of Lambda")
     parser.add_argument("--dry", action="store_true", help="say what would be done, and do nothing")
     options = parser.parse_args()
+    plan = Deployment(options.stage, options.architecture)
     try:
-        plan = Deployment(options.stage, options.architecture)
-        if options.dry:
-            plan.explain()
-        else:
-            plan.run()
-    except Problem as problem:
-        tell(problem)
-        return 1
+        plan.explain() if options.dry else plan.run()
     except (BotoCoreError, ClientError) as error:
-        tell(Problem(f"AWS: {error}"))
-        return 1
-    except KeyboardInterrupt:
-        return 130
-    return 0
+        raise Problem(f"AWS: {error}") from None
 
 
 class Deployment:
-    """What is deployed as one stage. Raises Problem before anything is changed when something is missing."""
+    """The deployment of one stage. Raises Problem before changing anything if something is missing."""
 
     def __init__(self, stage: str, architecture: str) -> None:
         self._stage = stage
@@ -99,26 +89,25 @@ class Deployment:
 
     def _missing(self) -> list[str]:
         settings = self._settings()
-        return [name for name in (*SECRETS["api"], *SECRETS["web"], *OWN) if not settings.get(name)]
+        return [name for name in (*SECRETS["api"], *SECRETS["web"], *LOCAL_ONLY) if not settings.get(name)]
 
     def _settings(self) -> dict[str, str]:
-        """What the stage's file names, in the format of .env."""
         return read_env_file(self._file)
 
     def _secret(self, kind: str) -> str:
         return f"parley-{self._stage}-{kind}"
 
     def _store_secrets(self) -> None:
-        """Everything else that the file names goes to the API, such as OPENAI_MODEL or a tool's key."""
+        """All other settings in the file go to the API, such as OPENAI_MODEL or a tool's key."""
         client = boto3.client("secretsmanager")
         settings = self._settings()
         web = {name: settings[name] for name in SECRETS["web"]}
-        api = {name: value for name, value in settings.items() if name not in web and name not in OWN}
+        api = {name: value for name, value in settings.items() if name not in web and name not in LOCAL_ONLY}
         for kind, content in (("api", api), ("web", web)):
             try:
                 kept = client.get_secret_value(SecretId=self._secret(kind))["SecretString"]
                 if json.loads(kept) == content:
-                    print(f"  {self._secret(kind)}: as it is")
+                    print(f"  {self._secret(kind)}: unchanged")
                     continue
                 client.put_secret_value(SecretId=self._secret(kind), SecretString=json.dumps(content))
             except client.exceptions.ResourceNotFoundException:
@@ -130,13 +119,13 @@ class Deployment:
 
     def _build_frontend(self) -> None:
         with step("npm run build"):
-            run(["npm", "--prefix", str(FRONTEND), "run", "build"])
+            run(["npm", "run", "build"], cwd=FRONTEND)
 
     def _build_api(self) -> None:
         build_for_lambda(Target(architecture=self._architecture))
 
     def _deploy_frontend(self) -> None:
-        """Twice when it is new: its address is known only when it is there, and is the issuer's name."""
+        """A new front end is deployed twice: its address, which names the issuer, is known only afterwards."""
         for _ in range(2):
             known = self._outputs("web").get("Url", NOT_KNOWN_YET)
             api = self._outputs("api")
@@ -156,10 +145,10 @@ class Deployment:
 
     def _migrate_frontend(self) -> None:
         settings = self._settings()
-        names = (*SECRETS["web"], *OWN)
+        names = (*SECRETS["web"], *LOCAL_ONLY)
         values = {**{name: settings[name] for name in names}, "BETTER_AUTH_URL": self._outputs("web")["Url"]}
         with step("npm run migrate"):
-            run(["npm", "--prefix", str(FRONTEND), "run", "migrate"], env=values)
+            run(["npm", "run", "migrate"], cwd=FRONTEND, env={**os.environ, **values})
 
     def _deploy_api(self) -> None:
         parameters = self._api_parameters(self._arn("api"), self._outputs("web")["Url"])
@@ -178,9 +167,11 @@ class Deployment:
         command += ["--stack-name", self._stack(kind), "--config-env", self._stage]
         command += ["--config-file", str(ROOT / "samconfig.toml")]
         command += ["--parameter-overrides", *_joined(parameters).split()]
-        # Its own progress is the best there is, and it may ask for consent.
+        # Not run quietly: SAM shows its own progress, and may ask for consent.
         if subprocess.run(command, cwd=ROOT, env={**os.environ, **silent_sam()}, check=False).returncode:
-            raise Problem(f"{self._stack(kind)} was not deployed, as told above. The same command goes on.")
+            raise Problem(
+                f"{self._stack(kind)} was not deployed: see above, then run the same command again."
+            )
 
     def _outputs(self, kind: str) -> dict[str, str]:
         try:
@@ -210,4 +201,4 @@ def _joined(parameters: dict[str, str]) -> str:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(exit_code(main))

@@ -1,4 +1,4 @@
-"""A built stack on this machine: its functions in environments, and the services that they call."""
+"""A built stack on this machine: its functions in environments, and the AWS services that they call."""
 
 import asyncio
 import json
@@ -29,15 +29,15 @@ from local.aws.template import ACCOUNT, REGION, Function, Template
 from local.serving import serve_in_thread
 
 SECRET_ARN = f"arn:aws:secretsmanager:{REGION}:{ACCOUNT}:secret:parley-local"
-# What Lambda's Python runtime has, and a layer need not.
+# Lambda's Python runtime has these, so layers need not.
 RUNTIME_CLIENT = ("awslambdaric", "runtime_client", "simplejson", "snapshot_restore_py")
 NEEDED_BY_BOTO3 = ("dateutil", "six", "urllib3")
-# Lambda waits one and two minutes.
+# Lambda waits one minute, then two.
 RETRY_AFTER_S = (2.0, 4.0)
 
 
 def runtime_here(folder: Path) -> Runtime:
-    """The runtime for the Python that runs this: of its packages those that Lambda has too."""
+    """Lambda's runtime for the Python that runs this, with links to the packages that Lambda has too."""
     folder.mkdir(parents=True, exist_ok=True)
     for name in (*RUNTIME_CLIENT, *IN_THE_RUNTIME, *NEEDED_BY_BOTO3):
         spec = find_spec(name)
@@ -53,9 +53,9 @@ def runtime_here(folder: Path) -> Runtime:
 
 @dataclass(frozen=True)
 class Settings:
-    """`logs` is a folder, made anew; `secret` is what Secrets Manager tells.
+    """`logs` is a folder, which is emptied. `secret` is the content of the secret in Secrets Manager.
 
-    `environments` is the most that a function gets. The gateway waits `integration_timeout_s` for an answer.
+    A function gets at most `environments`. The gateway waits `integration_timeout_s` for an answer.
     """
 
     logs: Path
@@ -66,12 +66,8 @@ class Settings:
 
 
 class Deployment:
-    """Made by `deploy`."""
-
     def __init__(self, template: Template, runtime: Runtime, settings: Settings) -> None:
-        self.template = template
-        self.runtime = runtime
-        self.settings = settings
+        self.template, self.runtime, self.settings = template, runtime, settings
         self.endpoint_url = ""
         self.pools: dict[str, Pool] = {}
         self._deliveries: set[asyncio.Task[None]] = set()
@@ -86,7 +82,7 @@ class Deployment:
 
     @property
     def dead_letters(self) -> Path:
-        """A JSON line for each event that failed at its last attempt."""
+        """One JSON line per event whose last attempt failed."""
         return self.settings.logs / "dead-letters.jsonl"
 
     def open(self, endpoint_url: str) -> None:
@@ -106,7 +102,7 @@ class Deployment:
         return self.pools[function].submit(event)
 
     def services(self) -> Starlette:
-        """The two AWS services that functions call, Lambda and Secrets Manager, as far as they do."""
+        """The parts of Lambda and Secrets Manager that functions call."""
         invoke = "/2015-03-31/functions/{name:path}/invocations"
         return Starlette(
             routes=[
@@ -134,7 +130,7 @@ class Deployment:
         return Response(outcome.payload, headers=headers, media_type="application/json")
 
     async def _deliver(self, function: Function, event: bytes) -> None:
-        """An asynchronous invocation: tried again when it fails, told of when it failed for good."""
+        """Carry out an asynchronous invocation, with retries. Records it if the last one fails."""
         delays = self.settings.retry_after_s[: function.retries]
         for delay in (*delays, None):
             outcome = await asyncio.wrap_future(self.submit(function.name, event))
@@ -157,26 +153,18 @@ class Deployment:
             file.write(json.dumps(record) + "\n")
 
     async def _get_secret_value(self, request: Request) -> Response:
-        asked: dict[str, Any] = await request.json()
+        wanted: dict[str, Any] = await request.json()
         if request.headers.get("x-amz-target") != "secretsmanager.GetSecretValue":
             return JSONResponse({"__type": "UnknownOperationException"}, 400)
-        if asked["SecretId"] != SECRET_ARN:
+        if wanted["SecretId"] != SECRET_ARN:
             return JSONResponse({"__type": "ResourceNotFoundException", "Message": "No such secret"}, 400)
-        return JSONResponse(
-            {
-                "ARN": SECRET_ARN,
-                "Name": "parley-local",
-                "SecretString": json.dumps(dict(self.settings.secret)),
-                "VersionId": "00000000-0000-4000-8000-000000000000",
-                "VersionStages": ["AWSCURRENT"],
-            },
-            media_type="application/x-amz-json-1.1",
-        )
+        answer = {"ARN": SECRET_ARN, "SecretString": json.dumps(dict(self.settings.secret))}
+        return JSONResponse(answer, media_type="application/x-amz-json-1.1")
 
 
 @contextmanager
 def deploy(template: Template, runtime: Runtime, settings: Settings) -> Iterator[Deployment]:
-    """Ready to be invoked; at the end no process is left."""
+    """The functions, ready to be invoked. No process is left at the end."""
     deployment = Deployment(template, runtime, settings)
     with serve_in_thread(lambda _: deployment.services()) as url:
         try:

@@ -1,8 +1,8 @@
-"""An execution environment: one process of the real runtime client, one invocation at a time.
+"""An execution environment: one process of the real runtime client, which takes one invocation at a time.
 
-It is frozen between invocations, gets nothing of this machine's environment, and is killed when an invocation
-takes longer than the function's Timeout. Not imitated: the memory limit, the share of a processor that goes
-with it, and the read-only file system.
+It is frozen between invocations, sees no variable of this machine, and is killed when an invocation takes
+longer than the function's Timeout. The memory limit, its share of a processor and the read-only file system
+are not imitated.
 """
 
 import contextlib
@@ -16,18 +16,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
-from local.aws.runtime_api import Answer, Failed, Invocation, Ready, ReadyForSnapshot, RuntimeApi, Said
+from local.aws.runtime_api import Answer, Failed, Invocation, Ready, ReadyForSnapshot, Report, RuntimeApi
 from local.aws.sandbox import Sandbox
 from local.aws.template import REGION, Function
 
-# Lambda's own is 10 s, on a whole vCPU for each environment.
+# Lambda's limit is 10 s, on a whole vCPU for each environment.
 INIT_TIMEOUT_S = 60.0
 CHECK_EVERY_S = 0.05
 
 
 @dataclass(frozen=True)
 class Runtime:
-    """What Lambda brings along: an interpreter, and the runtime client and boto3 for it (/var/runtime)."""
+    """What Lambda provides: an interpreter, and its runtime client and boto3 (/var/runtime)."""
 
     python: Path
     packages: Path
@@ -35,7 +35,7 @@ class Runtime:
 
 @dataclass(frozen=True)
 class Outcome:
-    """An invocation's end. With an error the payload is Lambda's error object. `report` is Lambda's line."""
+    """The end of an invocation. An error's payload is Lambda's error object. `report` is Lambda's log line."""
 
     payload: bytes
     is_error: bool
@@ -43,7 +43,7 @@ class Outcome:
 
 
 class InitError(Exception):
-    """The function does not start. `error` is Lambda's error object."""
+    """The function did not start. `error` is Lambda's error object."""
 
     def __init__(self, error: Mapping[str, Any]) -> None:
         super().__init__(f"{error.get('errorType')}: {error.get('errorMessage')}")
@@ -51,21 +51,20 @@ class InitError(Exception):
 
 
 class Environment:
-    """`Environment.start(…)`, `initialise`, then `invoke` again and again; `stop` at the end."""
+    """`Environment.start(…)`, then `initialise`, `invoke` any number of times, and `stop`."""
 
     def __init__(self, function: Function, sandbox: Sandbox, api: RuntimeApi, log: Path) -> None:
         self.sandbox = sandbox
         self._function = function
         self._api = api
         self._log = log
-        # Told in the first report.
+        # Part of the first report.
         self._cold_start = ""
 
     @classmethod
     def start(cls, function: Function, runtime: Runtime, log: Path, endpoint_url: str) -> Self:
-        """`log` is appended to."""
         api = RuntimeApi()
-        # -S: this machine's packages are not there on Lambda.
+        # -S hides this machine's packages.
         command = [str(runtime.python), "-S", "-m", "awslambdaric", function.handler]
         env = {**variables(function, runtime, endpoint_url), "AWS_LAMBDA_RUNTIME_API": api.address}
         sandbox = Sandbox.start(command, env=env, cwd=function.folder, log=log)
@@ -78,24 +77,24 @@ class Environment:
     def initialise(self) -> None:
         """Blocks until the function can be invoked. Raises InitError."""
         started = time.monotonic()
-        said = self._expect(started + INIT_TIMEOUT_S)
+        report = self._expect(started + INIT_TIMEOUT_S)
         self._cold_start = f"\tInit Duration: {(time.monotonic() - started) * 1000:.2f} ms"
-        if isinstance(said, ReadyForSnapshot):
-            # What stands still here is what the snapshot would hold.
+        if isinstance(report, ReadyForSnapshot):
+            # Lambda would take its snapshot now.
             self.sandbox.freeze()
             restored = time.monotonic()
             self.sandbox.thaw()
-            self._api.restore()
-            said = self._expect(restored + INIT_TIMEOUT_S)
+            self._api.restored.set()
+            report = self._expect(restored + INIT_TIMEOUT_S)
             self._cold_start += f"\tRestore Duration: {(time.monotonic() - restored) * 1000:.2f} ms"
-        if isinstance(said, Failed):
-            raise InitError(said.error)
-        if not isinstance(said, Ready):
+        if isinstance(report, Failed):
+            raise InitError(report.error)
+        if not isinstance(report, Ready):
             raise InitError(self._ended("Init"))
         self.sandbox.freeze()
 
     def invoke(self, event: bytes) -> Outcome:
-        """Blocks until the function has answered, or was killed: then it is not `alive` any more."""
+        """Blocks until the function has answered or was killed. If killed, it is no longer `alive`."""
         request_id = str(uuid.uuid4())
         trace_id = f"Root=1-{int(time.time()):08x}-{uuid.uuid4().hex[:24]};Sampled=0"
         timeout_s = self._function.timeout_s
@@ -103,7 +102,7 @@ class Environment:
         self._write(f"START RequestId: {request_id} Version: $LATEST")
         started = time.monotonic()
         self.sandbox.thaw()
-        self._api.hand(Invocation(request_id, event, deadline_ms, self._function.arn, trace_id))
+        self._api.invocations.put(Invocation(request_id, event, deadline_ms, self._function.arn, trace_id))
         answer = self._answer(request_id, started + timeout_s)
         report = self._report(request_id, (time.monotonic() - started) * 1000)
         self.sandbox.freeze()
@@ -114,11 +113,11 @@ class Environment:
         self._api.close()
 
     def _answer(self, request_id: str, deadline: float) -> Answer:
-        """An answer, or the error object that Lambda makes in place of one. Kills what is late."""
+        """The answer, or Lambda's error object in its place. Kills a function that is late."""
         answer: Answer | None = None
-        while said := self._expect(deadline):
-            if isinstance(said, Answer):
-                answer = said
+        while report := self._expect(deadline):
+            if isinstance(report, Answer):
+                answer = report
             elif answer is not None:
                 return answer  # and ready for the next one
         if not self.alive:
@@ -129,12 +128,12 @@ class Environment:
         error = {"errorType": "Sandbox.Timedout", "errorMessage": f"RequestId: {request_id} Error: {what}"}
         return _error(request_id, error)
 
-    def _expect(self, deadline: float) -> Said | None:
-        """What the client says next; None when it has ended, or the deadline has come."""
+    def _expect(self, deadline: float) -> Report | None:
+        """The client's next report; None when the process has ended or the deadline has passed."""
         while time.monotonic() < deadline:
             has_ended = not self.alive
             with contextlib.suppress(queue.Empty):
-                return self._api.said.get(timeout=CHECK_EVERY_S)
+                return self._api.reports.get(timeout=CHECK_EVERY_S)
             if has_ended:
                 break
         return None
@@ -166,7 +165,7 @@ def _error(request_id: str, error: Mapping[str, str]) -> Answer:
 
 
 def variables(function: Function, runtime: Runtime, endpoint_url: str) -> dict[str, str]:
-    """The environment of a function: the template's and Lambda's own, nothing of this machine's."""
+    """The variables of the template and of Lambda, and none of this machine."""
     python_path = [*(str(layer / "python") for layer in function.layers), str(runtime.packages)]
     return {
         **function.variables,
@@ -190,7 +189,7 @@ def variables(function: Function, runtime: Runtime, endpoint_url: str) -> dict[s
         "AWS_EXECUTION_ENV": "AWS_Lambda_python3.13",
         "AWS_REGION": REGION,
         "AWS_DEFAULT_REGION": REGION,
-        # Credentials that are none, and an endpoint on this machine: nothing here can reach an account.
+        # These credentials and this endpoint cannot reach an account.
         "AWS_ACCESS_KEY_ID": "local",
         "AWS_SECRET_ACCESS_KEY": "local",
         "AWS_SESSION_TOKEN": "local",

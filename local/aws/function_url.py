@@ -1,6 +1,6 @@
-"""A Function URL that streams: the function's own web server, one request an environment, frozen in between.
+"""A Function URL that streams: the function's own web server takes one request at a time, frozen in between.
 
-The Lambda Web Adapter, which stands between the two on Lambda, is not run: requests reach the server as they
+The Lambda Web Adapter, which stands in front of it on Lambda, is not run: requests reach the server as they
 are, without the adapter's headers.
 """
 
@@ -11,15 +11,17 @@ from pathlib import Path
 from typing import Self
 
 import httpx
+from starlette.requests import Request
+from starlette.responses import Response
 from starlette.types import Message, Receive, Scope, Send
 
 from local.aws.environment import INIT_TIMEOUT_S, InitError, Runtime, variables
-from local.aws.http_api import TooLarge, cors_headers, is_preflight, read_request, send_response
-from local.aws.payload import Request, Response
+from local.aws.http_api import TooLarge, cors_headers, is_preflight, read_body
+from local.aws.payload import raw_path, raw_query
 from local.aws.sandbox import Sandbox
 from local.aws.template import Cors, Function
 from local.ports import free_port
-from local.supervisor import answers
+from local.serving import answers
 
 _OWN = ("connection", "content-length", "date", "server", "transfer-encoding")
 
@@ -45,28 +47,27 @@ class WebEnvironment:
         while not answers(ready):
             if sandbox.exit_code is not None or time.monotonic() > deadline:
                 sandbox.stop()
-                raise InitError(
-                    {"errorType": "Runtime.ExitError", "errorMessage": f"{ready} does not answer"}
-                )
+                error = {"errorType": "Runtime.ExitError", "errorMessage": f"{ready} does not answer"}
+                raise InitError(error)
             time.sleep(0.05)
         sandbox.freeze()
         return environment
 
 
 def _folder_with_python(runtime: Runtime) -> Path:
-    """Where `python` is the runtime's, as on Lambda."""
+    """A folder for the PATH in which `python` is the runtime's, as on Lambda."""
     folder = runtime.packages.with_name("bin")
     folder.mkdir(exist_ok=True)
     python = folder / "python"
     python.unlink(missing_ok=True)
-    # Not a link: Python looks for its packages beside the link.
+    # A link would not do: Python looks for its packages beside the link.
     python.write_text(f'#!/bin/sh\nexec "{runtime.python}" -S "$@"\n')
     python.chmod(0o755)
     return folder
 
 
 class FunctionUrl:
-    """An ASGI app. At most `limit` environments; who comes while all are busy waits."""
+    """An ASGI app with at most `limit` environments. A request that finds all of them busy waits."""
 
     def __init__(
         self, start: Callable[[], WebEnvironment], cors: Cors | None, timeout_s: float, limit: int
@@ -77,39 +78,40 @@ class FunctionUrl:
         self._places = asyncio.Semaphore(limit)
         self._idle: list[WebEnvironment] = []
         self._all: set[WebEnvironment] = set()
-        # A connection that is kept would be to a process that stands still.
+        # A kept connection would lead to a frozen process.
         alone = httpx.Limits(max_keepalive_connections=0)
         self._client = httpx.AsyncClient(timeout=timeout_s, trust_env=False, limits=alone)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        request = Request(scope, receive)
         try:
-            request = await read_request(scope, receive)
+            body = await read_body(request)
         except TooLarge:
-            await send_response(send, Response(413, (), b""))
+            await Response(status_code=413)(scope, receive, send)
             return
-        headers = cors_headers(self._cors, request) if self._cors else []
+        headers = cors_headers(self._cors, request) if self._cors else {}
         if self._cors and is_preflight(request):
-            await send_response(send, Response(200, tuple(headers), b""))
+            await Response(headers=headers)(scope, receive, send)
             return
         async with self._places:
-            # Nothing comes after the request but the client's leaving.
+            # After the request, only a disconnect can be received.
             left = asyncio.ensure_future(receive())
 
-            async def send_if_there(part: Message) -> None:
+            async def send_unless_left(part: Message) -> None:
                 if not left.done():
                     await send(part)
 
-            await self._pass_on(request, headers, send_if_there)
+            await self._pass_on(request, body, headers, send_unless_left)
             left.cancel()
 
     def close(self) -> None:
         for environment in self._all:
             environment.sandbox.stop()
 
-    async def _pass_on(self, request: Request, headers: list[tuple[str, str]], send: Send) -> None:
+    async def _pass_on(self, request: Request, body: bytes, headers: dict[str, str], send: Send) -> None:
         has_begun = False
 
-        async def send_noting(part: Message) -> None:
+        async def send_and_note(part: Message) -> None:
             nonlocal has_begun
             has_begun = True
             await send(part)
@@ -118,15 +120,15 @@ class FunctionUrl:
         try:
             environment = await self._take()
             async with asyncio.timeout(self._timeout_s):
-                # A client that goes away stops nothing: its reply is still read to the end.
-                await self._relay(environment.url, request, headers, send_noting)
+                # The reply is read to the end even if the client has gone away.
+                await self._relay(environment.url, request, body, headers, send_and_note)
         except (InitError, TimeoutError, httpx.HTTPError):
             if environment:
                 self._all.discard(environment)
                 await asyncio.to_thread(environment.sandbox.stop)
             # A reply that has begun just ends there.
             if not has_begun:
-                await send_response(send, Response(502, (), b"Internal Server Error"))
+                await Response("Internal Server Error", 502)(request.scope, request.receive, send)
         else:
             environment.sandbox.freeze()
             self._idle.append(environment)
@@ -137,14 +139,17 @@ class FunctionUrl:
         environment.sandbox.thaw()
         return environment
 
-    async def _relay(self, url: str, request: Request, headers: list[tuple[str, str]], send: Send) -> None:
-        target = f"{url}{request.path}" + (f"?{request.query}" if request.query else "")
-        passed = [pair for pair in request.headers if pair[0] not in _OWN]
-        async with self._client.stream(request.method, target, headers=passed, content=request.body) as reply:
+    async def _relay(
+        self, url: str, request: Request, body: bytes, headers: dict[str, str], send: Send
+    ) -> None:
+        query = raw_query(request)
+        target = f"{url}{raw_path(request)}" + (f"?{query}" if query else "")
+        passed = [pair for pair in request.headers.items() if pair[0] not in _OWN]
+        async with self._client.stream(request.method, target, headers=passed, content=body) as reply:
             sent = [pair for pair in reply.headers.multi_items() if pair[0] not in _OWN]
             if headers:
                 sent = [pair for pair in sent if not pair[0].startswith("access-control-")]
-            encoded = [(name.encode(), value.encode()) for name, value in (*sent, *headers)]
+            encoded = [(name.encode(), value.encode()) for name, value in (*sent, *headers.items())]
             await send({"type": "http.response.start", "status": reply.status_code, "headers": encoded})
             async for chunk in reply.aiter_raw():
                 await send({"type": "http.response.body", "body": chunk, "more_body": True})

@@ -10,27 +10,29 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import unquote
 
-from starlette.types import Message, Receive, Scope, Send
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
 
 from local.aws import payload
 from local.aws.authorizer import Forbidden, Identity, JwtAuthorizer, Refused
 from local.aws.environment import Outcome
-from local.aws.payload import InvalidResult, Request, Response, message
+from local.aws.payload import InvalidResult, message
 from local.aws.pool import Throttled
 from local.aws.template import Authorizer, Cors, Route
 
 INTEGRATION_TIMEOUT_S = 30.0
-# The request line and the headers.
+# For the request line and the headers.
 MAX_HEADER_BYTES = 10_240
 MAX_BODY_BYTES = 10 * 1024 * 1024
-# Of what Lambda takes.
+# Lambda's limit.
 MAX_EVENT_BYTES = 6 * 1024 * 1024
 
 Invoke = Callable[[str, bytes], Future[Outcome]]
 
 
 class TooLarge(Exception):
-    pass
+    """Holds the status and the text of the answer."""
 
 
 @dataclass(frozen=True)
@@ -40,7 +42,7 @@ class Matched:
 
 
 class HttpApi:
-    """`invoke(function, event)` may raise Throttled; `log` is told a line a request."""
+    """`invoke(function, event)` may raise Throttled. `log` gets one line per request."""
 
     def __init__(
         self,
@@ -61,46 +63,48 @@ class HttpApi:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         started = time.monotonic()
+        request = Request(scope, receive)
         request_id = payload.new_request_id()
-        key = "-"
+        matched = self.match(request.method, payload.raw_path(request))
         try:
             _check_header_size(scope)
-            request = await read_request(scope, receive)
+            body = await read_body(request)
             if self._cors and is_preflight(request):
-                answer = Response(204, (), b"")
-            elif matched := self.match(request.method, request.path):
-                key = matched.route.key
-                answer = await self._integrate(request, request_id, matched)
+                answer = Response(status_code=204)
+            elif matched:
+                answer = await self._integrate(request, body, request_id, matched)
             else:
                 answer = message(404, "Not Found")
             if self._cors:
-                answer = with_cors(self._cors, request, answer)
+                set_cors_headers(self._cors, request, answer)
         except TooLarge as error:
             answer = message(*error.args)
-        await send_response(send, answer, ("apigw-requestid", request_id))
-        self._log(f"{answer.status} {key} {(time.monotonic() - started) * 1000:.0f} ms")
+        answer.headers["apigw-requestid"] = request_id
+        await answer(scope, receive, send)
+        key = matched.route.key if matched else "-"
+        self._log(f"{answer.status_code} {key} {(time.monotonic() - started) * 1000:.0f} ms")
 
     def match(self, method: str, path: str) -> Matched | None:
-        """The most specific route; a decoded `/` does not part segments."""
+        """The most specific route. An encoded `/` does not separate segments."""
         for pattern, route in self._routes:
             if route.method in {method, "ANY"} and (found := pattern.fullmatch(path)):
                 names = re.findall(r"{([^}+]+)\+?}", route.path)
                 return Matched(route, dict(zip(names, map(unquote, found.groups()), strict=True)))
         return None
 
-    async def _integrate(self, request: Request, request_id: str, matched: Matched) -> Response:
+    async def _integrate(self, request: Request, body: bytes, request_id: str, matched: Matched) -> Response:
         try:
             identity = await self._authorize(request, matched.route)
         except Refused as refused:
-            return message(401, "Unauthorized", ("www-authenticate", refused.www_authenticate))
+            return message(401, "Unauthorized", {"www-authenticate": refused.www_authenticate})
         except Forbidden:
             return message(403, "Forbidden")
-        made = payload.event(request, request_id, matched.route.key, matched.parameters, identity)
-        event = json.dumps(made).encode()
+        context = payload.request_context(request, request_id, matched.route.key, identity)
+        event = json.dumps(payload.event(request, body, context, matched.parameters)).encode()
         if len(event) > MAX_EVENT_BYTES:
             raise TooLarge(413, "Request Entity Too Large")
         try:
-            # Cut off here, the function goes on until its own timeout.
+            # After a timeout here the function runs on until its own.
             running = asyncio.wrap_future(self._invoke(matched.route.function, event))
             outcome = await asyncio.wait_for(running, self._timeout_s)
             if outcome.is_error:
@@ -115,7 +119,8 @@ class HttpApi:
         if route.authorizer is None:
             return None
         authorizer = self._authorizers[route.authorizer]
-        return await asyncio.to_thread(authorizer.authorize, request.header("authorization"), route.scopes)
+        token = payload.header(request, "authorization")
+        return await asyncio.to_thread(authorizer.authorize, token, route.scopes)
 
 
 def _check_header_size(scope: Scope) -> None:
@@ -124,52 +129,33 @@ def _check_header_size(scope: Scope) -> None:
         raise TooLarge(431, "Request Header Fields Too Large")
 
 
-async def read_request(scope: Scope, receive: Receive) -> Request:
+async def read_body(request: Request) -> bytes:
     """Raises TooLarge."""
     body = b""
-    more = True
-    while more:
-        received: Message = await receive()
-        body += received.get("body", b"")
-        more = received.get("more_body", False)
+    async for chunk in request.stream():
+        body += chunk
         if len(body) > MAX_BODY_BYTES:
             raise TooLarge(413, "Request Entity Too Large")
-    return Request(
-        scope["method"],
-        scope["raw_path"].decode("latin-1"),
-        scope["query_string"].decode("latin-1"),
-        tuple((name.decode("latin-1").lower(), value.decode("latin-1")) for name, value in scope["headers"]),
-        body,
-        scope["client"][0],
-        scope["scheme"],
-    )
-
-
-async def send_response(send: Send, answer: Response, *more: tuple[str, str]) -> None:
-    headers = [*answer.headers, *more]
-    headers = [pair for pair in headers if pair[0] != "content-length"]
-    headers.append(("content-length", str(len(answer.body))))
-    encoded = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in headers]
-    start: dict[str, Any] = {"type": "http.response.start", "status": answer.status, "headers": encoded}
-    await send(start)
-    await send({"type": "http.response.body", "body": answer.body})
+    return body
 
 
 def is_preflight(request: Request) -> bool:
-    return request.method == "OPTIONS" and request.header("access-control-request-method") is not None
+    return request.method == "OPTIONS" and "access-control-request-method" in request.headers
 
 
-def with_cors(cors: Cors, request: Request, answer: Response) -> Response:
-    """The configured CORS headers for an allowed origin; the backend's own are ignored."""
-    headers = [pair for pair in answer.headers if not pair[0].startswith("access-control-")]
-    headers += cors_headers(cors, request)
-    return Response(answer.status, tuple(headers), answer.body)
+def set_cors_headers(cors: Cors, request: Request, answer: Response) -> None:
+    """The configured CORS headers replace those that the function set."""
+    for name in set(answer.headers):
+        if name.startswith("access-control-"):
+            del answer.headers[name]
+    answer.headers.update(cors_headers(cors, request))
 
 
-def cors_headers(cors: Cors, request: Request) -> list[tuple[str, str]]:
-    origin = request.header("origin")
+def cors_headers(cors: Cors, request: Request) -> dict[str, str]:
+    """None for an origin that is not allowed."""
+    origin = request.headers.get("origin")
     if origin is None or not {origin, "*"} & set(cors.origins):
-        return []
+        return {}
     headers = {"access-control-allow-origin": origin if origin in cors.origins else "*"}
     if is_preflight(request):
         headers["access-control-allow-methods"] = ",".join(cors.methods)
@@ -178,11 +164,11 @@ def cors_headers(cors: Cors, request: Request) -> list[tuple[str, str]]:
             headers["access-control-max-age"] = str(cors.max_age_s)
     elif cors.exposed:
         headers["access-control-expose-headers"] = ",".join(cors.exposed)
-    return list(headers.items())
+    return headers
 
 
 def _generality(route: Route) -> tuple[Any, ...]:
-    """Literal segments before variables, those before greedy ones, ANY after a method, $default last."""
+    """Sorts literal segments before variables, these before greedy ones, ANY after a method, $default last."""
     if route.path == "$default":
         return (1,)
     segments = [

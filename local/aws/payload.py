@@ -4,72 +4,82 @@ https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-develop-in
 """
 
 import base64
-import binascii
 import json
 import secrets
 import time
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
 from typing import Any
 from urllib.parse import parse_qsl, unquote
+
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
 
 from local.aws.authorizer import Identity
 from local.aws.template import ACCOUNT
 
 API_ID = "local"
-# The gateway keeps these to itself.
-_HOP_BY_HOP = {"connection", "keep-alive", "te", "trailer", "transfer-encoding", "upgrade", "cookie"}
-
-
-@dataclass(frozen=True)
-class Request:
-    """An HTTP request, as a server has read it. `path` is percent-encoded."""
-
-    method: str
-    path: str
-    query: str
-    headers: tuple[tuple[str, str], ...]
-    body: bytes
-    client: str
-    scheme: str
-
-    def header(self, name: str) -> str | None:
-        values = [value for key, value in self.headers if key == name]
-        return ",".join(values) if values else None
-
-
-@dataclass(frozen=True)
-class Response:
-    status: int
-    headers: tuple[tuple[str, str], ...]
-    body: bytes
+# The gateway does not pass these on.
+_DROPPED = {"connection", "keep-alive", "te", "trailer", "transfer-encoding", "upgrade", "cookie"}
+# Besides text/*. Forms, and bodies without a type, are passed on as base64.
+_TEXT_TYPES = {"application/json", "application/javascript", "application/xml"}
 
 
 class InvalidResult(Exception):
-    """The function's result is no response."""
+    """The function's result is not a response."""
 
 
-def message(status: int, text: str, *headers: tuple[str, str]) -> Response:
-    """What the gateway itself says."""
-    body = json.dumps({"message": text}, separators=(",", ":")).encode()
-    return Response(status, (("content-type", "application/json"), *headers), body)
+def message(status: int, text: str, headers: Mapping[str, str] | None = None) -> Response:
+    """One of the gateway's own answers."""
+    return JSONResponse({"message": text}, status, headers)
 
 
 def new_request_id() -> str:
     return base64.b64encode(secrets.token_bytes(11)).decode()
 
 
+def raw_path(request: Request) -> str:
+    """The path as the client sent it, percent-encoded."""
+    return bytes(request.scope["raw_path"]).decode("latin-1")
+
+
+def raw_query(request: Request) -> str:
+    return bytes(request.scope["query_string"]).decode("latin-1")
+
+
+def header(request: Request, name: str) -> str | None:
+    return ",".join(request.headers.getlist(name)) or None
+
+
 def event(
-    request: Request,
-    request_id: str,
-    route_key: str,
-    parameters: Mapping[str, str],
-    identity: Identity | None,
+    request: Request, body: bytes, context: dict[str, Any], parameters: Mapping[str, str]
 ) -> dict[str, Any]:
-    # The gateway decodes the path, and what then looks like a query is lost.
-    path = unquote(request.path).partition("?")[0]
-    host = request.header("host") or ""
-    is_text = _is_text(request.header("content-type"))
+    raw = raw_query(request)
+    made: dict[str, Any] = {
+        "version": "2.0",
+        "routeKey": context["routeKey"],
+        "rawPath": context["http"]["path"],
+        "rawQueryString": raw,
+        "headers": _headers(request),
+        "requestContext": context,
+        "isBase64Encoded": False,
+    }
+    if cookies := header(request, "cookie"):
+        made["cookies"] = [cookie.strip() for cookie in cookies.split(";")]
+    if query := _joined(parse_qsl(raw, keep_blank_values=True)):
+        made["queryStringParameters"] = query
+    if parameters:
+        made["pathParameters"] = dict(parameters)
+    if body:
+        is_text = _is_text(request.headers.get("content-type", ""))
+        made["isBase64Encoded"] = not is_text
+        made["body"] = body.decode(errors="replace") if is_text else base64.b64encode(body).decode()
+    return made
+
+
+def request_context(
+    request: Request, request_id: str, route_key: str, identity: Identity | None
+) -> dict[str, Any]:
+    host = request.headers.get("host", "")
     now = time.time()
     context: dict[str, Any] = {
         "accountId": ACCOUNT,
@@ -78,10 +88,11 @@ def event(
         "domainPrefix": host.partition(".")[0],
         "http": {
             "method": request.method,
-            "path": path,
+            # The gateway decodes the path and then cuts it at the first question mark.
+            "path": unquote(raw_path(request)).partition("?")[0],
             "protocol": "HTTP/1.1",
-            "sourceIp": request.client,
-            "userAgent": request.header("user-agent") or "",
+            "sourceIp": _client(request),
+            "userAgent": request.headers.get("user-agent", ""),
         },
         "requestId": request_id,
         "routeKey": route_key,
@@ -92,76 +103,50 @@ def event(
     if identity is not None:
         jwt = {"claims": dict(identity.claims), "scopes": list(identity.scopes) or None}
         context["authorizer"] = {"jwt": jwt}
-    made: dict[str, Any] = {
-        "version": "2.0",
-        "routeKey": route_key,
-        "rawPath": path,
-        "rawQueryString": request.query,
-        "headers": _headers(request),
-        "requestContext": context,
-        "isBase64Encoded": False,
-    }
-    if cookies := request.header("cookie"):
-        made["cookies"] = [cookie.strip() for cookie in cookies.split(";")]
-    if query := _joined(parse_qsl(request.query, keep_blank_values=True)):
-        made["queryStringParameters"] = query
-    if parameters:
-        made["pathParameters"] = dict(parameters)
-    if request.body:
-        made["isBase64Encoded"] = not is_text
-        made["body"] = request.body.decode(errors="replace") if is_text else _base64(request.body)
-    return made
-
-
-def _headers(request: Request) -> dict[str, str]:
-    port = (request.header("host") or "").rpartition(":")[2]
-    forwarded = {
-        "x-forwarded-for": request.client,
-        "x-forwarded-port": port,
-        "x-forwarded-proto": request.scheme,
-        "x-amzn-trace-id": f"Root=1-{int(time.time()):08x}-{secrets.token_hex(12)}",
-    }
-    return _joined((key, value) for key, value in request.headers if key not in _HOP_BY_HOP) | forwarded
-
-
-def _joined(pairs: Any) -> dict[str, str]:
-    joined: dict[str, str] = {}
-    for name, value in pairs:
-        joined[name] = f"{joined[name]},{value}" if name in joined else value
-    return joined
-
-
-def _is_text(content_type: str | None) -> bool:
-    """What the gateway hands on as text: these types only, not forms, and nothing without a type."""
-    kind = (content_type or "").partition(";")[0].strip().lower()
-    return kind.startswith("text/") or kind in {
-        "application/json",
-        "application/javascript",
-        "application/xml",
-    }
-
-
-def _base64(body: bytes) -> str:
-    return base64.b64encode(body).decode()
+    return context
 
 
 def response(payload: bytes) -> Response:
     """Raises InvalidResult."""
     try:
         result = json.loads(payload)
-    except ValueError:
+        if not isinstance(result, dict) or "statusCode" not in result:
+            text = result if isinstance(result, str) else json.dumps(result)
+            return Response(text, media_type="application/json")
+        body = (result.get("body") or "").encode()
+        headers = {name.lower(): str(value) for name, value in (result.get("headers") or {}).items()}
+        headers.pop("content-length", None)
+        headers.setdefault("content-type", "text/plain;charset=utf-8")
+        content = base64.b64decode(body, validate=True) if result.get("isBase64Encoded") else body
+        made = Response(content, int(result["statusCode"]), headers)
+        for cookie in result.get("cookies") or ():
+            made.headers.append("set-cookie", cookie)
+    except (AttributeError, TypeError, ValueError):
         raise InvalidResult from None
-    if not isinstance(result, dict) or "statusCode" not in result:
-        text = result if isinstance(result, str) else json.dumps(result)
-        return Response(200, (("content-type", "application/json"),), text.encode())
-    body = result.get("body") or ""
-    if not isinstance(body, str):
-        raise InvalidResult
-    headers = {name.lower(): str(value) for name, value in (result.get("headers") or {}).items()}
-    headers.setdefault("content-type", "text/plain;charset=utf-8")
-    cookies = [("set-cookie", cookie) for cookie in result.get("cookies") or ()]
-    try:
-        content = base64.b64decode(body, validate=True) if result.get("isBase64Encoded") else body.encode()
-        return Response(int(result["statusCode"]), (*headers.items(), *cookies), content)
-    except (binascii.Error, TypeError, ValueError):
-        raise InvalidResult from None
+    return made
+
+
+def _client(request: Request) -> str:
+    return request.client.host if request.client else ""
+
+
+def _headers(request: Request) -> dict[str, str]:
+    added = {
+        "x-forwarded-for": _client(request),
+        "x-forwarded-port": request.headers.get("host", "").rpartition(":")[2],
+        "x-forwarded-proto": request.scope["scheme"],
+        "x-amzn-trace-id": f"Root=1-{int(time.time()):08x}-{secrets.token_hex(12)}",
+    }
+    return _joined(pair for pair in request.headers.items() if pair[0] not in _DROPPED) | added
+
+
+def _joined(pairs: Iterable[tuple[str, str]]) -> dict[str, str]:
+    joined: dict[str, str] = {}
+    for name, value in pairs:
+        joined[name] = f"{joined[name]},{value}" if name in joined else value
+    return joined
+
+
+def _is_text(content_type: str) -> bool:
+    kind = content_type.partition(";")[0].strip().lower()
+    return kind.startswith("text/") or kind in _TEXT_TYPES

@@ -1,4 +1,4 @@
-"""The environments of one function: one for each invocation at a time, the one used last first."""
+"""The environments of one function. Each takes one invocation at a time; the one used last is reused first."""
 
 import json
 import threading
@@ -13,7 +13,7 @@ class Throttled(Exception):
 
 
 class Pool:
-    """At most `limit` environments; what comes while all are busy waits, which on Lambda starts one more."""
+    """At most `limit` environments. If all are busy, an invocation waits; Lambda would start one more."""
 
     def __init__(
         self, start: Callable[[], Environment], limit: int, reserved_concurrency: int | None
@@ -42,7 +42,7 @@ class Pool:
         return len(self._all)
 
     def discard_idle(self) -> None:
-        """As Lambda does with what has not been used for some minutes."""
+        """As Lambda does after some idle minutes."""
         with self._lock:
             idle, self._idle = self._idle, []
             self._all.difference_update(idle)

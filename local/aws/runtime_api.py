@@ -1,6 +1,7 @@
-"""The Lambda Runtime API, for one runtime client: it asks for invocations here and answers them.
+"""The Lambda Runtime API for one runtime client, which fetches invocations here and answers them.
 
-What the client says becomes an object in `said`; what it is to be told is given with `hand` and `restore`.
+The client's requests become objects in `reports`. It waits until there is one in `invocations`, or until
+`restored` is set.
 https://docs.aws.amazon.com/lambda/latest/dg/runtimes-api.html
 """
 
@@ -20,7 +21,7 @@ ERROR_TYPE = "Lambda-Runtime-Function-Error-Type"
 
 @dataclass(frozen=True)
 class Ready:
-    """The client has initialised, or has answered, and waits for an invocation."""
+    """The client has initialised or answered, and waits for an invocation."""
 
 
 @dataclass(frozen=True)
@@ -44,7 +45,7 @@ class Answer:
     is_error: bool
 
 
-Said = Ready | ReadyForSnapshot | Failed | Answer
+Report = Ready | ReadyForSnapshot | Failed | Answer
 
 
 @dataclass(frozen=True)
@@ -65,88 +66,70 @@ class Invocation:
         }
 
 
-class RuntimeApi:
+class RuntimeApi(ThreadingHTTPServer):
     """Listens on a free port of loopback until it is closed."""
 
-    def __init__(self) -> None:
-        self.said: queue.SimpleQueue[Said] = queue.SimpleQueue()
-        self._invocations: queue.SimpleQueue[Invocation | None] = queue.SimpleQueue()
-        self._restored = threading.Event()
-        self._server = _Server(self)
-        self.address = f"127.0.0.1:{self._server.server_address[1]}"
-        self._thread = threading.Thread(target=self._server.serve_forever, args=[0.1], daemon=True)
-        self._thread.start()
-
-    def hand(self, invocation: Invocation) -> None:
-        self._invocations.put(invocation)
-
-    def restore(self) -> None:
-        self._restored.set()
-
-    def close(self) -> None:
-        """Lets go of a client that still waits."""
-        self._invocations.put(None)
-        self._restored.set()
-        self._server.shutdown()
-        self._server.server_close()
-        self._thread.join()
-
-    def next(self) -> Invocation | None:
-        self.said.put(Ready())
-        return self._invocations.get()
-
-    def wait_for_restore(self) -> None:
-        self.said.put(ReadyForSnapshot())
-        self._restored.wait()
-
-
-class _Server(ThreadingHTTPServer):
     daemon_threads = True
-    # A thread waits as long as its client does, which may be killed while frozen.
+    # A thread waits as long as its client, which may be killed while frozen.
     block_on_close = False
 
-    def __init__(self, api: RuntimeApi) -> None:
+    def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), _Handler)
-        self.api = api
+        self.reports: queue.SimpleQueue[Report] = queue.SimpleQueue()
+        self.invocations: queue.SimpleQueue[Invocation | None] = queue.SimpleQueue()
+        self.restored = threading.Event()
+        self.address = f"127.0.0.1:{self.server_address[1]}"
+        self._thread = threading.Thread(target=self.serve_forever, args=[0.1], daemon=True)
+        self._thread.start()
+
+    def close(self) -> None:
+        """Releases a client that still waits."""
+        self.invocations.put(None)
+        self.restored.set()
+        self.shutdown()
+        self.server_close()
+        self._thread.join()
 
 
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
-    # Without these two every call waits 40 ms for the client's delayed acknowledgement.
+    # Without these two, every call waits 40 ms for the client's delayed acknowledgement.
     disable_nagle_algorithm = True
     wbufsize = -1
-    server: _Server
+    server: RuntimeApi
 
     def do_GET(self) -> None:
-        api = self.server.api
+        api = self.server
         if self.path == f"{PREFIX}/invocation/next":
-            invocation = api.next()
+            api.reports.put(Ready())
+            invocation = api.invocations.get()
             if invocation is None:
                 self.close_connection = True
             else:
                 self._reply(HTTPStatus.OK, invocation.event, invocation.headers())
         elif self.path == f"{PREFIX}/restore/next":
-            api.wait_for_restore()
+            api.reports.put(ReadyForSnapshot())
+            api.restored.wait()
             self._reply(HTTPStatus.OK)
         else:
             self._reply(HTTPStatus.NOT_FOUND)
 
     def do_POST(self) -> None:
         body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
-        said = self._understand(self.path.removeprefix(PREFIX).strip("/").split("/"), body)
-        if said is None:
+        report = self._parse(self.path.removeprefix(PREFIX).strip("/").split("/"), body)
+        if report is None:
             self._reply(HTTPStatus.NOT_FOUND)
             return
-        too_large = isinstance(said, Answer) and said.payload != body
+        too_large = isinstance(report, Answer) and report.payload != body
         self._reply(HTTPStatus.REQUEST_ENTITY_TOO_LARGE if too_large else HTTPStatus.ACCEPTED)
         self.wfile.flush()
-        self.server.api.said.put(said)
+        self.server.reports.put(report)
 
-    def _understand(self, path: list[str], body: bytes) -> Said | None:
+    def _parse(self, path: list[str], body: bytes) -> Report | None:
         match path:
             case ["init" | "restore", "error"]:
                 error = json.loads(body)
-                # Which phase it was is in the header alone.
+                # Only the header says which phase failed.
                 return Failed({**error, "errorType": self.headers.get(ERROR_TYPE, error.get("errorType"))})
             case ["invocation", request_id, "error"]:
                 return Answer(request_id, body, is_error=True)

@@ -1,4 +1,4 @@
-"""A process that can be frozen, as Lambda does between two invocations, and never outlives this one."""
+"""A process that can be frozen, as on Lambda between two invocations, and that never outlives this one."""
 
 import contextlib
 import os
@@ -9,21 +9,21 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Self
 
-from local.leash import Leashed
+from local.parent_watch import ChildProcess
 
 
 class Sandbox:
-    def __init__(self, child: Leashed, folder: Path) -> None:
+    def __init__(self, child: ChildProcess, folder: Path) -> None:
         self._child = child
         self._folder = folder
 
     @classmethod
     def start(cls, command: Sequence[str], *, env: Mapping[str, str], cwd: Path, log: Path) -> Self:
         folder = Path(tempfile.mkdtemp(prefix="parley-sandbox-"))
-        # The shell tells its process id, which stays that of what it becomes.
-        tell = ["/bin/sh", "-c", 'echo $$ > "$0" && exec "$@"', str(folder / "pid")]
-        child = Leashed.start(
-            [*tell, *command], log=log, env=env, cwd=cwd, stop_with=signal.SIGKILL, grace_s=0
+        # The shell writes its process id, which the command keeps after `exec`.
+        write_pid = ["/bin/sh", "-c", 'echo $$ > "$0" && exec "$@"', str(folder / "pid")]
+        child = ChildProcess.start(
+            [*write_pid, *command], log=log, env=env, cwd=cwd, stop_with=signal.SIGKILL, grace_s=0
         )
         return cls(child, folder)
 
@@ -33,7 +33,7 @@ class Sandbox:
 
     @property
     def pid(self) -> int:
-        """Known once the command has begun to run; OSError before, and after `stop`."""
+        """Raises OSError before the command runs and after `stop`."""
         return int((self._folder / "pid").read_text())
 
     def freeze(self) -> None:
@@ -43,7 +43,7 @@ class Sandbox:
         self._signal(signal.SIGCONT)
 
     def peak_memory_mb(self) -> int | None:
-        """None when it has ended, or this is no Linux."""
+        """None if the process has ended or this is not Linux."""
         with contextlib.suppress(OSError):
             for line in Path(f"/proc/{self.pid}/status").read_text().splitlines():
                 if line.startswith("VmHWM:"):

@@ -1,7 +1,4 @@
-"""What template.yaml says, after SAM's transform and with its parameters filled in.
-
-The transform is AWS's own; the rest is read from its result, as CloudFormation would see it.
-"""
+"""Reads template.yaml as CloudFormation would see it: after SAM's own transform, with parameters filled in."""
 
 import json
 import logging
@@ -10,6 +7,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 ACCOUNT, REGION = "123456789012", "eu-central-1"
@@ -18,7 +16,7 @@ _UPLOADED, _NO_VALUE = "s3://local/", "AWS::NoValue"
 
 @dataclass(frozen=True)
 class Function:
-    """A Lambda function. Its name is its logical id, which `!Ref` gives here."""
+    """A Lambda function. Its name is its logical id."""
 
     name: str
     folder: Path
@@ -46,7 +44,7 @@ class Authorizer:
 
 @dataclass(frozen=True)
 class Route:
-    """`method` is `ANY` for all; `path` is OpenAPI's, or `$default`. No authorizer: public."""
+    """`method` may be `ANY`, `path` may be `$default`. A route without an authorizer is public."""
 
     method: str
     path: str
@@ -83,7 +81,7 @@ class Template:
 
 
 def read_template(file: Path, build: Path, parameters: Mapping[str, str]) -> Template:
-    """`build` is the folder of what local/aws/build.py makes of it."""
+    """`build` is the folder that local/aws/build.py has built into."""
     resources = _resources(file, parameters)
     functions = {
         name: _function(build, name, resources)
@@ -103,11 +101,9 @@ def read_template(file: Path, build: Path, parameters: Mapping[str, str]) -> Tem
 
 
 def _resources(file: Path, parameters: Mapping[str, str]) -> dict[str, Any]:
-    # Imported here: the two take four seconds, which only those who read a template have to wait.
-    from samcli.lib.intrinsic_resolver import (  # noqa: PLC0415
-        intrinsic_property_resolver,
-        intrinsics_symbol_table,
-    )
+    # Imported here because they take four seconds.
+    from samcli.lib.intrinsic_resolver.intrinsic_property_resolver import IntrinsicResolver  # noqa: PLC0415
+    from samcli.lib.intrinsic_resolver.intrinsics_symbol_table import IntrinsicsSymbolTable  # noqa: PLC0415
     from samcli.yamlhelper import yaml_parse  # noqa: PLC0415
     from samtranslator.translator.transform import (  # type: ignore[import-untyped]  # noqa: PLC0415
         transform,
@@ -120,25 +116,18 @@ def _resources(file: Path, parameters: Mapping[str, str]) -> dict[str, Any]:
     values = {**{name: str(of.get("Default", "")) for name, of in declared.items()}, **parameters}
     # The transform asks boto3 for the region.
     os.environ.setdefault("AWS_DEFAULT_REGION", REGION)
-    expanded = transform(template, values, _NoManagedPolicies())
+    expanded = transform(template, values, SimpleNamespace(load=dict))
     # CloudFormation compares text.
     expanded["Conditions"] = json.loads(json.dumps(expanded.get("Conditions", {})), parse_int=str)
     known = {**values, "AWS::Region": REGION, "AWS::AccountId": ACCOUNT, _NO_VALUE: _NO_VALUE}
-    symbols: Any = intrinsics_symbol_table.IntrinsicsSymbolTable
-    resolver: Any = intrinsic_property_resolver.IntrinsicResolver
-    resolved: dict[str, Any] = resolver(expanded, symbols(expanded, known)).resolve_template(True)[
-        "Resources"
-    ]
-    return resolved
-
-
-class _NoManagedPolicies:
-    def load(self) -> dict[str, str]:
-        return {}
+    symbols: Any = IntrinsicsSymbolTable(expanded, known)  # type: ignore[no-untyped-call]
+    resolver: Any = IntrinsicResolver(expanded, symbols)  # type: ignore[no-untyped-call]
+    resources: dict[str, Any] = resolver.resolve_template(True)["Resources"]
+    return resources
 
 
 def _pretend_to_have_uploaded(resources: dict[str, Any]) -> None:
-    """The transform takes code in S3 only; what is built has the logical id's name."""
+    """The transform accepts code in S3 only. Built folders are named after logical ids."""
     for name, resource in resources.items():
         if resource["Type"] == "AWS::Serverless::Function":
             resource["Properties"]["CodeUri"] = _UPLOADED + name
@@ -152,12 +141,11 @@ def _of_type(resources: dict[str, Any], kind: str) -> list[dict[str, Any]]:
 
 def _function(build: Path, name: str, resources: dict[str, Any]) -> Function:
     properties = resources[name]["Properties"]
-    invoke = [
-        config
-        for config in _of_type(resources, "AWS::Lambda::EventInvokeConfig")
-        if config["FunctionName"] == name
-    ]
-    # A layer that is an ARN is somebody else's, and not here.
+    configs = _of_type(resources, "AWS::Lambda::EventInvokeConfig")
+    retries = [each.get("MaximumRetryAttempts", 2) for each in configs if each["FunctionName"] == name]
+    logging_config = properties.get("LoggingConfig", {})
+    variables = properties.get("Environment", {}).get("Variables", {})
+    # A layer given as an ARN is not part of this build.
     layers = [layer["Ref"] for layer in properties.get("Layers", []) if isinstance(layer, dict)]
     reserved = properties.get("ReservedConcurrentExecutions", _NO_VALUE)
     return Function(
@@ -167,15 +155,12 @@ def _function(build: Path, name: str, resources: dict[str, Any]) -> Function:
         handler=properties["Handler"],
         timeout_s=int(properties.get("Timeout", 3)),
         memory_mb=int(properties.get("MemorySize", 128)),
-        variables={
-            variable: str(value)
-            for variable, value in properties.get("Environment", {}).get("Variables", {}).items()
-        },
-        log_format=properties.get("LoggingConfig", {}).get("LogFormat", "Text"),
-        log_level=properties.get("LoggingConfig", {}).get("ApplicationLogLevel", "INFO"),
+        variables={variable: str(value) for variable, value in variables.items()},
+        log_format=logging_config.get("LogFormat", "Text"),
+        log_level=logging_config.get("ApplicationLogLevel", "INFO"),
         snap_start=properties.get("SnapStart", {}).get("ApplyOn") == "PublishedVersions",
         reserved_concurrency=None if reserved == _NO_VALUE else int(reserved),
-        retries=int(invoke[0].get("MaximumRetryAttempts", 2)) if invoke else 2,
+        retries=int(retries[0]) if retries else 2,
     )
 
 
@@ -195,7 +180,7 @@ def _routes(openapi: dict[str, Any]) -> list[Route]:
                     "ANY" if method == "x-amazon-apigateway-any-method" else method.upper(),
                     path.lstrip("/") if path.endswith("$default") else path,
                     _name_in(operation["x-amazon-apigateway-integration"]["uri"]),
-                    # NONE is nobody's name: a name that is missing must not make a route public.
+                    # An unknown name raises KeyError: it must not make a route public.
                     None if authorizer == "NONE" else authorizers[authorizer],
                     tuple(scopes),
                 )
@@ -204,7 +189,7 @@ def _routes(openapi: dict[str, Any]) -> list[Route]:
 
 
 def _cors(configuration: dict[str, Any] | None) -> Cors | None:
-    """OpenAPI spells the names with a small letter, CloudFormation with a capital one."""
+    """OpenAPI writes these names in camelCase, CloudFormation in PascalCase."""
     if not configuration:
         return None
     values = {name[0].lower() + name[1:]: value for name, value in configuration.items()}
@@ -218,6 +203,6 @@ def _cors(configuration: dict[str, Any] | None) -> Cors | None:
 
 
 def _name_in(arn: str) -> str:
-    """The function's name in an ARN that names one, alone or within a longer one."""
+    """The function's name in an ARN, or in a longer one that contains it."""
     found = re.search(r":function:([A-Za-z0-9-_]+)", arn)
     return found[1] if found else arn

@@ -1,7 +1,7 @@
-"""Commands: how a test, or a curious person, makes the model misbehave.
+"""Commands that make the model misbehave, for tests and for people who are curious.
 
-A command is `name` or `name=value`; several are joined by commas. They are read from, each adding to the one
-before:
+A command is `name` or `name=value`, and commas join several. They are read from these places in turn, and later
+ones win:
 
 * the model's name: `offline:slow=2,word=50`;
 * the header `X-Offline-Model: status=503`;
@@ -34,17 +34,18 @@ When:
 """
 
 import re
-from collections.abc import Callable
-from dataclasses import dataclass, replace
-from typing import Any, Literal, get_args
+from typing import Annotated, Any, Literal
+
+from pydantic import BeforeValidator, Field, TypeAdapter, ValidationError
+from pydantic.dataclasses import dataclass
 
 from local.offline_model.prompt import BadRequestError
 
 _IN_NAME = re.compile(r"^offline:(.+)$", re.DOTALL)
 _IN_MESSAGE = re.compile(r"^\s*\[offline:([^\]]*)\]\s*")
 
-Rubbish = Literal["json", "html", "empty", "order"]
-Incomplete = Literal["content_filter", "max_output_tokens"]
+# A flag is given without a value.
+Flag = Annotated[bool, Field(strict=True), BeforeValidator(lambda value: True if value == "" else value)]
 
 
 @dataclass(frozen=True)
@@ -54,82 +55,45 @@ class Commands:
     status: int | None = None
     retry_after: float | None = None
     cut: int | None = None
-    hang: int | None = None
+    hang: Annotated[int | None, BeforeValidator(lambda value: value or 0)] = None
     error: str | None = None
-    rubbish: Rubbish | None = None
+    rubbish: Literal["json", "html", "empty", "order"] | None = None
     context: int | None = None
-    refusal: bool = False
-    incomplete: Incomplete | None = None
+    refusal: Flag = False
+    incomplete: Literal["content_filter", "max_output_tokens"] | None = None
     words: int | None = None
     tool: str | None = None
-    loop: bool = False
+    loop: Flag = False
     arguments: int | None = None
     first: int | None = None
     key: str = ""
 
     @property
     def pace(self) -> "Commands":
-        """These commands without any but the harmless ones."""
+        """Only the commands that slow the answer down."""
         return Commands(slow=self.slow, word=self.word)
+
+
+_COMMANDS = TypeAdapter(Commands)
 
 
 def read_commands(model: str, header: str, message: str) -> Commands:
     in_name, in_message = _IN_NAME.match(model), _IN_MESSAGE.match(message)
-    commands = Commands()
+    given: dict[str, Any] = {}
     for text in (in_name and in_name[1], header, in_message and in_message[1]):
-        commands = replace(commands, **_parse(text or ""))
-    return commands
+        parts = (part.strip().partition("=") for part in (text or "").split(",") if part.strip())
+        given |= {name: value for name, _, value in parts}
+    for name in given:
+        if name not in Commands.__dataclass_fields__:
+            raise BadRequestError(f"The offline model knows no command {name!r}.")
+    try:
+        return _COMMANDS.validate_python(given)
+    except ValidationError as error:
+        name = str(error.errors()[0]["loc"][0])
+        raise BadRequestError(
+            f"The offline model cannot use {given[name]!r} for its command {name!r}."
+        ) from None
 
 
 def without_commands(message: str) -> str:
     return _IN_MESSAGE.sub("", message)
-
-
-def _one_of(choices: Any) -> Callable[[str], str]:
-    def read(value: str) -> str:
-        if value not in get_args(choices):
-            raise ValueError(value)
-        return value
-
-    return read
-
-
-def _flag(value: str) -> bool:
-    if value:
-        raise ValueError(value)
-    return True
-
-
-_READERS: dict[str, Callable[[str], object]] = {
-    "slow": float,
-    "word": float,
-    "status": int,
-    "retry_after": float,
-    "cut": int,
-    "hang": lambda value: int(value or 0),
-    "error": str,
-    "rubbish": _one_of(Rubbish),
-    "context": int,
-    "refusal": _flag,
-    "incomplete": _one_of(Incomplete),
-    "words": int,
-    "tool": str,
-    "loop": _flag,
-    "arguments": int,
-    "first": int,
-    "key": str,
-}
-
-
-def _parse(text: str) -> dict[str, Any]:
-    parts = (part.strip().partition("=") for part in text.split(",") if part.strip())
-    return {name: _read(name, value) for name, _, value in parts}
-
-
-def _read(name: str, value: str) -> object:
-    if name not in _READERS:
-        raise BadRequestError(f"The offline model knows no command {name!r}.")
-    try:
-        return _READERS[name](value)
-    except ValueError:
-        raise BadRequestError(f"The offline model cannot use {value!r} for its command {name!r}.") from None

@@ -64,7 +64,7 @@ class Server:
         [pid] = [
             pid
             for pid, command in self.processes(f"--port {self.port}").items()
-            if "uvicorn" in command and "leash.py" not in command
+            if "uvicorn" in command and "parent_watch.py" not in command
         ]
         os.kill(pid, signal.SIGKILL)
 

@@ -1,14 +1,14 @@
-"""The chart for the README: round trips of a turn, and what it costs in a long conversation."""
+"""The chart for the README: round trips of a turn, and how much more a long conversation costs."""
 
 import math
 from dataclasses import dataclass
 from xml.sax.saxutils import escape
 
-from tests.load.cast import OURS, PEERS
+from tests.load.processes import OURS, PEERS
 from tests.load.table import Row
 
 WIDTH, PANEL, LABELS, BAR, GAP, TOP = 900, 430, 144, 20, 12, 72
-# What the longest bar leaves for its figures.
+# The length of the longest bar, which leaves room for its figures.
 FULL = PANEL - LABELS - 120
 
 STYLE = """
@@ -40,7 +40,7 @@ def chart(rows: list[Row]) -> str:
         for name in (OURS, *PEERS)
     ]
     height = TOP + len(left) * (BAR + GAP) + 8
-    told = "; ".join(
+    described = "; ".join(
         f"{one.name} {one.shown}, grows {other.shown}" for one, other in zip(left, right, strict=True)
     )
     return "\n".join(
@@ -49,7 +49,7 @@ def chart(rows: list[Row]) -> str:
             'aria-labelledby="bench-title bench-text">',
             '<title id="bench-title">What a turn costs the database, by design</title>',
             f'<desc id="bench-text">Round trips of one turn, and growth of bytes and CPU from 10 to 10,000 '
-            f"messages: {escape(told)}.</desc>",
+            f"messages: {escape(described)}.</desc>",
             f"<style>{STYLE}</style>",
             *_panel(
                 16,

@@ -1,4 +1,4 @@
-"""A client of the chat API, as light as can be."""
+"""A minimal client of the chat API."""
 
 import http.client
 import json

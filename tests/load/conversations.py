@@ -2,7 +2,7 @@
 
 INSTRUCTIONS = "You are a helpful assistant in a chat. Answer briefly."
 QUESTION = "What does the harbour master of Port Royal write into the ledger tonight?"
-# Of the same length whatever the conversation's: it is at most 300 words.
+# The same for every conversation: a summary has at most 300 words, however long the conversation is.
 SUMMARY = "The user asks about the ledger of the harbour master, number by number. " * 12
 
 

@@ -4,19 +4,19 @@ import json
 import statistics
 import time
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
-from tests.load.cast import BARE, OURS, PEERS, SMALL, Actor, Cost, peers
 from tests.load.client import Client
 from tests.load.conversations import INSTRUCTIONS, QUESTION
-from tests.load.stage import Stage
+from tests.load.processes import BARE, OURS, PEERS, SMALL, Cost, DesignProcess, Designs, ours_and_peers
+from tests.load.rig import Rig
 from tests.load.table import Row
 
-Cast = dict[str, Actor]
 SHORT, LONG = 10, 10_000
 TOOL_CALLS = 4
 MODEL_DELAY_S = 1.0
-# Long against what a busy machine adds by itself.
+# Long compared with the delays of a busy machine.
 DELAYS_S = (0.0, 0.05, 0.1)
 
 
@@ -24,20 +24,22 @@ def median(values: list[float]) -> float:
     return statistics.median(values)
 
 
-def interleaved(actors: list[Actor], runs: int, measure: Callable[[Actor], Cost]) -> dict[str, list[Cost]]:
-    """Everybody in turn, and again, so that what disturbs the machine disturbs all alike."""
-    costs: dict[str, list[Cost]] = {actor.name: [] for actor in actors}
+def interleaved(
+    designs: list[DesignProcess], runs: int, measure: Callable[[DesignProcess], Cost]
+) -> dict[str, list[Cost]]:
+    """Measure the designs in turn, `runs` times, so that what disturbs the machine disturbs all alike."""
+    costs: dict[str, list[Cost]] = {design.name: [] for design in designs}
     for _ in range(runs):
-        for actor in actors:
-            costs[actor.name].append(measure(actor))
+        for design in designs:
+            costs[design.name].append(measure(design))
     return costs
 
 
-def statements_and_round_trips(actors: Cast, runs: int) -> list[Row]:
-    plain, tools = (
-        interleaved(peers(actors), runs, lambda actor, text=text: actor.fresh_turn(SHORT, text))
-        for text in (QUESTION, _with_tools(TOOL_CALLS))
-    )
+def statements_and_round_trips(designs: Designs, runs: int) -> list[Row]:
+    def costs(text: str) -> dict[str, list[Cost]]:
+        return interleaved(ours_and_peers(designs), runs, lambda design: design.fresh_turn(SHORT, text))
+
+    plain, tools = costs(QUESTION), costs(_with_tools(TOOL_CALLS))
     shown, more, data = {}, {}, {}
     for name in plain:
         statements = median([cost.statements for cost in plain[name]])
@@ -59,46 +61,32 @@ def statements_and_round_trips(actors: Cast, runs: int) -> list[Row]:
     ]
 
 
-def connections_held(actors: Cast, stage: Stage, runs: int) -> list[Row]:
+def connections_held(designs: Designs, rig: Rig, runs: int) -> list[Row]:
     held = {}
-    for actor in peers(actors):
+    for design in ours_and_peers(designs):
         seen = []
         for _ in range(runs):
-            conversation = actor.seeded(SHORT)
-            stage.model.forget()
-            actor.worker.begin("turn", conversation, f"[offline: slow={MODEL_DELAY_S}] {QUESTION}")
-            _wait_for_model(stage)
+            conversation = design.seeded(SHORT)
+            rig.model.forget()
+            design.worker.begin("turn", conversation, f"[offline: slow={MODEL_DELAY_S}] {QUESTION}")
+            _wait_for_model(rig)
             time.sleep(MODEL_DELAY_S / 3)
-            seen.append(stage.busy_connections(actor.database))
-            actor.worker.result()
-        held[actor.name] = max(seen)
+            seen.append(rig.busy_connections(design.database))
+            design.worker.result()
+        held[design.name] = max(seen)
     shown = {name: str(count) for name, count in held.items()}
     return [_row("P2", "database connections held while the model works", "0", shown, held[OURS] == 0, held)]
 
 
-def growth(actors: Cast, runs: int) -> list[Row]:
-    """Of wire bytes and CPU, from a conversation of 10 messages to one of 10,000."""
-    measured = [actors[SMALL], actors[OURS], *(actors[name] for name in PEERS)]
-    # A peer's turn in a long conversation takes seconds, and two messages more make no difference to it.
-    long_ones = {actor.name: actor.seeded(LONG) for actor in measured}
-    short: dict[str, list[Cost]] = {actor.name: [] for actor in measured}
-    long: dict[str, list[Cost]] = {actor.name: [] for actor in measured}
-    for run in range(runs):
-        for actor in measured:
-            mine = actor.name in (OURS, SMALL)
-            if not mine and run >= 2:
-                continue
-            for _ in range(2):
-                short[actor.name].append(actor.fresh_turn(SHORT))
-            if mine:
-                long[actor.name].append(actor.fresh_turn(LONG))
-            else:
-                long[actor.name].append(actor.measure("turn", long_ones[actor.name], QUESTION))
-                actor.stage.model.forget()
+def growth(designs: Designs, runs: int) -> list[Row]:
+    """Wire bytes and CPU of a turn, in a conversation of 10,000 messages against one of 10."""
+    measured = [designs[SMALL], designs[OURS], *(designs[name] for name in PEERS)]
     size, cpu = {}, {}
-    for name in short:
-        size[name] = median([c.wire_bytes for c in long[name]]) / median([c.wire_bytes for c in short[name]])
-        cpu[name] = min(c.cpu for c in long[name]) / min(c.cpu for c in short[name])
+    for design, costs in _short_and_long(measured, runs).items():
+        size[design] = median([c.wire_bytes for c in costs[LONG]]) / median(
+            [c.wire_bytes for c in costs[SHORT]]
+        )
+        cpu[design] = min(c.cpu for c in costs[LONG]) / min(c.cpu for c in costs[SHORT])
     default_size, default_cpu = size.pop(OURS), cpu.pop(OURS)
     size[OURS], cpu[OURS] = size.pop(SMALL), cpu.pop(SMALL)
     return [
@@ -110,16 +98,49 @@ def growth(actors: Cast, runs: int) -> list[Row]:
     ]
 
 
-def cpu_against_bare(actors: Cast, runs: int) -> list[Row]:
-    """With an answer of about 40 words, which we read as a stream, because half of it has to be kept."""
+def _short_and_long(measured: list[DesignProcess], runs: int) -> dict[str, dict[int, list[Cost]]]:
+    """The same number of turns in short and in long conversations, taking turns at going first.
+
+    Everything is seeded beforehand. Seeding 10,000 messages leaves a process with cold caches, which the
+    next turn would pay for; and a minimum of more runs is a lower minimum.
+    """
+    conversations: dict[str, list[tuple[str, str]]] = {}
+    for design in measured:
+        short = [design.seeded(SHORT) for _ in range(_turns(design, runs))]
+        # A peer uses one long conversation: its turns take seconds, and two messages more change nothing.
+        fresh = design.name in (OURS, SMALL)
+        long = [design.seeded(LONG) for _ in short] if fresh else [design.seeded(LONG)] * len(short)
+        conversations[design.name] = list(zip(short, long, strict=True))
+    costs: dict[str, dict[int, list[Cost]]] = {design.name: {SHORT: [], LONG: []} for design in measured}
+    for design in measured:
+        design.fresh_turn(SHORT)
+    for run in range(runs):
+        for design in measured:
+            if run >= len(conversations[design.name]):
+                continue
+            pair = list(zip((SHORT, LONG), conversations[design.name][run], strict=True))
+            for count, conversation in pair if run % 2 else reversed(pair):
+                costs[design.name][count].append(design.measure("turn", conversation, QUESTION))
+                design.rig.model.forget()
+    return costs
+
+
+def _turns(design: DesignProcess, runs: int) -> int:
+    return runs if design.name in (OURS, SMALL) else min(runs, 4)
+
+
+def cpu_against_bare(designs: Designs, runs: int) -> list[Row]:
+    """The answer has about 40 words. We read it as a stream, because a broken-off answer has to be kept."""
     rows = []
     for count in (2, 50):
-        plain: dict[str, list[float]] = {actor.name: [] for actor in [actors[BARE], *peers(actors)]}
+        plain: dict[str, list[float]] = {
+            design.name: [] for design in [designs[BARE], *ours_and_peers(designs)]
+        }
         streamed = []
         for _ in range(runs):
             for name, values in plain.items():
-                values.append(actors[name].fresh_turn(count).cpu)
-            streamed.append(actors[BARE].fresh_turn(count, method="streamed_turn").cpu)
+                values.append(designs[name].fresh_turn(count).cpu)
+            streamed.append(designs[BARE].fresh_turn(count, method="streamed_turn").cpu)
         least = {name: min(values) for name, values in plain.items()}
         bare = least.pop(BARE)
         ratios = {name: value / bare for name, value in least.items()}
@@ -133,17 +154,17 @@ def cpu_against_bare(actors: Cast, runs: int) -> list[Row]:
     return rows
 
 
-def wall_time(actors: Cast, stage: Stage, runs: int) -> list[Row]:
+def wall_time(designs: Designs, rig: Rig, runs: int) -> list[Row]:
     """The slope of a turn's wall time over the injected delay of a round trip."""
-    least: dict[str, dict[float, float]] = {actor.name: {} for actor in peers(actors)}
+    least: dict[str, dict[float, float]] = {design.name: {} for design in ours_and_peers(designs)}
     for _ in range(runs):
         for delay in DELAYS_S:
-            for actor in peers(actors):
-                conversation = actor.seeded(SHORT)
-                stage.proxy.delay_s = delay
-                wall = actor.measure("turn", conversation, QUESTION).wall
-                stage.proxy.delay_s = 0
-                least[actor.name][delay] = min(wall, least[actor.name].get(delay, wall))
+            for design in ours_and_peers(designs):
+                conversation = design.seeded(SHORT)
+                rig.proxy.delay_s = delay
+                wall = design.measure("turn", conversation, QUESTION).wall
+                rig.proxy.delay_s = 0
+                least[design.name][delay] = min(wall, least[design.name].get(delay, wall))
     slopes = {
         name: statistics.linear_regression(list(walls), list(walls.values())).slope
         for name, walls in least.items()
@@ -153,32 +174,32 @@ def wall_time(actors: Cast, stage: Stage, runs: int) -> list[Row]:
     return [_row("P7", "wall time with d added to each round trip", "base + 2d", shown, met, slopes)]
 
 
-def first_token(client: Client, stage: Stage, actor: Actor, runs: int) -> list[Row]:
-    """How long after the model's first token ours is with the client, over HTTP under uvicorn."""
+def first_token(client: Client, rig: Rig, design: DesignProcess, runs: int) -> list[Row]:
+    """How long after the model's first token the client gets it, over HTTP under uvicorn."""
     delay = 0.3
     late = []
     for _ in range(runs):
-        conversation = actor.seeded(SHORT)
-        stage.model.forget()
+        conversation = design.seeded(SHORT)
+        rig.model.forget()
         seen = client.first_token_at(conversation, f"[offline: slow={delay}] {QUESTION}")
-        asked = stage.model.log()[0]["at"]
+        asked = rig.model.log()[0]["at"]
         late.append((seen - asked - delay) * 1000)
     value = median(late)
     met = value <= 50
     return [Row("P7", "first token after the model's", "≤ 50 ms", f"{value:.0f} ms", met, data={"ms": late})]
 
 
-def new_connection(actors: Cast, runs: int) -> list[Row]:
-    """The first connection of an engine, apart from the statement that asked for it."""
+def new_connection(designs: Designs, runs: int) -> list[Row]:
+    """An engine's first connection, without the cost of the statement that opened it."""
     trips, probes, cpu = {}, {}, {}
-    for actor in peers(actors):
+    for design in ours_and_peers(designs):
         first, again = [], []
         for _ in range(runs):
-            actor.worker.call("engine")
-            first.append(actor.measure("connect"))
-            again.append(actor.measure("connect"))
-            actor.worker.call("disconnect")
-        name = actor.name
+            design.worker.call("engine")
+            first.append(design.measure("connect"))
+            again.append(design.measure("connect"))
+            design.worker.call("disconnect")
+        name = design.name
         trips[name] = median([c.round_trips for c in first]) - median([c.round_trips for c in again])
         executed = (median([sum(c.executed.values()) for c in costs]) for costs in (first, again))
         probes[name] = next(executed) - next(executed)
@@ -192,25 +213,23 @@ def new_connection(actors: Cast, runs: int) -> list[Row]:
     ]
 
 
-def stable_prefix(actors: Cast, client: Client, served: Actor, stage: Stage, turns: int) -> list[Row]:
+def stable_prefix(designs: Designs, client: Client, served: DesignProcess, rig: Rig, turns: int) -> list[Row]:
     """The share of turns whose request begins with at least 0.9 of the request before it."""
-    shares = {OURS: _prefix_share(stage, turns, served.seeded(2), client.say)}
+    shares = {OURS: _prefix_share(rig, turns, served.seeded(2), client.say)}
     for name in PEERS:
-        worker = actors[name].worker
-        shares[name] = _prefix_share(
-            stage, turns, actors[name].seeded(2), lambda where, text, w=worker: w.call("turn", where, text)
-        )
+        turn = partial(designs[name].worker.call, "turn")
+        shares[name] = _prefix_share(rig, turns, designs[name].seeded(2), turn)
     shown = {name: f"{share:.1%}" for name, share in shares.items()}
     return [_row("P9", f"stable prefix over {turns} turns", "≥ 90 %", shown, shares[OURS] >= 0.9, shares)]
 
 
-def _prefix_share(stage: Stage, turns: int, conversation: str, say: Callable[[str, str], Any]) -> float:
+def _prefix_share(rig: Rig, turns: int, conversation: str, say: Callable[[str, str], Any]) -> float:
     stable, previous = 0, ""
     for number in range(turns + 1):
-        stage.model.forget()
+        rig.model.forget()
         say(conversation, f"On page {number:05}: {QUESTION}")
         # Follow-ups have instructions of their own.
-        bodies = [asked["body"] for asked in stage.model.log()]
+        bodies = [asked["body"] for asked in rig.model.log()]
         [request] = [_wire(body) for body in bodies if body["instructions"] == INSTRUCTIONS]
         if previous:
             common = next(
@@ -223,7 +242,7 @@ def _prefix_share(stage: Stage, turns: int, conversation: str, say: Callable[[st
 
 
 def _wire(body: dict[str, Any]) -> str:
-    """In the order in which a prompt is made of it, without the brackets that a longer one has elsewhere."""
+    """The request in prompt order, without the closing bracket, which moves as the prompt grows."""
     return json.dumps([body.get("tools"), body["instructions"], *body["input"]])[:-1]
 
 
@@ -231,9 +250,9 @@ def _with_tools(calls: int) -> str:
     return " and ".join('use the tool page_count with {"book": "ledger"}' for _ in range(calls))
 
 
-def _wait_for_model(stage: Stage) -> None:
+def _wait_for_model(rig: Rig) -> None:
     deadline = time.monotonic() + 30
-    while not stage.model.log():
+    while not rig.model.log():
         if time.monotonic() > deadline:
             raise TimeoutError("the model was not asked")
         time.sleep(0.01)

@@ -1,4 +1,4 @@
-"""Counts what clients execute in PostgreSQL, from the protocol itself: every driver is counted alike."""
+"""Counts what clients execute in PostgreSQL by reading the protocol, so that every driver is counted alike."""
 
 import re
 import socket
@@ -16,7 +16,7 @@ _SETTING = re.compile(r"\s*(set\b|select (pg_catalog\.)?set_config\()", re.I)
 
 
 def kind(sql: str) -> Kind:
-    """`transaction`: control of one; `setting`: of the session or the transaction; else `statement`."""
+    """`transaction` for begin, commit and the like; `setting` for SET and set_config; else `statement`."""
     if _TRANSACTION.match(sql):
         return "transaction"
     return "setting" if _SETTING.match(sql) else "statement"
@@ -24,7 +24,7 @@ def kind(sql: str) -> Kind:
 
 @dataclass
 class Conversation:
-    """What one client says on one connection; executions are added to `executed`."""
+    """What one client sends on one connection. Executions are added to `executed`."""
 
     executed: Counter[Kind]
     _buffer: bytearray = field(default_factory=bytearray)
@@ -38,7 +38,8 @@ class Conversation:
             self._read(*message)
 
     def _next(self) -> tuple[bytes, bytes] | None:
-        head = 1 if self._started else 0  # the messages before the start-up have no type
+        # Messages before the start-up message have no type byte.
+        head = 1 if self._started else 0
         if len(self._buffer) < head + 4:
             return None
         (length,) = struct.unpack_from("!i", self._buffer, head)
@@ -53,8 +54,8 @@ class Conversation:
             case b"":
                 self._started = struct.unpack_from("!i", body)[0] != _SSL_REQUEST
             case b"P":
-                statement, sql, _ = body.split(b"\0", 2)
-                self._prepared[statement] = sql.decode()
+                statement, text, _ = body.split(b"\0", 2)
+                self._prepared[statement] = text.decode()
             case b"B":
                 portal, statement, _ = body.split(b"\0", 2)
                 self._portals[portal] = self._prepared.get(statement, "")
@@ -65,8 +66,8 @@ class Conversation:
                     self.executed[kind(sql)] += 1
 
 
-class _Overheard:
-    """A client's socket of which everything received is told to `conversation` as well."""
+class _ReadSocket:
+    """A client's socket. What it receives is also fed to `conversation`."""
 
     def __init__(self, client: socket.socket, conversation: Conversation) -> None:
         self._client = client
@@ -88,4 +89,5 @@ class CountingProxy(Proxy):
     executed: Counter[Kind] = field(default_factory=Counter)
 
     def _upwards(self, client: Any, server: socket.socket, answering: list[bool]) -> None:
-        super()._upwards(_Overheard(client, Conversation(self.executed)), server, answering)
+        observed: Any = _ReadSocket(client, Conversation(self.executed))
+        super()._upwards(observed, server, answering)

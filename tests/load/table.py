@@ -1,14 +1,14 @@
-"""The results: rows of a table, each a figure of ours beside its goal and beside the peers'."""
+"""The results: a table whose rows compare one of our figures with its goal and with the peers' figures."""
 
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from tests.load.cast import PEERS
+from tests.load.processes import PEERS
 
 
 @dataclass
 class Row:
-    """`met` is None where the figure is for information. Values are as shown, `data` has them as numbers."""
+    """`met` is None where the figure has no goal. Values are as shown; `data` has them as numbers."""
 
     id: str
     figure: str

@@ -1,6 +1,6 @@
-"""A design in a process of its own, so that the CPU time of that process is the design's and nobody else's.
+"""Runs one design in its own process, so that the CPU time of that process is the design's alone.
 
-python -m tests.load.worker DESIGN takes one JSON line a call on its standard input and answers with one.
+`python -m tests.load.worker DESIGN OPTIONS` reads one JSON line per call and answers with one.
 """
 
 import importlib
@@ -9,12 +9,11 @@ import os
 import subprocess
 import sys
 import time
-from types import TracebackType
 from typing import Any, Self
 
 
 class Worker:
-    """The starter's end: `worker.call("turn", …)` is a method of the design, with what it cost."""
+    """The parent's side: `worker.call("turn", …)` calls a method of the design and returns what it cost."""
 
     def __init__(self, design: str, **options: Any) -> None:
         self.design = design
@@ -42,9 +41,7 @@ class Worker:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         assert self._process.stdin
         self._process.stdin.close()
         try:
@@ -54,7 +51,7 @@ class Worker:
 
 
 def main() -> None:
-    # What a library prints must not come between the answers.
+    # Anything that a library prints goes to stderr, so that it cannot mix with the answers.
     answers = os.fdopen(os.dup(1), "w", buffering=1)
     os.dup2(2, 1)
     name, options = sys.argv[1:]
@@ -65,7 +62,7 @@ def main() -> None:
         result = getattr(design, method)(*arguments)
         cpu, wall = time.process_time() - cpu, time.perf_counter() - wall
         answers.write(json.dumps({"cpu": cpu, "wall": wall, "result": result}) + "\n")
-    # The design's event loop, pools and servers are not worth an orderly end.
+    # Skip the orderly end of the design's event loop, pools and servers.
     os._exit(0)
 
 

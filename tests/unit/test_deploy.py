@@ -12,7 +12,7 @@ import pytest
 from moto import mock_aws
 
 from local.aws.deploy import Deployment, main
-from local.progress import Problem
+from local.progress import Problem, exit_code
 from tests.stack import ROOT, source
 
 SETTINGS = """
@@ -103,7 +103,7 @@ def test_a_stage_that_is_not_described_is_refused(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(sys, "argv", ["deploy", "--stage", "nowhere", "--dry"])
-    assert main() == 1
+    assert exit_code(main) == 1
     assert "samconfig.toml has no [nowhere.deploy.parameters]" in capsys.readouterr().err
 
 

@@ -4,10 +4,8 @@ from pathlib import Path
 import httpx
 import jwt
 import pytest
-from starlette.types import ASGIApp
 
-from local.issuer import Issuer
-from local.serving import serve_in_thread
+from local.issuer import Issuer, serve_issuer
 
 
 @pytest.fixture
@@ -16,16 +14,11 @@ def key_file(tmp_path: Path) -> Path:
 
 
 def test_a_token_verifies_with_the_key_found_through_discovery(key_file: Path) -> None:
-    issuers: list[Issuer] = []
-
-    def make_app(url: str) -> ASGIApp:
-        issuers.append(Issuer(url, key_file))
-        return issuers[0].app()
-
-    with serve_in_thread(make_app) as url:
+    with serve_issuer(key_file) as issuer:
+        url = issuer.url
         discovery = httpx.get(f"{url}/.well-known/openid-configuration").json()
         [key] = httpx.get(discovery["jwks_uri"]).json()["keys"]
-    token = issuers[0].mint("alice", email="a@b.example")
+    token = issuer.mint("alice", email="a@b.example")
     assert discovery["issuer"] == url
     assert discovery["id_token_signing_alg_values_supported"] == ["RS256"]
     assert jwt.get_unverified_header(token) == {"alg": "RS256", "typ": "JWT", "kid": key["kid"]}

@@ -9,7 +9,7 @@ import httpx
 import pytest
 
 from local import supervisor
-from local.leash import Leashed
+from local.parent_watch import ChildProcess
 from local.ports import free_port
 from local.progress import Problem
 from local.supervisor import Service, Supervisor
@@ -17,7 +17,7 @@ from local.supervisor import Service, Supervisor
 ANSWER = "print('listening', flush=True); HTTPServer(('127.0.0.1', PORT), Pid).serve_forever()"
 
 
-def service(tmp_path: Path, body: str, *, starts_again: bool = False) -> Service:
+def service(tmp_path: Path, body: str, *, restarts: bool = False) -> Service:
     """A little server that answers with its process id."""
     port = free_port()
     script = f"""
@@ -37,7 +37,7 @@ class Pid(BaseHTTPRequestHandler):
         os.environ,
         tmp_path,
         [f"http://127.0.0.1:{port}/"],
-        starts_again=starts_again,
+        restarts=restarts,
     )
 
 
@@ -94,7 +94,7 @@ def test_what_does_not_want_to_stop_is_killed(tmp_path: Path) -> None:
     script = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print(1, flush=True)"
     script += "; time.sleep(60)"
     log = tmp_path / "log"
-    child = Leashed.start([sys.executable, "-c", script], log=log, grace_s=0.2)
+    child = ChildProcess.start([sys.executable, "-c", script], log=log, grace_s=0.2)
     eventually(lambda: "1" in log.read_text())
     child.stop()
     assert child.wait() == 128 + signal.SIGKILL
@@ -111,7 +111,7 @@ def test_a_service_that_does_not_start_is_told_with_its_last_words(tmp_path: Pat
 
 def test_a_service_killed_is_started_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(supervisor, "STABLE_AFTER_S", 0)
-    little = service(tmp_path, ANSWER, starts_again=True)
+    little = service(tmp_path, ANSWER, restarts=True)
     with Supervisor(tmp_path) as running:
         running.start(little)
         first = pid_of(little)
@@ -122,7 +122,7 @@ def test_a_service_killed_is_started_again(tmp_path: Path, monkeypatch: pytest.M
 
 
 def test_a_service_that_dies_at_once_is_not_started_for_ever(tmp_path: Path) -> None:
-    little = service(tmp_path, ANSWER, starts_again=True)
+    little = service(tmp_path, ANSWER, restarts=True)
     with Supervisor(tmp_path) as running:
         running.start(little)
         os.kill(pid_of(little), signal.SIGKILL)

@@ -1,4 +1,4 @@
-"""The Agents SDK's own way to keep a conversation: SQLAlchemySession on asyncpg, its engine warm."""
+"""The Agents SDK's own storage of a conversation: SQLAlchemySession on asyncpg, with a warm engine."""
 
 import asyncio
 import json

@@ -1,4 +1,4 @@
-"""No design at all: `Runner.run` with the history at hand, and nothing stored."""
+"""No design at all: `Runner.run` with the history in memory. Nothing is stored."""
 
 import asyncio
 from typing import Any

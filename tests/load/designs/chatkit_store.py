@@ -1,4 +1,4 @@
-"""chatkit-python with a straightforward Store on psycopg's pool: a jsonb row a thread and a row an item."""
+"""chatkit-python with a simple Store on psycopg's pool: one jsonb row per thread and one per item."""
 
 import asyncio
 import json
@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import psycopg
-from agents import Runner
+from agents import Agent, Runner
 from chatkit.agents import AgentContext, simple_to_agent_input, stream_agent_response
 from chatkit.server import ChatKitServer, StreamingResult
 from chatkit.store import NotFoundError, Store
@@ -27,7 +27,7 @@ SCHEMA = """
     create index on items (thread_id, seq);
 """
 ITEM: TypeAdapter[Any] = TypeAdapter(ThreadItem)
-# What the documentation's examples hand to the model.
+# The window that the documentation's examples give to the model.
 WINDOW = 20
 
 
@@ -118,13 +118,9 @@ class Server(ChatKitServer[None]):
         page = await self.store.load_thread_items(thread.id, None, WINDOW, "desc", context)
         items = await simple_to_agent_input(page.data[::-1])
         agent_context = AgentContext(thread=thread, store=self.store, request_context=context)
-        # Its own context type stays with its own agent: the shared one has none.
-        result = Runner.run_streamed(
-            self._agent,
-            items,
-            context=agent_context,  # type: ignore[arg-type]
-            run_config=self._config,
-        )
+        # The shared agent declares no context type.
+        agent: Agent[Any] = self._agent
+        result = Runner.run_streamed(agent, items, context=agent_context, run_config=self._config)
         async for event in stream_agent_response(agent_context, result):
             yield event
 

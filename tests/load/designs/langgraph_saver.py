@@ -1,4 +1,4 @@
-"""LangGraph with its PostgresSaver, as its documentation has it; the model node asks the offline model."""
+"""LangGraph with its PostgresSaver, as in its documentation. The model node calls the offline model."""
 
 import operator
 from typing import Annotated, Any, TypedDict
@@ -47,7 +47,7 @@ class Design:
         self._graph = builder.compile(saver)
 
     def seed(self, conversation: str, count: int) -> None:
-        # Its blobs are its own business, so it writes them itself: one checkpoint that holds it all.
+        # LangGraph writes its own blobs: one checkpoint that holds all messages.
         pairs = zip(roles(count), messages(count), strict=True)
         items = [{"role": role, "content": content} for role, content in pairs]
         self._graph.update_state(_config(conversation), {"messages": items}, as_node="model")
@@ -61,7 +61,7 @@ class Design:
         self._probe: psycopg.Connection | None = None
 
     def connect(self) -> None:
-        # As from_conn_string does.
+        # The same options as from_conn_string.
         self._probe = self._probe or psycopg.connect(self._url, autocommit=True, prepare_threshold=0)
         self._probe.execute("select 1")
 

@@ -16,6 +16,9 @@ from parley.services.history import estimate_tokens
 from tests.load.conversations import SUMMARY, messages, roles
 from tests.load.designs.agent import MODEL, make_agent
 
+# The handler ignores it.
+CONTEXT: Any = None
+
 
 def make_settings(
     url: str, model_url: str, issuer_url: str, history_tokens: int | None = None, **_: Any
@@ -48,7 +51,7 @@ class Design:
 
     def turn(self, conversation: str, text: str) -> str:
         body = {"message": text, "conversation_id": conversation}
-        reply = self._handler(gateway_event(self._user, self._token, body), None)
+        reply = self._handler(gateway_event(self._user, self._token, body), CONTEXT)
         if reply["statusCode"] != 200:
             raise RuntimeError(reply["body"])
         return str(json.loads(reply["body"])["response"])
@@ -86,7 +89,7 @@ def gateway_event(user: str, token: str, body: dict[str, Any]) -> dict[str, Any]
 
 
 def seed(url: str, user: str, conversation: str, count: int, history_tokens: int) -> None:
-    """A conversation as its follow-ups leave it: with a title, and folded once its window was full."""
+    """A conversation as its follow-ups leave it: titled, and summarised once its window was full."""
     contents = messages(count)
     tokens = [estimate_tokens(content) for content in contents]
     window = _window(tokens, history_tokens)
@@ -114,7 +117,7 @@ def seed(url: str, user: str, conversation: str, count: int, history_tokens: int
 
 
 def _window(tokens: list[int], history_tokens: int) -> int:
-    """Where the window starts: at 0, or where it holds half of its tokens, as after a fold."""
+    """The `seq` that the window starts at: 0, or the one that leaves it half full, as after a summary."""
     if sum(tokens) <= history_tokens:
         return 0
     kept = 0

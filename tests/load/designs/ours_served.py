@@ -1,4 +1,4 @@
-"""Parley as the streaming door has it: the same app under uvicorn, asked over real HTTP from outside."""
+"""Parley as the streaming function runs it: the same app under uvicorn, called over HTTP from outside."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""The way of tutorials: SQLModel on stock pg8000, every row of the history, one session around the model."""
+"""What tutorials show: SQLModel on stock pg8000, the whole history read, one session held around the model."""
 
 import asyncio
 from typing import Any

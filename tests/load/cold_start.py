@@ -1,4 +1,4 @@
-"""The start of an environment: the built functions in fresh processes, beside what `sam build` makes."""
+"""Cold starts: the built functions in fresh processes, compared with what `sam build` alone would make."""
 
 import os
 import platform
@@ -13,19 +13,19 @@ from local.issuer import JWKS_PATH
 from tests.built import Cost, Function
 from tests.load.conversations import QUESTION
 from tests.load.designs.ours import gateway_event
-from tests.load.stage import USER, Stage
+from tests.load.rig import USER, Rig
 from tests.load.table import Row
 
 CHAT, LIGHT = "ChatFunction", "ConversationsFunction"
-# In plain packaging nothing keeps the Agents SDK from importing the MCP SDK.
+# In plain packaging nothing stops the Agents SDK from importing the MCP SDK.
 PLAIN_FIRST = "import agents"
 STEADY = slice(5, None)
-# Priming is told apart: it is what the first turn would cost, not import.
+# Priming is measured separately: it is work of the first turn, done early.
 UNPRIMED = "import parley.priming; parley.priming.prime = lambda app: None"
 
 
 @dataclass(frozen=True)
-class Artefact:
+class BuiltFunctions:
     folder: Path
     plain: Path
     python: str
@@ -39,8 +39,8 @@ class Artefact:
             return function.start.cpu
 
 
-def artefact(folder: Path, stage: Stage) -> Artefact:
-    """For Lambda's Python where this machine has one and runs Linux, else for this Python."""
+def build_functions(folder: Path, rig: Rig) -> BuiltFunctions:
+    """Built for Lambda's Python if this is a Linux machine that has it, else for the running Python."""
     target, python = Target.here(), sys.executable
     lambdas = find_python(LAMBDA_PYTHON)
     machines = {machine: architecture for architecture, machine in MACHINES.items()}
@@ -49,22 +49,22 @@ def artefact(folder: Path, stage: Stage) -> Artefact:
     built, plain = folder / "built", folder / "plain"
     build(built, target)
     shutil.copytree(built, plain, ignore=shutil.ignore_patterns("__pycache__"))
-    return Artefact(built, plain, python, _settings(stage))
+    return BuiltFunctions(built, plain, python, _settings(rig))
 
 
-def _settings(stage: Stage) -> dict[str, str]:
+def _settings(rig: Rig) -> dict[str, str]:
     return {
-        "DATABASE_URL": stage.postgres.app_url,
-        "JWT_ISSUER": stage.issuer_url,
-        "JWT_JWKS_URL": f"{stage.issuer_url}{JWKS_PATH}",
+        "DATABASE_URL": rig.postgres.app_url,
+        "JWT_ISSUER": rig.issuer_url,
+        "JWT_JWKS_URL": f"{rig.issuer_url}{JWKS_PATH}",
         "OPENAI_API_KEY": "offline",
-        "OPENAI_BASE_URL": f"{stage.model.url}/v1",
+        "OPENAI_BASE_URL": f"{rig.model.url}/v1",
         "OPENAI_MODEL": "offline",
         "LOG_LEVEL": "ERROR",
     }
 
 
-def imports(built: Artefact, runs: int) -> list[Row]:
+def imports(built: BuiltFunctions, runs: int) -> list[Row]:
     """CPU to import a function and make its app, against the chat function in plain packaging."""
     least: dict[str, float] = {}
     for _ in range(runs):
@@ -92,11 +92,11 @@ def imports(built: Artefact, runs: int) -> list[Row]:
     ]
 
 
-def first_turn(built: Artefact, stage: Stage, runs: int) -> list[Row]:
+def first_turn(built: BuiltFunctions, rig: Rig, runs: int) -> list[Row]:
     firsts, steady, imported = [], [], 0
     for _ in range(runs):
         with built.start(CHAT) as chat:
-            costs = [_turn(chat, stage) for _ in range(20)]
+            costs = [_turn(chat, rig) for _ in range(20)]
         firsts.append(costs[0].cpu)
         steady.append(statistics.median(cost.cpu for cost in costs[STEADY]))
         imported = max(imported, len(costs[0].imported))
@@ -115,11 +115,11 @@ def first_turn(built: Artefact, stage: Stage, runs: int) -> list[Row]:
     ]
 
 
-def size(built: Artefact, stage: Stage) -> list[Row]:
+def size(built: BuiltFunctions, rig: Rig) -> list[Row]:
     parts = [built.folder / name for name in (CHAT, "DependenciesLayer", "ParleyLayer")]
     unzipped = sum(_bytes(part) for part in parts) / 1_048_576
     with built.start(CHAT) as chat:
-        rss = [_turn(chat, stage) for _ in range(20)][-1].rss_mb
+        rss = [_turn(chat, rig) for _ in range(20)][-1].rss_mb
     return [
         Row("P11", "unzipped package with byte code", "≤ 200 MB", f"{unzipped:.0f} MB", unzipped <= 200),
         Row(
@@ -128,8 +128,8 @@ def size(built: Artefact, stage: Stage) -> list[Row]:
     ]
 
 
-def _turn(chat: Function, stage: Stage) -> Cost:
-    cost = chat.invoke(gateway_event(USER, stage.token, {"message": QUESTION}))
+def _turn(chat: Function, rig: Rig) -> Cost:
+    cost = chat.invoke(gateway_event(USER, rig.token, {"message": QUESTION}))
     if cost.reply["statusCode"] != 200:
         raise RuntimeError(cost.reply["body"])
     return cost

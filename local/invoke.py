@@ -1,8 +1,8 @@
-"""`make invoke EVENT=tests/events/chat.json`: one invocation of a built function, cold and on its own.
+"""`make invoke EVENT=tests/events/chat.json`: one invocation of a built function in a new environment.
 
-PostgreSQL, the issuer and the offline model are real and only for this; their data stay in .parley/invoke, so
+PostgreSQL, the issuer and the offline model are started for this alone. Their data stays in .parley/invoke, so
 that a second invocation finds the conversation of the first. In the event, `${TOKEN}` becomes a token for the
-user alice, and `${CONVERSATION_ID}` the conversation of hers that changed last.
+user alice, and `${CONVERSATION_ID}` the latest conversation of hers.
 """
 
 import argparse
@@ -22,10 +22,9 @@ from local.aws.deployment import Deployment, Settings, deploy, runtime_here
 from local.aws.gateway import parameters
 from local.aws.template import read_template
 from local.environment import read_env_file
-from local.issuer import Issuer
+from local.issuer import Issuer, serve_issuer
 from local.postgres import Postgres
-from local.progress import Problem, step, tell
-from local.serving import serve_in_thread
+from local.progress import Problem, exit_code, step
 from local.state import State
 
 USER = "alice"
@@ -33,28 +32,16 @@ NO_CONVERSATION = "00000000-0000-0000-0000-000000000000"
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(prog="python -m local.aws.invoke", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m local.invoke", description=__doc__)
     parser.add_argument("event", type=Path, help="a JSON file, such as tests/events/chat.json")
-    parser.add_argument(
-        "--function", help="a function of template.yaml; by default the one named as the file"
-    )
+    parser.add_argument("--function", help="a function of template.yaml (default: named like the file)")
     options = parser.parse_args()
-    try:
-        return invoke(options.event, options.function)
-    except Problem as problem:
-        tell(problem)
-    except KeyboardInterrupt:
-        return 130
-    return 1
-
-
-def invoke(file: Path, name: str | None) -> int:
-    text = _read(file)
+    text = _read(options.event)
     state = State(services.ROOT / ".parley" / "invoke")
-    with state.lock(), _parts(state) as (postgres, issuer, model_url):
+    with state.lock(), _services(state) as (postgres, issuer, model_url):
         build(state.built, Target.here())
         template = read_template(TEMPLATE, state.built, parameters(issuer.url))
-        function = _function_named(name or file.stem, list(template.functions))
+        function = _function_named(options.function or options.event.stem, list(template.functions))
         event = text.replace("${TOKEN}", issuer.mint(USER))
         event = event.replace("${CONVERSATION_ID}", _latest_conversation(postgres))
         secret = {
@@ -68,7 +55,7 @@ def invoke(file: Path, name: str | None) -> int:
 
 
 def _invoke(deployment: Deployment, name: str, event: bytes) -> int:
-    """Prints what comes of it. The code of the command: 1 when the function failed."""
+    """Prints the log and the result. Returns 1 if the function failed."""
     print(f"  {name} is started and invoked", flush=True)
     try:
         outcome = deployment.submit(name, event).result()
@@ -79,20 +66,14 @@ def _invoke(deployment: Deployment, name: str, event: bytes) -> int:
 
 
 @contextmanager
-def _parts(state: State) -> Iterator[tuple[Postgres, Issuer, str]]:
+def _services(state: State) -> Iterator[tuple[Postgres, Issuer, str]]:
     env = services.base_environment(read_env_file(services.ROOT / ".env"))
-    issuers: list[Issuer] = []
-
-    def make_issuer(url: str) -> Any:
-        issuers.append(Issuer(url, state.issuer_key))
-        return issuers[0].app()
-
     with step("PostgreSQL"):
         postgres = Postgres.start(state.data / "postgres", durable=False)
-    with postgres, offline_model.serve() as model_url, serve_in_thread(make_issuer):
+    with postgres, offline_model.serve() as model_url, serve_issuer(state.issuer_key) as issuer:
         with step("Tables of the API"):
             services.migrate_api(env, postgres)
-        yield postgres, issuers[0], model_url
+        yield postgres, issuer, model_url
 
 
 def _function_named(name: str, functions: list[str]) -> str:
@@ -124,7 +105,7 @@ def _latest_conversation(postgres: Postgres) -> str:
 
 
 def _readable(payload: bytes) -> str:
-    """The result; a body that is JSON is shown as what it says."""
+    """The result, with a JSON body decoded."""
     result = json.loads(payload)
     if isinstance(result, dict) and isinstance(result.get("body"), str):
         with suppress(ValueError):
@@ -133,4 +114,4 @@ def _readable(payload: bytes) -> str:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(exit_code(main))

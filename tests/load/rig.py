@@ -1,4 +1,4 @@
-"""What every design runs on: PostgreSQL behind a counting proxy, the offline model, an issuer of tokens."""
+"""What every design runs on: PostgreSQL behind a counting proxy, the offline model and a token issuer."""
 
 import contextlib
 import json
@@ -14,11 +14,10 @@ from urllib.parse import urlsplit
 
 import psycopg
 
-from local.issuer import Issuer
-from local.leash import Leashed
+from local.issuer import serve_issuer
+from local.parent_watch import ChildProcess
 from local.ports import free_port
 from local.postgres import Postgres
-from local.serving import serve_in_thread
 from parley import migrate
 from tests.load.statements import CountingProxy
 
@@ -27,7 +26,7 @@ USER = "bench"
 
 @dataclass
 class Model:
-    """The offline model in a process of its own, so that its work is nobody else's."""
+    """The offline model, in its own process so that its CPU time is not counted as a design's."""
 
     url: str
 
@@ -40,7 +39,7 @@ class Model:
 
 
 @dataclass
-class Stage:
+class Rig:
     postgres: Postgres
     proxy: CountingProxy
     proxy_port: int
@@ -59,7 +58,7 @@ class Stage:
             connection.execute(f"create database {name}")
 
     def busy_connections(self, database: str) -> int:
-        """How many server connections are in use: what a pooler could give to nobody else."""
+        """How many server connections are in use, so that a pooler could not hand them to another client."""
         with psycopg.connect(self.postgres.owner_url) as connection:
             row = connection.execute(
                 "select count(*) from pg_stat_activity where datname = %s and state <> 'idle' "
@@ -70,29 +69,22 @@ class Stage:
 
 
 @contextlib.contextmanager
-def stage(folder: Path) -> Iterator[Stage]:
+def start_rig(folder: Path) -> Iterator[Rig]:
     with contextlib.ExitStack() as stack:
         postgres = stack.enter_context(Postgres.start(folder / "postgres", durable=False))
         migrate.upgrade(postgres.owner_url, postgres.app_url)
         proxy = CountingProxy(("127.0.0.1", postgres.port))
         port = stack.enter_context(proxy.listen())
         model = stack.enter_context(_offline_model(folder))
-        issuers: list[Issuer] = []
-
-        def make_issuer(url: str) -> Any:
-            issuers.append(Issuer(url, folder / "issuer.pem"))
-            return issuers[0].app()
-
-        issuer_url = stack.enter_context(serve_in_thread(make_issuer))
-        token = issuers[0].mint(USER, ttl=3_600)
-        yield Stage(postgres, proxy, port, model, issuer_url, token)
+        issuer = stack.enter_context(serve_issuer(folder / "issuer.pem"))
+        yield Rig(postgres, proxy, port, model, issuer.url, issuer.mint(USER, ttl=3_600))
 
 
 @contextlib.contextmanager
 def _offline_model(folder: Path) -> Iterator[Model]:
     port = free_port()
     command = [sys.executable, "-m", "local.offline_model", "--port", str(port), "--word-delay-ms", "0"]
-    process = Leashed.start(command, log=folder / "offline_model.log")
+    process = ChildProcess.start(command, log=folder / "offline_model.log")
     try:
         deadline = time.monotonic() + 30
         while True:

@@ -1,12 +1,11 @@
 """Runs a command that never outlives the process that started it.
 
-The starter holds the writing end of the standard input of this script. When it closes that end, or dies in
-whatever way, the command's process group gets a signal and, if it is still there some seconds later, SIGKILL.
-A parent-death signal would do without this process, but it exists on Linux only, fires when the starting
-*thread* ends, and is forgotten when the command changes its user.
+The parent holds the writing end of this script's standard input. When the parent closes it, or dies, the
+command's process group gets a signal and, if it is still there some seconds later, SIGKILL. A parent-death
+signal alone would not do: it exists on Linux only, fires when the starting *thread* ends, and is lost when the
+command changes its user.
 """
 
-import argparse
 import contextlib
 import ctypes
 import os
@@ -17,13 +16,13 @@ import threading
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Self
 
-GRACE_S = 5.0
 _PR_SET_PDEATHSIG = 1
 
 
-class Leashed:
-    """A running command on a leash."""
+class ChildProcess:
+    """A running command that ends when this process does."""
 
     def __init__(self, process: subprocess.Popen[bytes]) -> None:
         self._process = process
@@ -37,21 +36,20 @@ class Leashed:
         env: Mapping[str, str] | None = None,
         cwd: Path | None = None,
         stop_with: signal.Signals = signal.SIGTERM,
-        grace_s: float = GRACE_S,
+        grace_s: float = 5.0,
         pass_fds: Sequence[int] = (),
-    ) -> "Leashed":
-        leash = [sys.executable, "-IS", __file__, "--signal", stop_with.name]
-        leash += ["--grace", str(grace_s), "--", *command]
+    ) -> Self:
+        watch = [sys.executable, "-IS", __file__, stop_with.name, str(grace_s)]
         with log.open("ab") as output:
             process = subprocess.Popen(
-                leash,
+                [*watch, *command],
                 stdin=subprocess.PIPE,
                 stdout=output,
                 stderr=output,
                 env=env,
                 cwd=cwd,
                 pass_fds=pass_fds,
-                start_new_session=True,  # a Ctrl-C in the terminal is for the starter alone
+                start_new_session=True,  # a Ctrl-C in the terminal is for the parent alone
             )
         return cls(process)
 
@@ -60,7 +58,7 @@ class Leashed:
         return self._process.poll()
 
     def stop(self) -> None:
-        """Asks the command to end; `wait` says when it has."""
+        """Ask the command to end. `wait` returns once it has."""
         if self._process.stdin:
             self._process.stdin.close()
 
@@ -68,7 +66,7 @@ class Leashed:
         return self._process.wait()
 
 
-def _die_with_the_leash() -> None:
+def _die_with_the_watch() -> None:
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
 
@@ -79,30 +77,24 @@ def _signal_group(group: int, number: int) -> None:
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description="Run a command until standard input is closed.")
-    parser.add_argument("--signal", default="SIGTERM", help="what ends the command (default: SIGTERM)")
-    parser.add_argument(
-        "--grace", type=float, default=GRACE_S, help="seconds before it is killed (default: 5)"
-    )
-    parser.add_argument("command", nargs="+")
-    options = parser.parse_args()
-    stop_with = signal.Signals[options.signal]
+    signal_name, grace_s, *command = sys.argv[1:]
+    stop_with = signal.Signals[signal_name]
     child = subprocess.Popen(
-        options.command,
+        command,
         stdin=subprocess.DEVNULL,
-        close_fds=False,  # what the starter passed on is meant for the command
+        close_fds=False,  # the command inherits what `pass_fds` passed on
         process_group=0,
-        preexec_fn=_die_with_the_leash,  # noqa: PLW1509 (no thread is running yet)
+        preexec_fn=_die_with_the_watch,  # noqa: PLW1509 (no thread is running yet)
     )
 
-    def end_with_the_starter() -> None:
+    def end_with_parent() -> None:
         os.read(0, 1)
         _signal_group(child.pid, stop_with)
-        time.sleep(options.grace)
+        time.sleep(float(grace_s))
         _signal_group(child.pid, signal.SIGKILL)
 
     signal.signal(signal.SIGTERM, lambda *_: _signal_group(child.pid, stop_with))
-    threading.Thread(target=end_with_the_starter, daemon=True).start()
+    threading.Thread(target=end_with_parent, daemon=True).start()
     code = child.wait()
     _signal_group(child.pid, signal.SIGKILL)
     return code if code >= 0 else 128 - code
