@@ -1,10 +1,10 @@
 import { useLayoutEffect, useRef, type KeyboardEvent } from "react";
-import type { Edit } from "@/hooks/openChat";
+import type { EditDraft } from "@/chat/chatState";
 import styles from "./MessageEditor.module.css";
 import { isComposing, isSendable, isSendKey, tooLong } from "./messageText";
 
 interface MessageEditorProps {
-  edit: Edit;
+  edit: EditDraft;
   isBusy: boolean;
   isSending: boolean;
   onChange: (text: string) => void;

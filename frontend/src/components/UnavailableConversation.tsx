@@ -1,4 +1,4 @@
-import type { ChatView } from "@/hooks/openChat";
+import type { ChatView } from "@/chat/chatState";
 import styles from "./UnavailableConversation.module.css";
 
 interface UnavailableConversationProps {
