@@ -7,7 +7,7 @@ const within = (folders) => `^src/(${folders.join("|")})/`;
 const oneDirection = LAYERS.slice(1).map((layer, index) => ({
   name: `${layer}-imports-downwards`,
   severity: "error",
-  from: { path: within([layer]), pathNot: "\\.test\\.tsx?$" },
+  from: { path: within([layer]) },
   to: { path: within(LAYERS.slice(0, index + 1)) },
 }));
 

@@ -16,7 +16,7 @@ import { UnavailableConversation } from "./UnavailableConversation";
 
 const CONNECTION: Record<ChatState["connection"], string | null> = {
   good: null,
-  checking: "The connection was lost. Checking how the answer goes on…",
+  checking: "The connection was lost. Checking whether the answer continues…",
   unreachable: "The connection was lost, and the server cannot be reached. Trying again…",
 };
 

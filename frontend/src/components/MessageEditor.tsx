@@ -59,7 +59,7 @@ export function MessageEditor(props: MessageEditorProps) {
       )}
       <div className={styles.foot}>
         <p id={`hint-${edit.messageId}`} className={styles.hint}>
-          {tooLong(edit.text) ?? "A new answer takes the place of all that follows."}
+          {tooLong(edit.text) ?? "A new answer replaces everything that follows."}
         </p>
         <button
           type="button"

@@ -57,7 +57,7 @@ function Result({ text }: { text: string }) {
       <Part title="Result" text={shown} whole={text} />
       {hidden > 0 && (
         <p className={styles.note}>
-          {hidden.toLocaleString("en")} more characters are not shown; copying takes them all.
+          {hidden.toLocaleString("en")} more characters are not shown; copying includes them.
         </p>
       )}
     </>

@@ -71,7 +71,7 @@ test.each<[TurnRequest, string, unknown]>([
     "/api/ada/conversations/c-1/messages/m-2/regenerate",
     null,
   ],
-])("knows where to send %j", async (turn, path, body) => {
+])("sends %j to its path", async (turn, path, body) => {
   server.answer((response) => {
     openStream(response);
     response.end();

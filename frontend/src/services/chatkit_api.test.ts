@@ -169,8 +169,8 @@ test("cancels a turn whose stream ChatKit stops reading", async () => {
 
 test.each<[string, (kit: ChatKitApi) => unknown]>([
   ["another conversation is opened", (kit) => kit.show("c-9")],
-  ["ChatKit goes away", (kit) => kit.leave()],
-])("when %s the turn goes on, whatever ChatKit does first", async (_, leave) => {
+  ["ChatKit is closed", (kit) => kit.leave()],
+])("when %s, the turn continues, whatever ChatKit does first", async (_, leave) => {
   serve(openTurn);
   const { kit } = createKit("c-1");
   const stop = new AbortController();
@@ -229,17 +229,20 @@ test("does not cancel a turn aborted in a hidden tab, and repeats it with the sa
 
 test.each([
   ["its stream broke", breakOff],
-  ["a gateway answered", refuse(502)],
-])("a turn asked for again after %s is the same, and another one is not", async (_, fail) => {
-  serveInTurn(fail, complete, complete);
-  const { kit } = createKit("c-1");
-  for (let times = 0; times < 3; times++) {
-    await (await ask(kit, ADD)).text().catch(() => undefined);
-  }
-  const [first, again, another] = keys();
-  expect(again).toBe(first);
-  expect(another).not.toBe(first);
-});
+  ["a gateway failed", refuse(502)],
+])(
+  "a turn requested again after %s has the same key, and another turn has not",
+  async (_, fail) => {
+    serveInTurn(fail, complete, complete);
+    const { kit } = createKit("c-1");
+    for (let times = 0; times < 3; times++) {
+      await (await ask(kit, ADD)).text().catch(() => undefined);
+    }
+    const [first, again, another] = keys();
+    expect(again).toBe(first);
+    expect(another).not.toBe(first);
+  },
+);
 
 test("does not reuse the key of a turn that was stopped or refused", async () => {
   serveInTurn(openTurn, refuse(409), complete);
@@ -257,10 +260,10 @@ test("does not reuse the key of a turn that was stopped or refused", async () =>
 test("lists a new conversation that the user left, and does not confuse it with the next new one", async () => {
   serve((response) => void setTimeout(() => openTurn(response), 50));
   const { kit, onTurn, onList } = createKit();
-  const asked = ask(kit, CREATE);
+  const response = ask(kit, CREATE);
   await new Promise((resolve) => setTimeout(resolve, 10));
   expect(kit.open(null)).toBe(true);
-  await asked;
+  await response;
   expect(onTurn).not.toHaveBeenCalled();
   expect(onList).toHaveBeenCalledTimes(1);
   expect(kit.show(null)).toBe(false);
@@ -284,7 +287,7 @@ test.each([
   [409, problem(409, "Still writing."), { type: "error", code: "custom", allow_retry: true }],
   [503, { message: "Still writing." }, { type: "error", code: "custom", allow_retry: true }],
   [429, problem(429, "Still writing."), { type: "notice", level: "warning" }],
-])("a refusal with %i is shown in the words of the problem", async (status, body, shown) => {
+])("a refusal with %i is shown with the message of the problem", async (status, body, shown) => {
   serve((response) => sendJson(response, body, status));
   const { kit } = createKit("c-1");
   const response = await ask(kit, ADD);

@@ -51,7 +51,7 @@ test("a blocked script fails at once and is removed", async () => {
 test("a script that defines no element fails at once", async () => {
   const { outcome } = start();
   await scriptCame({ withElement: false });
-  await expect(outcome).resolves.toContain("was not ChatKit. (look what answers in place");
+  await expect(outcome).resolves.toContain("was not ChatKit. (check what responds in place");
 });
 
 test("a script that does not arrive fails after 8 seconds", async () => {
@@ -126,7 +126,7 @@ test("an element that removes its frame fails, unless it replaces it", async () 
 
   place.remove();
   await jest.advanceTimersByTimeAsync(1_000);
-  const message = expect.stringContaining("did not start: it took its frame away again.") as string;
+  const message = expect.stringContaining("did not start: it removed its frame.") as string;
   expect(onGone.mock.calls).toEqual([[expect.objectContaining({ message })]]);
 });
 

@@ -25,13 +25,13 @@ const noScript = (how: string) =>
 const noElement = () =>
   new ChatKitFailure(
     `ChatKit could not be loaded: what came from ${HOST} was not ChatKit.`,
-    "look what answers in place of that host",
+    "check what responds in place of that host",
   );
 
 const notStarted = (why: string) =>
   new ChatKitFailure(
     `ChatKit was loaded but did not start: ${why}.`,
-    "look whether this page's domain is registered for CHATKIT_DOMAIN_KEY",
+    "check whether this page's domain is registered for CHATKIT_DOMAIN_KEY",
   );
 
 /**
@@ -65,7 +65,7 @@ export function watchFrame(element: HTMLElement, onGone: (failure: ChatKitFailur
   const observer = new MutationObserver(() => {
     clearTimeout(timer);
     if (hasFrame()) return;
-    const failure = notStarted("it took its frame away again");
+    const failure = notStarted("it removed its frame");
     timer = setTimeout(() => onGone(failure), FRAME_BACK_WITHIN_MS);
   });
   if (root && hasFrame()) observer.observe(root, { childList: true, subtree: true });
