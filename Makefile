@@ -106,6 +106,7 @@ check-python:
 check-frontend:
 	$(QUIETLY) npm --prefix frontend run format:check -- $(IGNORED)
 	$(QUIETLY) npm --prefix frontend run lint
+	$(QUIETLY) npm --prefix frontend run knip
 	$(QUIETLY) npm --prefix frontend run typecheck
 	$(QUIETLY) npm --prefix frontend run types:check
 	$(QUIETLY) npm --prefix tests/e2e run typecheck

@@ -10,7 +10,7 @@ const next = await createConfig({
   modulePathIgnorePatterns: ["<rootDir>/.next/"],
 })();
 
-// react-markdown and what it stands on are ES modules only: they are compiled too.
+// Compiles dependencies as well, because react-markdown and its dependencies are ES modules.
 const config = { ...next, transformIgnorePatterns: ["\\.module\\.css$"] };
 
 export default config;

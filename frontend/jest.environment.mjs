@@ -1,7 +1,7 @@
 import { setMaxListeners } from "node:events";
 import { TestEnvironment } from "jest-environment-jsdom";
 
-/** jsdom has no network of its own; the tests talk to real servers through Node's. */
+/** jsdom has no network, so the tests use Node's to talk to real servers. */
 const FROM_NODE = [
   "fetch",
   "Headers",
@@ -26,14 +26,14 @@ export default class BrowserWithNetwork extends TestEnvironment {
         configurable: true,
       });
     }
-    // Node's streams check for the byte arrays of their own realm.
+    // Node's streams accept byte arrays of their own realm only.
     this.global.Uint8Array = Uint8Array;
     this.global.ArrayBuffer = ArrayBuffer;
     acceptNodesSignals(this.global.EventTarget.prototype);
   }
 }
 
-/** jsdom's listeners know its own AbortSignal only.
+/** jsdom's listeners accept its own AbortSignal only.
  * @param {EventTarget} target */
 function acceptNodesSignals(target) {
   const { addEventListener } = target;

@@ -4,17 +4,17 @@ const root = import.meta.dirname;
 
 const config: NextConfig = {
   output: "standalone",
-  // The parent folder holds other lockfiles; without these Next takes it for the root
-  // and nests the standalone server one folder deeper.
+  // Without these, Next takes the parent folder with its other lockfiles for the root, and nests the standalone
+  // server one folder deeper.
   outputFileTracingRoot: root,
   turbopack: { root },
   outputFileTracingExcludes: { "*": ["node_modules/sharp/**", "node_modules/@img/**"] },
   images: { unoptimized: true },
   poweredByHeader: false,
   agentRules: false,
-  devIndicators: false, // it lies upon the person's name
+  devIndicators: false, // It would cover the user's name.
   reactStrictMode: true,
-  // What depends on run-time settings (the content security policy) is set in src/proxy.ts.
+  // src/proxy.ts sets the content security policy, which depends on run-time settings.
   headers: async () => [
     {
       source: "/:path*",

@@ -1,5 +1,5 @@
-// The standalone output leaves static files to a CDN; copied in, `server.js` serves them itself.
-// What starts it on AWS Lambda goes along.
+// Completes the standalone output: adds the static files, which Next leaves to a CDN, so that `server.js` serves
+// them, and the scripts that start it on AWS Lambda.
 import { cpSync, existsSync } from "node:fs";
 import { join } from "node:path";
 

@@ -1,14 +1,14 @@
-// Prepares the `auth` schema: the role the front end runs under, Better Auth's tables, the signing key.
+// Prepares the `auth` schema: the front end's database role, Better Auth's tables and the signing key.
 import { betterAuth, BetterAuthError } from "better-auth";
 import { getMigrations } from "better-auth/db/migration";
 import { resolveSigningKey } from "better-auth/plugins/jwt";
 import pg from "pg";
 import { authOptions, jwtOptions } from "../src/lib/auth-options.mjs";
 
-/** Two deployments at once would make two keys: whoever comes second waits. */
+/** Makes a second deployment wait: two at the same time would create two signing keys. */
 const MIGRATION_LOCK = 7_271_955;
 
-/** A failure whose message is written for whoever runs the migration. */
+/** A failure with a message for the operator. */
 class MigrationError extends Error {}
 
 /** @param {string} name */
@@ -57,7 +57,7 @@ async function prepareRole(owner, role) {
     await owner.query(`CREATE ROLE ${name} LOGIN PASSWORD ${owner.escapeLiteral(role.password)}`);
   }
   await owner.query("CREATE SCHEMA IF NOT EXISTS auth");
-  // On the role, because a pooler may refuse `options` in the address.
+  // Set on the role, because a connection pooler may refuse `options` in the address.
   await owner.query(`ALTER ROLE ${name} SET search_path = auth`);
 }
 
@@ -86,14 +86,14 @@ async function migrateTables(options) {
 }
 
 /**
- * The key is made here because the plugin makes it at the first request, and races with itself.
+ * Creates the key before the first requests, because the plugin would create one per concurrent request.
  * @param {ReturnType<typeof authOptions>} options
  * @param {{ issuer: string, audience: string }} token
  */
 async function ensureSigningKey(options, token) {
   const context = await betterAuth(options).$context;
   try {
-    // @ts-expect-error The plugin asks for a request's context, and uses nothing but this of it.
+    // @ts-expect-error The plugin's type demands a request's context, but it uses only this part.
     await resolveSigningKey({ context }, jwtOptions(token));
   } catch (error) {
     if (!(error instanceof BetterAuthError)) throw error;
@@ -131,7 +131,7 @@ async function migrate() {
       await ensureSigningKey(options, { issuer: url, audience });
       return changed;
     } finally {
-      // Closing the connection, rather than returning it to the pool, gives the lock back.
+      // Closes the connection instead of returning it to the pool, which releases the lock.
       owner.release(true);
     }
   } finally {

@@ -1,7 +1,7 @@
 import { checkConfig } from "./lib/config";
 
-// When the server starts: a missing setting ends it here, by its name. Thrown on, Next would
-// report the error and serve, to fail at every request.
+// Stops the server at start if a setting is missing. If this threw, Next would report the error, serve anyway,
+// and fail at every request.
 try {
   checkConfig();
 } catch (error) {

@@ -15,13 +15,13 @@ function policy(chatKitDomainKey: string) {
   );
 }
 
-test("with a domain key ChatKit's host may send its script and its frame, and nothing else", () => {
+test("with a domain key, the policy allows the script and the frame of ChatKit's host, and nothing else", () => {
   const { "script-src": scripts, "frame-src": frames, ...others } = policy("domain_pk_1");
   expect(scripts).toEqual(["'self'", expect.stringMatching(/^'nonce-\w+'$/), CDN]);
   expect(frames).toEqual(["'self'", CDN]);
   expect(JSON.stringify(others)).not.toContain("openai");
 });
 
-test("without a domain key the policy does not know ChatKit's host", () => {
+test("without a domain key, the policy does not mention ChatKit's host", () => {
   expect(JSON.stringify(policy(""))).not.toContain("openai");
 });

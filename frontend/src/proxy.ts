@@ -2,7 +2,7 @@ import { NextResponse, type NextRequest } from "next/server";
 import { config as settings } from "@/lib/config";
 
 function contentSecurityPolicy(nonce: string) {
-  // React's development build evaluates code to rebuild server stack traces.
+  // React's development build needs eval to reconstruct server stack traces.
   const development = settings.isDevelopment ? " 'unsafe-eval'" : "";
   const api = [settings.apiUrl, settings.streamUrl].filter((url) => url !== undefined);
   const chatKit = settings.chatKitDomainKey ? " https://cdn.platform.openai.com" : "";
@@ -20,7 +20,7 @@ function contentSecurityPolicy(nonce: string) {
   ].join("; ");
 }
 
-/** Next reads the nonce from the request's header and puts it on its own inline scripts. */
+/** Next reads the nonce from the request's header and adds it to its inline scripts. */
 export function proxy(request: NextRequest) {
   const policy = contentSecurityPolicy(crypto.randomUUID().replaceAll("-", ""));
   const headers = new Headers(request.headers);

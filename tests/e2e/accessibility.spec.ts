@@ -19,9 +19,7 @@ test.describe("signed in", () => {
     await expectNoViolations(page);
   });
 
-  test("a conversation with everything that markdown offers has no violations", async ({
-    page,
-  }) => {
+  test("a conversation with all kinds of markdown has no violations", async ({ page }) => {
     const chat = new Chat(page);
     await chat.start();
     await chat.ask("Please write a long answer about rivers");
@@ -58,7 +56,9 @@ test.describe("signed in", () => {
     await expectNoViolations(page);
   });
 
-  test("tool calls that are open, and one that waits, have no violations", async ({ page }) => {
+  test("expanded tool calls and one that waits for approval have no violations", async ({
+    page,
+  }) => {
     const chat = new Chat(page);
     await chat.start();
     await chat.ask(
@@ -77,7 +77,7 @@ test.describe("signed in", () => {
     await expectNoViolations(page);
   });
 
-  test("a message that is held back has no violations", async ({ page, context }) => {
+  test("a held message has no violations", async ({ page, context }) => {
     const chat = new Chat(page);
     await chat.start();
     await chat.ask("One");
@@ -85,7 +85,7 @@ test.describe("signed in", () => {
     await other.page.goto(page.url());
     await expect(other.answers).toHaveCount(1);
     await other.begin("[offline: words=1000, word=50] Take your time.");
-    await page.bringToFront(); // a page behind another is not painted, and axe would wait for ever
+    await page.bringToFront(); // A background page is not painted, and axe would wait forever.
     await chat.composer.fill("Two");
     await chat.composer.press("Enter");
     await expect(chat.messages).toContainText("Your message is kept.");

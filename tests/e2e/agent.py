@@ -1,5 +1,5 @@
-"""The agent of the end-to-end tests: that of functions/chat/agent.py, with tools that wait for a decision,
-fail, dawdle, and return what must not be run.
+"""The agent of the end-to-end tests: the one in functions/chat/agent.py, with tools that need approval, fail,
+take time, and return hostile markup.
 """
 
 import asyncio

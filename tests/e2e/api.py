@@ -1,4 +1,4 @@
-"""The API that the end-to-end tests run on, with their agent."""
+"""The API for the end-to-end tests, with their agent."""
 
 from functools import partial
 from pathlib import Path

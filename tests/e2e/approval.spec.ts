@@ -9,7 +9,7 @@ const postcard = (to: string, text = "Wish you were here.") =>
 
 const comeBack = (page: Page) => page.evaluate(() => void window.dispatchEvent(new Event("focus")));
 
-/** A chat in which a decision can be waited for. */
+/** A chat whose answers can wait for approval. */
 class ApprovalChat extends Chat {
   readonly request = this.messages.getByRole("region", {
     name: "The assistant waits for your decision",
@@ -30,7 +30,7 @@ async function open(page: Page): Promise<ApprovalChat> {
   return chat;
 }
 
-test("what the agent wants to do is shown, and done once it is approved", async ({ page }) => {
+test("a tool call is shown, and made when it is approved", async ({ page }) => {
   const chat = await open(page);
   await chat.askToWait(postcard("Grace", "First line\nand <b>second</b> line"));
   await expect(chat.request).toContainText("Send postcard");
@@ -56,7 +56,7 @@ test("what the agent wants to do is shown, and done once it is approved", async 
   await expect(chat.answers).toContainText("The postcard to Grace is on its way.");
 });
 
-test("what is rejected is not done, and the answer goes on without it", async ({ page }) => {
+test("a rejected tool call is not made, and the answer continues without it", async ({ page }) => {
   const chat = await open(page);
   await chat.askToWait(postcard("Grace"));
   await page.reload();
@@ -70,7 +70,7 @@ test("what is rejected is not done, and the answer goes on without it", async ({
   await expect(chat.calls).toHaveText("Send postcard Not run");
 });
 
-test("a decision is made without a mouse", async ({ page }) => {
+test("a decision can be made by keyboard", async ({ page }) => {
   const chat = await open(page);
   await expect(chat.composer).toBeFocused();
   await page.keyboard.type(postcard("Grace"));
@@ -116,7 +116,7 @@ test("a turn may wait more than once", async ({ page }) => {
   await expect(chat.calls).toHaveText([/Done/, /Done/]);
 });
 
-test("one decision is for all that is asked for at once", async ({ page }) => {
+test("one decision applies to all tool calls that wait", async ({ page }) => {
   const chat = await open(page);
   await chat.ask(`${postcard("Grace")} and ${postcard("Bob")}`);
   await expect(chat.request).toContainText(/Grace.*Bob/s);
@@ -126,8 +126,8 @@ test("one decision is for all that is asked for at once", async ({ page }) => {
   await expect(chat.calls).toHaveText([/Done/, /Done/]);
 });
 
-test("a decision outlives a page and an API that were closed in between", async ({ page }) => {
-  test.setTimeout(120_000); // the API has to start again
+test("a decision can be made after the page was closed and the API restarted", async ({ page }) => {
+  test.setTimeout(120_000); // The API has to start again.
   const { port } = await apiOf(page);
   const chat = await open(page);
   await chat.askToWait(postcard("Grace"));
@@ -140,7 +140,7 @@ test("a decision outlives a page and an API that were closed in between", async 
   await expect(chat.answers).toContainText("The postcard to Grace is on its way.");
 });
 
-test("a decision that cannot be sent is told, and can be made again", async ({ page }) => {
+test("a decision that cannot be sent is reported, and can be repeated", async ({ page }) => {
   const chat = await open(page);
   await chat.askToWait(postcard("Grace"));
   await page.route(/\/approval$/, (route) => route.abort());
@@ -155,7 +155,7 @@ test("a decision that cannot be sent is told, and can be made again", async ({ p
   await expect(page.getByRole("alert").filter({ hasText: /./ })).toHaveCount(0);
 });
 
-test("a decision whose answer is lost on the way is found to have arrived", async ({ page }) => {
+test("a decision whose reply is lost turns out to have arrived", async ({ page }) => {
   const chat = await open(page);
   await chat.askToWait(postcard("Grace"));
   await page.route(/\/approval$/, async (route) => {
@@ -184,7 +184,7 @@ test("a decision made in another tab stands", async ({ page, context }) => {
   await expect(first.answers).not.toContainText("on its way");
 });
 
-test("while another tab's decision is carried out, a second one is told so", async ({
+test("a decision made while another tab's is being carried out is refused", async ({
   page,
   context,
 }) => {
@@ -206,7 +206,10 @@ test("while another tab's decision is carried out, a second one is told so", asy
   await expect(page.getByRole("alert").filter({ hasText: /./ })).toHaveCount(0);
 });
 
-test("a page that comes back sees what was decided meanwhile", async ({ page, context }) => {
+test("a page that gets the focus again shows a decision made elsewhere", async ({
+  page,
+  context,
+}) => {
   const first = await open(page);
   await first.askToWait(postcard("Grace"));
   const second = new ApprovalChat(await context.newPage());
@@ -219,7 +222,7 @@ test("a page that comes back sees what was decided meanwhile", async ({ page, co
   await expect(first.request).toHaveCount(0);
 });
 
-test("there is nothing to decide in a conversation that was deleted", async ({ page }) => {
+test("no decision is possible in a deleted conversation", async ({ page }) => {
   const { userId, call } = await apiOf(page);
   const chat = await open(page);
   await chat.askToWait(postcard("Grace"));
@@ -230,7 +233,7 @@ test("there is nothing to decide in a conversation that was deleted", async ({ p
   ).toBeVisible();
 });
 
-test("whoever writes something else instead has rejected it", async ({ page }) => {
+test("sending a new message rejects the pending tool call", async ({ page }) => {
   const chat = await open(page);
   await chat.askToWait(postcard("Grace"));
   await expect(chat.request).toContainText("Writing something else counts as a rejection.");

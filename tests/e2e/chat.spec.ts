@@ -15,16 +15,14 @@ test("an answer streams, word by word", async ({ page }) => {
   await expect(chat.send).toBeVisible();
 });
 
-test("a conversation is kept under a title, and the agent remembers what was said", async ({
-  page,
-}) => {
+test("a conversation is listed with a title, and the agent remembers it", async ({ page }) => {
   const chat = new Chat(page);
   await chat.start();
   await chat.ask("Hello! My name is Ada and my favourite number is 42.");
   const id = await chat.conversationId();
   const entry = chat.conversations.locator(`a[href="/chat/${id}"]`);
   await expect(entry).toHaveAttribute("aria-current", "page");
-  // The model's title takes the place of the message's beginning by itself.
+  // The model's title replaces the provisional one without a reload.
   await expect(entry).toHaveText("Hello My name is Ada and");
 
   await page.reload();
@@ -35,7 +33,7 @@ test("a conversation is kept under a title, and the agent remembers what was sai
   await page.screenshot({ path: "test-results/screenshots/desktop.png" });
 });
 
-test("a second conversation knows nothing of the first, and both stay in the list", async ({
+test("a second conversation knows nothing of the first, and the list shows both", async ({
   page,
 }) => {
   const chat = new Chat(page);
@@ -60,9 +58,7 @@ test("a second conversation knows nothing of the first, and both stay in the lis
   await expect(chat.messages).toContainText("What is my town?");
 });
 
-test("an answer that is being written when the page is reloaded is shown when it is ready", async ({
-  page,
-}) => {
+test("an answer that is in progress during a reload is shown to its end", async ({ page }) => {
   const chat = new Chat(page);
   await chat.start();
   await chat.begin("[offline: words=50, word=60] Take your time.");
@@ -74,7 +70,7 @@ test("an answer that is being written when the page is reloaded is shown when it
   await expect(chat.answers).toContainText("The quick brown fox");
 });
 
-test("a model that fails is reported, and a retry asks the question again but shows it once", async ({
+test("a failure of the model is reported, and a retry does not repeat the question on the page", async ({
   page,
 }) => {
   const chat = new Chat(page);
@@ -96,9 +92,7 @@ test("a model that fails is reported, and a retry asks the question again but sh
   await expect(chat.answers.getByText("3 of 3")).toBeVisible();
 });
 
-test("an answer that is stopped keeps what was written, and can be asked for again", async ({
-  page,
-}) => {
+test("a stopped answer keeps its text, and can be retried", async ({ page }) => {
   const chat = new Chat(page);
   await chat.start();
   await chat.begin("[offline: words=400, word=50] Tell me everything.");
@@ -121,7 +115,7 @@ test("an answer that is stopped keeps what was written, and can be asked for aga
   await expect(chat.send).toBeVisible();
 });
 
-test("a conversation is renamed and deleted", async ({ page }) => {
+test("a conversation can be renamed and deleted", async ({ page }) => {
   const chat = new Chat(page);
   await chat.start();
   await chat.ask("Something to be deleted");

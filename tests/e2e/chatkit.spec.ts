@@ -9,7 +9,7 @@ const SCRIPT = "https://cdn.platform.openai.com/deployments/chatkit/chatkit.js";
 
 test.use({
   reachesChatKit: true,
-  // Signed in, and without a choice between the chats.
+  // Signed in, without a stored preference for one of the chats.
   storageState: async ({}, use) => {
     const { cookies } = JSON.parse(readFileSync(stateOf(ADA), "utf8"));
     await use({ cookies, origins: [] });
@@ -22,20 +22,20 @@ const reasonOf = (page: Page) =>
   page.getByRole("status").filter({ hasText: "This is the built-in chat." });
 
 /**
- * Long before a script that hangs is given up, after 8 s. Counted from when the page turns to ChatKit's host: what it
- * takes till then it takes without ChatKit, too.
+ * Expects the built-in chat well before the 8 s after which a hanging script fails. The time counts from the
+ * request to ChatKit's host, because loading the page takes as long without ChatKit.
  */
 async function expectFallbackSoon(page: Page) {
-  const asked = page.waitForRequest(SCRIPT);
+  const request = page.waitForRequest(SCRIPT);
   await page.goto("/chat", { waitUntil: "commit" });
-  await asked;
+  await request;
   await expect(new Chat(page).composer).toBeVisible({ timeout: 6_000 });
 }
 
 test.describe("when ChatKit's host cannot be reached", () => {
   test.beforeEach(({ page }) => page.route(CDN, (route) => route.abort()));
 
-  test("the built-in chat is there at once, complete, and says why", async ({ page }) => {
+  test("the built-in chat is shown at once, works, and gives the reason", async ({ page }) => {
     const chat = new Chat(page);
     await expectFallbackSoon(page);
     await expect(reasonOf(page)).toContainText(
@@ -60,7 +60,7 @@ test.describe("when ChatKit's host cannot be reached", () => {
     await expect(reasonOf(page)).toBeVisible();
   });
 
-  test("on a phone everything still fits", async ({ page }) => {
+  test("everything fits on a phone", async ({ page }) => {
     await page.setViewportSize({ width: 360, height: 740 });
     const chat = new Chat(page);
     await chat.start();
@@ -70,39 +70,39 @@ test.describe("when ChatKit's host cannot be reached", () => {
     await page.screenshot({ path: "test-results/screenshots/fallback-phone.png" });
   });
 
-  test("who has chosen the built-in chat gets it without a word, and nothing is asked of the host", async ({
+  test("a user who has chosen the built-in chat gets it without a notice or a request to the host", async ({
     page,
   }) => {
     await page.addInitScript(() => localStorage.setItem("parley.chat", "built-in"));
-    const asked: string[] = [];
-    page.on("request", (request) => void asked.push(request.url()));
+    const requested: string[] = [];
+    page.on("request", (request) => void requested.push(request.url()));
     await new Chat(page).start();
     await expect(toggleOf(page)).not.toBeChecked();
     await expect(reasonOf(page)).toHaveCount(0);
-    expect(asked).not.toContain(SCRIPT);
+    expect(requested).not.toContain(SCRIPT);
   });
 });
 
-test.describe("when what comes is not ChatKit as it should be", () => {
-  test("a script that defines no element is noticed at once", async ({ page }) => {
+test.describe("when the script does not work", () => {
+  test("a script that defines no element fails at once", async ({ page }) => {
     await page.route(CDN, (route) => route.fulfill(script("")));
     await expectFallbackSoon(page);
     await expect(reasonOf(page)).toContainText("was not ChatKit");
   });
 
-  test("a script that hangs is given up after 8 seconds", async ({ page }) => {
+  test("a script that hangs fails after 8 seconds", async ({ page }) => {
     await page.clock.install();
     await page.route(CDN, () => new Promise(() => undefined));
-    const asked = page.waitForRequest(SCRIPT);
+    const request = page.waitForRequest(SCRIPT);
     await page.goto("/chat");
-    await asked;
+    await request;
     await expect(new Chat(page).composer).toHaveCount(0);
     await page.clock.fastForward(8_000);
     await expect(reasonOf(page)).toContainText("within 8 seconds");
     await expect(new Chat(page).composer).toBeVisible();
   });
 
-  test("an element that never gets ready is given up after 12 seconds", async ({ page }) => {
+  test("an element that never becomes ready fails after 12 seconds", async ({ page }) => {
     await page.clock.install();
     const silent =
       "customElements.define('openai-chatkit', class extends HTMLElement { setOptions() {} })";
@@ -118,7 +118,7 @@ test.describe("when what comes is not ChatKit as it should be", () => {
   });
 });
 
-/** ChatKit as the stand-in shows it. */
+/** The stand-in for ChatKit on a page. */
 class ChatKit {
   readonly element: Locator;
   readonly composer: Locator;
@@ -145,10 +145,10 @@ class ChatKit {
   }
 
   async begin(text: string): Promise<Request> {
-    const asked = this.page.waitForRequest("**/api/chatkit");
+    const request = this.page.waitForRequest("**/api/chatkit");
     await this.composer.fill(text);
     await this.send.click();
-    return asked;
+    return request;
   }
 
   async ask(text: string): Promise<Request> {
@@ -166,9 +166,7 @@ test.describe("with a stand-in for ChatKit's element", () => {
     await page.route(SCRIPT, (route) => route.fulfill(script(`(${defineStandIn})()`)));
   });
 
-  test("a turn runs, authorised, under a key of its own, and has the page's address", async ({
-    page,
-  }) => {
+  test("a turn has a token, a key of its own and the page's address", async ({ page }) => {
     const kit = new ChatKit(page);
     await kit.open();
     await expect(toggleOf(page)).toBeChecked();
@@ -201,7 +199,7 @@ test.describe("with a stand-in for ChatKit's element", () => {
     await page.screenshot({ path: "test-results/screenshots/stand-in-phone.png" });
   });
 
-  test("its theme follows the page's", async ({ page }) => {
+  test("its theme follows the page's color scheme", async ({ page }) => {
     const kit = new ChatKit(page);
     await kit.open();
     for (const colorScheme of ["dark", "light"] as const) {
@@ -212,7 +210,7 @@ test.describe("with a stand-in for ChatKit's element", () => {
     }
   });
 
-  test("a conversation begun in one chat goes on in the other, both ways", async ({ page }) => {
+  test("a conversation started in either chat can be continued in the other", async ({ page }) => {
     const kit = new ChatKit(page);
     const chat = new Chat(page);
     await kit.open();
@@ -224,7 +222,7 @@ test.describe("with a stand-in for ChatKit's element", () => {
     await expect(page).toHaveURL(`/chat/${id}`);
     await expect(await chat.ask("What is my favourite number?")).toContainText("is 42.");
     await page.reload();
-    await expect(chat.answers).toHaveCount(2); // the choice is remembered
+    await expect(chat.answers).toHaveCount(2); // The choice is kept.
 
     await toggleOf(page).press("Enter");
     await expect(toggleOf(page)).toBeFocused();
@@ -243,7 +241,7 @@ test.describe("with a stand-in for ChatKit's element", () => {
     await expect(page).toHaveURL(`/chat/${second}`);
   });
 
-  test("Stop stops the turn itself", async ({ page }) => {
+  test("Stop cancels the turn itself", async ({ page }) => {
     const kit = new ChatKit(page);
     await kit.open();
     await kit.begin("[offline: words=400, word=50] Tell me everything.");
@@ -256,13 +254,13 @@ test.describe("with a stand-in for ChatKit's element", () => {
     await expect(new Chat(page).answers).toContainText("seven wizards");
   });
 
-  test("a turn goes on when another conversation, or the other chat, is opened", async ({
+  test("a turn continues when another conversation or the other chat is opened", async ({
     page,
   }) => {
     const kit = new ChatKit(page);
     const chat = new Chat(page);
-    const asked: string[] = [];
-    page.on("request", (request) => void asked.push(request.url()));
+    const requested: string[] = [];
+    page.on("request", (request) => void requested.push(request.url()));
     await kit.open();
     await kit.begin("[offline: words=60, word=50] One.");
     await expect(kit.answers).toContainText("quick brown");
@@ -286,10 +284,10 @@ test.describe("with a stand-in for ChatKit's element", () => {
       await expect(chat.answers.last().getByRole("button", { name: "Copy" })).toBeVisible();
       await expect(chat.messages).not.toContainText("You stopped this answer.");
     }
-    expect(asked.filter((url) => url.endsWith("/cancel"))).toEqual([]);
+    expect(requested.filter((url) => url.endsWith("/cancel"))).toEqual([]);
   });
 
-  test("what is being written goes along into the other chat", async ({ page }) => {
+  test("the draft moves to ChatKit", async ({ page }) => {
     const kit = new ChatKit(page);
     const chat = new Chat(page);
     await kit.open();
@@ -301,7 +299,7 @@ test.describe("with a stand-in for ChatKit's element", () => {
     await expect(chat.composer).toHaveValue("");
   });
 
-  test("an answer is rated and asked for again", async ({ page }) => {
+  test("an answer can be rated and regenerated", async ({ page }) => {
     const kit = new ChatKit(page);
     const { call, userId } = await apiOf(page);
     await kit.open();
@@ -320,7 +318,7 @@ test.describe("with a stand-in for ChatKit's element", () => {
     await expect(new Chat(page).answers.getByText("2 of 2")).toBeVisible();
   });
 
-  test("a model that is picked is the one that answers", async ({ page }) => {
+  test("the selected model answers", async ({ page }) => {
     const kit = new ChatKit(page);
     const { call, userId } = await apiOf(page);
     await kit.open();
@@ -365,10 +363,7 @@ test.describe("with a stand-in for ChatKit's element", () => {
     await expect(page).toHaveURL("/chat");
   });
 
-  test("a turn that is refused is refused in the words of the problem", async ({
-    page,
-    browser,
-  }) => {
+  test("a refused turn shows the message of the problem", async ({ page, browser }) => {
     const others = await browser.newContext({ storageState: stateOf(ADA) });
     const other = new Chat(await others.newPage());
     await other.start();

@@ -1,9 +1,8 @@
 /**
- * A stand-in for OpenAI's element, which comes from its own host only and cannot be run here. It keeps to the
- * published types of @openai/chatkit 1.9.0 and to the protocol; how the real one looks and behaves beyond
- * these it cannot tell.
+ * Defines a stand-in for OpenAI's element, which only OpenAI's host serves. It follows the published types of
+ * @openai/chatkit 1.9.0 and the protocol; tests with it show nothing else about the real element.
  *
- * The function is sent to the page as text, in place of the script: it refers to nothing outside itself.
+ * The page receives this function's source as its script, so it must not refer to anything outside.
  */
 export function defineStandIn() {
   interface Part {
@@ -60,7 +59,7 @@ export function defineStandIn() {
       this.#find<HTMLTextAreaElement>("textarea").value = text;
     }
 
-    /** Ready when its frame has come, as the real one. */
+    /** Becomes ready when its frame is loaded, like the real element. */
     #start({ startScreen, initialThread }: Options) {
       this.#root.innerHTML = `
         <style>

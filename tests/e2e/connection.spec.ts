@@ -3,11 +3,11 @@ import { listenerOn } from "./processes";
 
 test.use({ storageState: stateOf(ADA) });
 
-/** Headless pages always have the focus: the event is what a person's return would bring. */
+/** Headless pages always have the focus, so this dispatches the event of a returning user. */
 const comeBack = (chat: Chat) =>
   chat.page.evaluate(() => void window.dispatchEvent(new Event("focus")));
 
-test("two tabs on one conversation take turns, and lose nothing", async ({ page, context }) => {
+test("two tabs on one conversation lose no message", async ({ page, context }) => {
   const first = new Chat(page);
   await first.start();
   await first.ask("Hello from the first tab.");
@@ -38,7 +38,7 @@ test("two tabs on one conversation take turns, and lose nothing", async ({ page,
   await expect(first.questions.last()).toContainText("Hello from the second tab.");
 });
 
-test("an answer of another tab is seen growing by whoever comes back", async ({
+test("a page that gets the focus again follows the answer of another tab", async ({
   page,
   context,
 }) => {
@@ -57,7 +57,9 @@ test("an answer of another tab is seen growing by whoever comes back", async ({
   expect(await second.answers.last().innerText()).toBe(await first.answers.last().innerText());
 });
 
-test("a message whose stream breaks before it begins is never shown twice", async ({ page }) => {
+test("a message whose stream breaks before the turn starts is never shown twice", async ({
+  page,
+}) => {
   const api = await apiOf(page);
   const chat = new Chat(page);
   await chat.start();
@@ -65,10 +67,10 @@ test("a message whose stream breaks before it begins is never shown twice", asyn
   const conversation = `${api.userId}/conversations/${await chat.conversationId()}`;
   await page.route(/\/chat$/, async (route) => {
     if (route.request().method() !== "POST") return route.continue();
-    // The server gets it and goes on; its stream is lost on the way.
+    // The server receives the message and continues, but its stream is lost.
     void route.fetch().catch(() => undefined);
-    const isRunning = async () => (await (await api.call("GET", conversation)).json()).running;
-    await expect.poll(isRunning).toBe(true);
+    const isInProgress = async () => (await (await api.call("GET", conversation)).json()).running;
+    await expect.poll(isInProgress).toBe(true);
     await route.abort();
   });
   const text = "[offline: words=60, word=60] Take your time.";
@@ -82,15 +84,13 @@ test("a message whose stream breaks before it begins is never shown twice", asyn
   await expect(chat.answers.last()).toContainText("pale moon");
 });
 
-test("the API is killed in the middle of an answer: the page shows the truth and goes on", async ({
-  page,
-}) => {
-  test.setTimeout(120_000); // a dead server's lease ends after 30 s
+test("when the API is killed during a turn, the page shows that and recovers", async ({ page }) => {
+  test.setTimeout(120_000); // The lease of a dead server expires after 30 s.
   const { port } = await apiOf(page);
   const chat = new Chat(page);
   await chat.start();
   await chat.begin("[offline: words=400, word=50] A long story, please.");
-  // Long enough for the server to have stored some of it.
+  // Long enough for the server to have stored a part of it.
   const length = async () => (await chat.answers.innerText()).length;
   await expect.poll(length).toBeGreaterThan(400);
   process.kill(listenerOn(port), "SIGKILL");

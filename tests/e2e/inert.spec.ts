@@ -14,7 +14,7 @@ const HOSTILE = `Say exactly: # Look
 
 - [x] done`;
 
-test("script, markup, images and links in an answer do nothing by themselves", async ({ page }) => {
+test("script, markup, images and links in an answer are inert", async ({ page }) => {
   const chat = new Chat(page);
   await chat.start();
   const answer = await chat.ask(HOSTILE);

@@ -2,7 +2,7 @@ import { ADA, apiOf, Chat, expect, GRACE, stateOf, test } from "./parley";
 
 test.use({ storageState: stateOf(GRACE) });
 
-test("another person sees nothing of a conversation, and is refused it with its ids", async ({
+test("another user sees nothing of a conversation, and is refused access by its ids", async ({
   browser,
   page,
 }) => {

@@ -3,7 +3,7 @@ import { ADA, Chat, expect, stateOf, test } from "./parley";
 
 test.use({ storageState: stateOf(ADA) });
 
-/** Walks with Tab, and wants to see the focus at every step. */
+/** Presses Tab until the target has the focus, which must be visible at every step. */
 async function tabTo(page: Page, target: Locator, key: "Tab" | "Shift+Tab" = "Tab") {
   for (let steps = 0; steps < 60; steps++) {
     await page.keyboard.press(key);
@@ -26,7 +26,7 @@ function isFocusVisible(): boolean {
 const focused = (page: Page) =>
   page.evaluate(() => document.activeElement!.outerHTML.slice(0, 120));
 
-test("the whole chat can be used without a mouse", async ({ page }) => {
+test("the whole chat can be used by keyboard", async ({ page }) => {
   const chat = new Chat(page);
   await chat.start();
   await expect(chat.composer).toBeFocused();
@@ -73,7 +73,9 @@ test("the whole chat can be used without a mouse", async ({ page }) => {
   await expect(chat.messages).toContainText("and another");
 });
 
-test("messages are edited, regenerated and leafed through without a mouse", async ({ page }) => {
+test("messages can be edited and regenerated, and their versions shown, by keyboard", async ({
+  page,
+}) => {
   const chat = new Chat(page);
   await chat.start();
   await chat.ask("First words");

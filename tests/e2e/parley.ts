@@ -6,14 +6,14 @@ export const ADA = { name: "Ada", email: "ada@example.com", password: "analytica
 export const GRACE = { name: "Grace", email: "grace@example.com", password: "nanoseconds wire" };
 export const BOB = { name: "Bob", email: "bob@example.com", password: "canary in a coal mine" };
 
-/** Where a person's session is kept between tests. */
+/** The file that keeps a person's session between tests. */
 export const stateOf = (person: { name: string }) => `test-results/people/${person.name}.json`;
 
 const isLocal = (url: string) => ["localhost", "127.0.0.1"].includes(new URL(url).hostname);
 
 /**
- * Every test also fails on an error in the page, a violated policy, or a request that leaves the machine;
- * `reachesChatKit` allows those to ChatKit's host, which the test answers itself.
+ * Every test also fails on an error in the page, a violated policy, or a request that leaves the machine.
+ * `reachesChatKit` allows requests to ChatKit's host, which the test itself must answer.
  */
 export const test = base.extend<{ reachesChatKit: boolean; watched: void }>({
   reachesChatKit: [false, { option: true }],
@@ -24,9 +24,9 @@ export const test = base.extend<{ reachesChatKit: boolean; watched: void }>({
       const faults: string[] = [];
       page.on("pageerror", (error) => faults.push(error.message));
       page.on("console", (message) => {
-        // The browser reports every 4xx answer as an error; the tests expect some.
-        const isAnswer = message.text().startsWith("Failed to load resource");
-        if (message.type() === "error" && !isAnswer) faults.push(message.text());
+        // The browser reports every 4xx response as an error, and tests provoke some.
+        const isResponse = message.text().startsWith("Failed to load resource");
+        if (message.type() === "error" && !isResponse) faults.push(message.text());
       });
       page.on("request", (request) => {
         if (/^https?:/.test(request.url()) && !isAllowed(request.url())) faults.push(request.url());
@@ -86,7 +86,7 @@ export class Chat {
   }
 }
 
-/** The API as this page's person may use it. */
+/** The API, called as the user who is signed in on the page. */
 export async function apiOf(page: Page) {
   const listing = page.waitForRequest(/\/api\/[^/]+\/conversations\?/);
   await page.goto("/chat");

@@ -8,15 +8,15 @@ export default defineConfig({
   outputDir: "test-results",
   forbidOnly: true,
   retries: 0,
-  // One after the other: the people are shared, and sign-in counts attempts by address.
+  // One worker: tests share users, and sign-ins are limited by IP address.
   workers: 1,
-  // Several times what the slowest takes, for a busy machine: they say that it happens, not how fast.
+  // Several times the duration of the slowest test, for a busy machine. Tests do not measure speed.
   timeout: 120_000,
   expect: { timeout: 20_000 },
   reporter: "list",
   use: {
     baseURL: process.env.PARLEY_URL,
-    // The built-in chat, but for the tests that choose otherwise.
+    // Selects the built-in chat. Some tests override this.
     storageState: {
       cookies: [],
       origins: [

@@ -4,7 +4,7 @@ import { ADA, Chat, expect, stateOf, test } from "./parley";
 
 test.use({ storageState: stateOf(ADA) });
 
-test("an edited question replaces what followed, and the old question can still be read", async ({
+test("an edited question replaces all later messages, and the old question can still be read", async ({
   page,
 }) => {
   const chat = new Chat(page);
@@ -41,7 +41,7 @@ test("an edited question replaces what followed, and the old question can still 
   }
 });
 
-test("a regenerated answer replaces what followed, and both answers can be read", async ({
+test("a regenerated answer replaces all later messages, and both answers can be read", async ({
   page,
 }) => {
   const chat = new Chat(page);
@@ -63,9 +63,7 @@ test("a regenerated answer replaces what followed, and both answers can be read"
   await expect(chat.answers).toHaveCount(2);
 });
 
-test("what cannot be edited or regenerated stays as it is, and the text is kept", async ({
-  page,
-}) => {
+test("a failed edit or regeneration changes nothing, and keeps the text", async ({ page }) => {
   const chat = new Chat(page);
   await chat.start();
   await chat.ask("My colour is green.");
@@ -98,7 +96,7 @@ test("a message and an answer can be copied", async ({ page, context }) => {
   expect(await page.evaluate(() => navigator.clipboard.readText())).toBe("some **bold** words");
 });
 
-test("a rating stays, can be changed and removed, and is taken back when it cannot be stored", async ({
+test("a rating is kept, can be changed and removed, and reverts if it cannot be stored", async ({
   page,
 }) => {
   const chat = new Chat(page);

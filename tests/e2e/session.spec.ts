@@ -2,7 +2,7 @@ import { Chat, expect, test } from "./parley";
 
 const MARY = { name: "Mary", email: "mary@example.com", password: "mechanism of the heavens" };
 
-test("signing out ends the session and leaves nothing behind", async ({ page }) => {
+test("signing out ends the session and leaves no data in the page", async ({ page }) => {
   const chat = new Chat(page);
   await page.goto("/sign-up");
   await page.getByLabel("Name").fill(MARY.name);

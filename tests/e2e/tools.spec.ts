@@ -2,9 +2,7 @@ import { ADA, apiOf, BOB, Chat, expect, stateOf, test } from "./parley";
 
 test.use({ storageState: stateOf(ADA) });
 
-test("tool calls are shown as they happen, and after a reload as they happened", async ({
-  page,
-}) => {
+test("tool calls are shown while they happen, and unchanged after a reload", async ({ page }) => {
   const chat = new Chat(page);
   await chat.start();
   await chat.begin(
@@ -33,7 +31,7 @@ test("tool calls are shown as they happen, and after a reload as they happened",
   }
 });
 
-test("a page that is reloaded while a tool runs follows it to its end", async ({ page }) => {
+test("a page reloaded during a tool call follows it to its end", async ({ page }) => {
   const chat = new Chat(page);
   await chat.start();
   test.setTimeout(60_000);
@@ -41,14 +39,14 @@ test("a page that is reloaded while a tool runs follows it to its end", async ({
   await chat.conversationId();
   const call = chat.answers.getByRole("listitem");
   await expect(call).toContainText("Running…");
-  await page.waitForTimeout(2_500); // until a checkpoint has stored that it runs
+  await page.waitForTimeout(2_500); // Until a checkpoint has stored the call.
   await page.reload();
   await expect(call).toContainText("Running…");
   await expect(call).toContainText(/Done 1\d\.\d s/, { timeout: 40_000 });
   await expect(chat.answers).toContainText("Rested 10 s.");
 });
 
-test("a tool that fails is told, and the answer goes on", async ({ page }) => {
+test("a failed tool call is shown, and the answer continues", async ({ page }) => {
   const chat = new Chat(page);
   await chat.start();
   await chat.ask("use the tool break_down");
@@ -61,7 +59,10 @@ test("a tool that fails is told, and the answer goes on", async ({ page }) => {
   await expect(call.getByRole("group", { name: "Result" })).toContainText("An error occurred");
 });
 
-test("what a tool returns is text, bounded, and cut off with a note", async ({ page, context }) => {
+test("a tool's result is shown as text, and a long one is shortened with a note", async ({
+  page,
+  context,
+}) => {
   await context.grantPermissions(["clipboard-read", "clipboard-write"]);
   const chat = new Chat(page);
   await chat.start();
@@ -84,7 +85,7 @@ test("what a tool returns is text, bounded, and cut off with a note", async ({ p
   );
 });
 
-test("what was decided in another conversation is found", async ({ page }) => {
+test("the agent finds a decision in another conversation", async ({ page }) => {
   const chat = new Chat(page);
   await chat.start();
   await chat.ask("We decided to paint the lighthouse red, by Friday.");
@@ -96,10 +97,7 @@ test("what was decided in another conversation is found", async ({ page }) => {
   await expect(answer).toContainText("red, by Friday");
 });
 
-test("nothing of somebody else's is reached, whatever the agent is told", async ({
-  browser,
-  page,
-}) => {
+test("no prompt lets the agent reach another user's data", async ({ browser, page }) => {
   const CANARY = "the canary sings at noon";
   const bobs = await browser.newContext({ storageState: stateOf(BOB) });
   const bobsPage = await bobs.newPage();

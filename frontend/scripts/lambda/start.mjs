@@ -1,5 +1,5 @@
-// Puts the settings of the secret SECRET_ARN beneath the environment, and then starts the server.
-// The AWS SDK is the Lambda runtime's own.
+// Reads the settings in the secret SECRET_ARN into the environment, where existing variables win, and starts the
+// server. The Lambda runtime provides the AWS SDK.
 import { createRequire } from "node:module";
 
 const require = createRequire(import.meta.url);

@@ -18,7 +18,7 @@ export const viewport: Viewport = {
 };
 
 export default async function RootLayout({ children }: LayoutProps<"/">) {
-  // A page rendered at build time would carry no nonce, and the browser would refuse its scripts.
+  // Renders at request time: a page from the build has no nonce, and the browser would block its scripts.
   await connection();
   return (
     <html lang="en">

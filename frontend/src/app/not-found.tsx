@@ -4,5 +4,5 @@ import { StatusPage } from "@/components/StatusPage";
 export const metadata: Metadata = { title: "Not found" };
 
 export default function NotFound() {
-  return <StatusPage title="There is nothing here" text="This address leads to no page." />;
+  return <StatusPage title="There is nothing here" text="No page exists at this address." />;
 }

@@ -1,12 +1,12 @@
 import { useId } from "react";
-import { toolName } from "@/hooks/toolName";
+import { toolName } from "@/chat/toolCalls";
 import type { ToolCall } from "@/services/types";
 import styles from "./Approval.module.css";
 import { ToolIcon } from "./icons";
 import { argumentList, prettyText } from "./toolText";
 
 interface ApprovalProps {
-  /** What the assistant wants to do; one decision is for all of it. */
+  /** One decision applies to all of them. */
   calls: ToolCall[];
   isBusy: boolean;
   onDecide: (approved: boolean) => void;
@@ -67,7 +67,7 @@ interface DecisionProps {
   onClick: () => void;
 }
 
-/** `aria-disabled`, not `disabled`: where the decision does not arrive, the focus is still here. */
+/** `aria-disabled`, not `disabled`, so that the focus stays here if the decision cannot be sent. */
 function Decision({ verb, names, isBusy, onClick }: DecisionProps) {
   return (
     <button

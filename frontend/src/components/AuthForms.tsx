@@ -2,14 +2,9 @@
 
 import Link from "next/link";
 import { useRouter } from "next/navigation";
-import {
-  useState,
-  useSyncExternalStore,
-  type FormEvent,
-  type InputHTMLAttributes,
-  type ReactNode,
-} from "react";
-import { signIn, signUp } from "@/lib/auth-client";
+import { useState, type FormEvent, type InputHTMLAttributes, type ReactNode } from "react";
+import { useHydrated } from "@/hooks/useHydrated";
+import { authClient } from "@/lib/auth-client";
 import styles from "./AuthForms.module.css";
 
 interface AuthError {
@@ -21,15 +16,6 @@ function explain({ status, message }: AuthError): string {
   if (status === 429) return "Too many attempts. Please wait a moment, then try again.";
   if (status === 0 || status >= 500) return "The server cannot be reached. Please try again.";
   return message || "That did not work. Please check what you entered.";
-}
-
-/** Before hydration a submit would be the browser's own, and would do nothing. */
-function useHydrated() {
-  return useSyncExternalStore(
-    () => () => undefined,
-    () => true,
-    () => false,
-  );
 }
 
 function Field({ label, ...input }: { label: string } & InputHTMLAttributes<HTMLInputElement>) {
@@ -73,7 +59,7 @@ function AuthForm({ title, action, submit, alternative, children }: AuthFormProp
   return (
     <>
       <h1 className={styles.title}>{title}</h1>
-      {/* `post` keeps the password out of the address, whatever happens. */}
+      {/* `post` keeps the password out of the address even if the browser submits the form itself. */}
       <form className={styles.form} method="post" onSubmit={onSubmit}>
         {children}
         {error && (
@@ -97,7 +83,7 @@ export function SignInForm() {
     <AuthForm
       title="Welcome back"
       action="Sign in"
-      submit={({ email = "", password = "" }) => signIn.email({ email, password })}
+      submit={({ email = "", password = "" }) => authClient.signIn.email({ email, password })}
       alternative={{ text: "New here?", link: "Create an account", href: "/sign-up" }}
     >
       <EmailField />
@@ -111,7 +97,9 @@ export function SignUpForm() {
     <AuthForm
       title="Create an account"
       action="Create account"
-      submit={({ name = "", email = "", password = "" }) => signUp.email({ name, email, password })}
+      submit={({ name = "", email = "", password = "" }) =>
+        authClient.signUp.email({ name, email, password })
+      }
       alternative={{ text: "Have an account?", link: "Sign in", href: "/sign-in" }}
     >
       <Field label="Name" name="name" autoComplete="name" maxLength={100} />

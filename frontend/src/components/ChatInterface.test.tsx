@@ -15,10 +15,10 @@ const show = (chatKitDomainKey?: string) =>
     />,
   );
 
-/** Nobody issues tokens here, so the list of conversations ends in an error. */
+/** No server issues tokens here, so the list of conversations fails to load. */
 const settled = () => screen.findByText("The list could not be loaded.");
 
-test("without a domain key there is the built-in chat, and nothing of ChatKit", async () => {
+test("without a domain key, shows the built-in chat and nothing of ChatKit", async () => {
   show();
   expect(screen.getByRole("textbox", { name: "Message" })).toBeVisible();
   await settled();
@@ -26,7 +26,7 @@ test("without a domain key there is the built-in chat, and nothing of ChatKit", 
   expect(document.querySelector("openai-chatkit, script")).toBeNull();
 });
 
-test("with one there is ChatKit, and the switch", async () => {
+test("with a domain key, shows ChatKit and the switch", async () => {
   show("domain_pk_1");
   expect(await screen.findByRole("switch", { name: "ChatKit" })).toBeChecked();
   await settled();

@@ -4,40 +4,42 @@ import { lazy, Suspense, useCallback, useEffect, useState, type MouseEvent } fro
 import { useActiveConversation } from "@/hooks/useActiveConversation";
 import { useConversations } from "@/hooks/useConversations";
 import { useDraft } from "@/hooks/useDraft";
-import { useIsInBrowser } from "@/hooks/useIsInBrowser";
-import { issueAccessToken, signOut } from "@/lib/auth-client";
+import { useHydrated } from "@/hooks/useHydrated";
+import { authClient } from "@/lib/auth-client";
+import type { User } from "@/lib/user";
 import { AccessToken } from "@/services/access_token";
+import { issueAccessToken } from "@/services/auth";
 import { ChatApi, type Addresses } from "@/services/chat_api";
 import styles from "./ChatInterface.module.css";
 import { ConversationPanel } from "./ConversationPanel";
 import { Sidebar } from "./Sidebar";
 
-export interface User {
-  id: string;
-  name: string;
-  email: string;
-}
-
-const ChatKitRoom = lazy(() => import("./ChatKitRoom"));
+const ChatKitView = lazy(() => import("./ChatKitView"));
 
 interface ChatInterfaceProps {
   addresses: Addresses;
   user: User;
-  /** Without it there is the built-in chat only. */
+  /** Without a key there is the built-in chat only. */
   chatKitDomainKey?: string;
   initialConversationId: string | null;
 }
 
-async function leave() {
-  await signOut();
-  // A full load, so that nothing of the conversations stays in memory.
+async function signOut() {
+  await authClient.signOut();
+  // A full page load, so that no conversation stays in memory.
   window.location.replace("/sign-in");
 }
 
-/** Without the address of the link: the address names the conversation. */
+/** Focuses without following the link, because the address holds the conversation's id. */
 function skipToConversation(event: MouseEvent) {
   event.preventDefault();
   document.getElementById("conversation")?.focus();
+}
+
+function useDocumentTitle(title: string | null) {
+  useEffect(() => {
+    document.title = `${title ?? "Chat"} · Parley`;
+  }, [title]);
 }
 
 export function ChatInterface(props: ChatInterfaceProps) {
@@ -49,19 +51,13 @@ export function ChatInterface(props: ChatInterfaceProps) {
   const { active, open, adopt } = useActiveConversation(initialConversationId);
   const [draft, onDraft] = useDraft(active.key);
   const [isDrawerOpen, setDrawerOpen] = useState(false);
-  const isInBrowser = useIsInBrowser();
+  const isHydrated = useHydrated();
+  const title = conversations.conversations.find(({ id }) => id === active.id)?.title ?? null;
+  useDocumentTitle(title);
+
   const { refresh } = conversations;
-
-  const onChange = useCallback(
-    (id: string) => {
-      const isNew = adopt(id);
-      void refresh(id, isNew);
-    },
-    [adopt, refresh],
-  );
-
+  const onChange = useCallback((id: string) => void refresh(id, adopt(id)), [adopt, refresh]);
   const closeDrawer = useCallback(() => setDrawerOpen(false), []);
-
   const onOpen = useCallback(
     (id: string | null) => {
       open(id);
@@ -69,11 +65,6 @@ export function ChatInterface(props: ChatInterfaceProps) {
     },
     [open],
   );
-
-  const title = conversations.conversations.find(({ id }) => id === active.id)?.title ?? null;
-  useEffect(() => {
-    document.title = `${title ?? "Chat"} · Parley`;
-  }, [title]);
 
   const panel = {
     api,
@@ -101,18 +92,18 @@ export function ChatInterface(props: ChatInterfaceProps) {
         isDrawerOpen={isDrawerOpen}
         onClose={closeDrawer}
         onOpen={onOpen}
-        onSignOut={leave}
+        onSignOut={signOut}
       />
       {!chatKitDomainKey && builtIn}
-      {chatKitDomainKey && isInBrowser && (
+      {chatKitDomainKey && isHydrated && (
         <Suspense>
-          <ChatKitRoom
+          <ChatKitView
             {...panel}
             view={active.key}
             domainKey={chatKitDomainKey}
             onTurn={onChange}
             onOpen={onOpen}
-            onList={conversations.relist}
+            onList={conversations.reload}
             builtIn={builtIn}
           />
         </Suspense>

@@ -1,12 +1,12 @@
 import type { ChatKitOptions, CustomApiConfig, ThemeOption } from "@openai/chatkit-react";
 import { act, render, waitFor } from "@testing-library/react";
-import { AccessToken } from "@/services/access_token";
-import { ChatApi } from "@/services/chat_api";
-import { ApiServer, makeToken, sendJson } from "@/testing/apiServer";
+import type { ChatApi } from "@/services/chat_api";
+import { ApiServer, sendJson } from "@/testing/apiServer";
+import { createApi } from "@/testing/chat";
 import { ChatKitPanel } from "./ChatKitPanel";
-import { STARTERS } from "./EmptyState";
+import { STARTERS } from "./starters";
 
-/** Stands in for OpenAI's element, which comes from its host only. */
+/** Replaces OpenAI's element, which only OpenAI's host serves. */
 class StandIn extends HTMLElement {
   options!: ChatKitOptions;
   readonly threads: (string | null)[] = [];
@@ -40,8 +40,7 @@ const scheme = Object.assign(new EventTarget(), { matches: false });
 beforeAll(async () => {
   window.matchMedia = () => scheme as unknown as MediaQueryList;
   url = await server.start();
-  const token = new AccessToken("ada", async () => makeToken("ada"));
-  api = new ChatApi({ apiUrl: url }, "ada", token);
+  api = createApi(url);
 });
 afterAll(() => server.stop());
 beforeEach(() => {
@@ -87,7 +86,7 @@ async function openReady(conversationId: string | null = null, draft = "") {
   return opened;
 }
 
-test("ChatKit is told what this page offers", async () => {
+test("configures ChatKit for what the page offers", async () => {
   const { element } = await openReady("c-1");
   const { options } = element;
   expect(options).toMatchObject({
@@ -99,8 +98,8 @@ test("ChatKit is told what this page offers", async () => {
     composer: { attachments: { enabled: false }, dictation: { enabled: false } },
   });
   expect(options.startScreen!.prompts!.map(({ prompt }) => prompt)).toEqual(STARTERS);
-  expect(options.composer).not.toHaveProperty("models"); // one is no choice
-  expect(options).not.toHaveProperty("locale"); // it is the browser's
+  expect(options.composer).not.toHaveProperty("models"); // One model leaves no choice.
+  expect(options).not.toHaveProperty("locale"); // ChatKit uses the browser's.
 
   const { fetch } = options.api as CustomApiConfig;
   const init = { method: "POST", body: JSON.stringify({ type: "threads.list" }) };
@@ -111,7 +110,7 @@ test("ChatKit is told what this page offers", async () => {
   });
 });
 
-test("of several models one can be picked, and the first is the default", async () => {
+test("offers several models, the first as the default", async () => {
   models = [{ id: "small" }, { id: "large" }];
   const { element } = await openReady();
   await waitFor(() =>
@@ -122,7 +121,7 @@ test("of several models one can be picked, and the first is the default", async 
   );
 });
 
-test("its theme follows the page's", async () => {
+test("follows the page's color scheme", async () => {
   const { element } = await openReady();
   const shown = () => (element.options.theme as ThemeOption).colorScheme;
   expect(shown()).toBe("light");
@@ -134,14 +133,14 @@ test("its theme follows the page's", async () => {
   scheme.matches = false;
 });
 
-test("a client tool that nobody knows gets an answer, so that no turn waits for it", async () => {
+test("answers an unknown client tool, so that no turn waits for it", async () => {
   const { element } = await openReady();
   expect(element.options.onClientTool!({ name: "open_door", params: {} })).toEqual({
     error: "This page has no tool named open_door.",
   });
 });
 
-test("what is opened in the list is opened in ChatKit, and the other way round, once each", async () => {
+test("a conversation opened in the list is opened in ChatKit and the other way round, once each", async () => {
   const { element, onOpen, show } = await openReady("c-1");
   expect(element.threads).toEqual([]);
   show("c-2");
@@ -156,7 +155,7 @@ test("what is opened in the list is opened in ChatKit, and the other way round, 
   expect(element.threads).toEqual(["c-2", null]);
 });
 
-test("what is opened while ChatKit starts is opened when it is ready", async () => {
+test("a conversation opened while ChatKit starts is shown when ChatKit is ready", async () => {
   const { element, show } = open("c-1");
   show("c-2");
   expect(element.threads).toEqual([]);
@@ -164,7 +163,7 @@ test("what is opened while ChatKit starts is opened when it is ready", async () 
   expect(element.threads).toEqual(["c-2"]);
 });
 
-test("what was written in the built-in chat goes on in ChatKit, once it is ready", async () => {
+test("the draft of the built-in chat moves to ChatKit when ChatKit is ready", async () => {
   const { element, onDraft } = open(null, "Half a sent");
   expect(element.written).toBe("");
   await act(async () => element.emit("chatkit.ready"));
@@ -172,7 +171,7 @@ test("what was written in the built-in chat goes on in ChatKit, once it is ready
   expect(onDraft.mock.calls).toEqual([[""]]);
 });
 
-test("a new conversation after one whose answer has not begun is another one", async () => {
+test("a new conversation after one whose first turn is starting is another one", async () => {
   const { element, show } = await openReady();
   server.answer((response, { path }) => {
     if (path !== "/api/chatkit") sendJson(response, { data: [] });
@@ -188,7 +187,7 @@ test("a new conversation after one whose answer has not begun is another one", a
   expect(element.threads).toEqual([null]);
 });
 
-test("a frame that is taken away is a failure of ChatKit", async () => {
+test("removing the frame is a failure", async () => {
   const { element, onFailure } = open();
   const root = element.attachShadow({ mode: "open" });
   root.innerHTML = "<iframe></iframe>";
@@ -197,7 +196,7 @@ test("a frame that is taken away is a failure of ChatKit", async () => {
   await waitFor(() => expect(onFailure).toHaveBeenCalledTimes(1), { timeout: 3_000 });
 });
 
-test("an error before it is ready is a failure of ChatKit, one after that is not", async () => {
+test("an error before ChatKit is ready is a failure, a later one is not", async () => {
   const started = await openReady();
   const error = { error: new Error("The stream broke") };
   await act(async () => started.element.emit("chatkit.error", error));
@@ -211,7 +210,7 @@ test("an error before it is ready is a failure of ChatKit, one after that is not
   ]);
 });
 
-test("a failure after ChatKit was left is nobody's concern", async () => {
+test("a failure after unmounting is ignored", async () => {
   const { element, onFailure, unmount } = open();
   unmount();
   await act(async () => element.emit("chatkit.error", { error: new Error("gone") }));

@@ -1,29 +1,36 @@
-import { ChatKit, useChatKit, type ThemeOption } from "@openai/chatkit-react";
+import {
+  ChatKit,
+  useChatKit,
+  type StartScreenOption,
+  type ThemeOption,
+} from "@openai/chatkit-react";
 import { useEffect, useLayoutEffect, useState } from "react";
+import { useChatKitElement } from "@/hooks/useChatKitElement";
 import { useColorScheme } from "@/hooks/useColorScheme";
+import { useModels } from "@/hooks/useModels";
+import type { User } from "@/lib/user";
 import type { ChatApi } from "@/services/chat_api";
 import { ChatKitApi } from "@/services/chatkit_api";
-import { startChatKit, watchFrame, type ChatKitFailure } from "@/services/chatkit_loader";
+import type { ChatKitFailure } from "@/services/chatkit_loader";
 import type { Model } from "@/services/types";
-import type { User } from "./ChatInterface";
 import styles from "./ChatKitPanel.module.css";
-import { greeting, STARTERS } from "./EmptyState";
-import { MessageSkeleton } from "./MessageList";
+import { MessageSkeleton } from "./MessageSkeleton";
 import { PanelHeader } from "./PanelHeader";
+import { greeting, STARTERS } from "./starters";
 
 export interface ChatKitPanelProps {
   api: ChatApi;
   domainKey: string;
   user: User;
   conversationId: string | null;
-  /** Changes whenever another conversation is opened, be it a new one after a new one. */
+  /** Changes whenever another conversation is opened, even a new one after a new one. */
   view: number;
   title: string | null;
   draft: string;
   onDraft: (draft: string) => void;
-  /** A turn has begun or ended in the open conversation, which may be new. */
+  /** A turn has started or ended in the open conversation, which may be new. */
   onTurn: (conversationId: string) => void;
-  /** Another conversation was opened, or a new one. */
+  /** The user has opened another conversation, or a new one, in ChatKit. */
   onOpen: (conversationId: string | null) => void;
   /** Conversations were renamed or deleted. */
   onList: () => void;
@@ -31,7 +38,7 @@ export interface ChatKitPanelProps {
   onMenu: () => void;
 }
 
-/** The colours of the page as they are now. */
+/** The page's current colors. */
 function themeOf(colorScheme: "light" | "dark"): ThemeOption {
   const page = getComputedStyle(document.documentElement);
   const color = (name: string) => page.getPropertyValue(name).trim();
@@ -46,16 +53,21 @@ function themeOf(colorScheme: "light" | "dark"): ThemeOption {
   };
 }
 
-function useModels(api: ChatApi): Model[] {
-  const [models, setModels] = useState<Model[]>([]);
-  useEffect(() => {
-    // Without a list there is nothing to pick, and the default answers.
-    api.listModels().then(setModels, () => undefined);
-  }, [api]);
-  return models;
-}
+const startScreenOf = (user: User): StartScreenOption => ({
+  greeting: greeting(user.name),
+  prompts: STARTERS.map((starter) => ({ label: starter, prompt: starter })),
+});
 
-/** The callbacks of the first render count. */
+const composerOf = (models: Model[]) => ({
+  placeholder: "Write a message",
+  attachments: { enabled: false as const },
+  dictation: { enabled: false },
+  ...(models.length > 1 && {
+    models: models.map(({ id }, index) => ({ id, label: id, default: index === 0 })),
+  }),
+});
+
+/** Only the callbacks of the first render count. */
 export function ChatKitPanel(props: ChatKitPanelProps) {
   const { api, conversationId, view, draft, onDraft, onTurn, onList, onOpen, onFailure } = props;
   const [isReady, setReady] = useState(false);
@@ -68,60 +80,33 @@ export function ChatKitPanel(props: ChatKitPanelProps) {
     api: { url: api.chatKitUrl, domainKey: props.domainKey, fetch: kit.fetch },
     theme: themeOf(colorScheme),
     initialThread,
-    header: { title: { enabled: false } }, // the page's own header has it
+    header: { title: { enabled: false } }, // The page has a header of its own.
     history: { enabled: true, showRename: true, showDelete: true },
-    startScreen: {
-      greeting: greeting(props.user.name),
-      prompts: STARTERS.map((starter) => ({ label: starter, prompt: starter })),
-    },
+    startScreen: startScreenOf(props.user),
     threadItemActions: { feedback: true, retry: true },
     thread: { autoScroll: true },
-    composer: {
-      placeholder: "Write a message",
-      attachments: { enabled: false },
-      dictation: { enabled: false },
-      ...(models.length > 1 && {
-        models: models.map(({ id }, index) => ({ id, label: id, default: index === 0 })),
-      }),
-    },
-    // A tool that nobody answers would hold the turn up for ever.
+    composer: composerOf(models),
+    // A turn would wait forever for a client tool that does not respond.
     onClientTool: ({ name }) => ({ error: `This page has no tool named ${name}.` }),
     onThreadChange: ({ threadId }) => {
-      // Until then nobody can have chosen another.
+      // Before ChatKit is ready, the user cannot have opened another thread.
       if (isReady && kit.show(threadId)) onOpen(threadId);
     },
   });
+  useChatKitElement(ref, setReady, onFailure);
 
   useEffect(() => {
-    const element = ref.current!;
-    let isGone = false;
-    let endWatch: () => void = () => undefined;
-    startChatKit(element).then(
-      () => {
-        if (isGone) return;
-        setReady(true);
-        endWatch = watchFrame(element, onFailure);
-      },
-      (failure: ChatKitFailure) => isGone || onFailure(failure),
-    );
-    return () => {
-      isGone = true;
-      endWatch();
-    };
-  }, [ref, onFailure]);
-
-  useEffect(() => {
-    // Where that fails ChatKit says so itself.
+    // ChatKit itself reports a failure.
     if (isReady && kit.open(conversationId)) setThreadId(conversationId).catch(() => undefined);
   }, [isReady, kit, conversationId, view, setThreadId]);
 
-  // What was written in the built-in chat goes on here.
   useEffect(() => {
-    if (isReady && draft)
-      setComposerValue({ text: draft }).then(
-        () => onDraft(""),
-        () => undefined,
-      );
+    if (!isReady || !draft) return;
+    // Moves the draft of the built-in chat to ChatKit.
+    setComposerValue({ text: draft }).then(
+      () => onDraft(""),
+      () => undefined,
+    );
   }, [isReady, draft, onDraft, setComposerValue]);
 
   useLayoutEffect(() => {
@@ -132,7 +117,7 @@ export function ChatKitPanel(props: ChatKitPanelProps) {
   return (
     <main id="conversation" tabIndex={-1} className={styles.panel}>
       <PanelHeader title={props.title} conversationId={conversationId} onMenu={props.onMenu} />
-      <div className={styles.stage}>
+      <div className={styles.content}>
         {!isReady && (
           <div className={styles.waiting}>
             <MessageSkeleton />

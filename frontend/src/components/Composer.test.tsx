@@ -44,7 +44,7 @@ test("Enter that accepts a candidate of an input method does not send", async ()
   expect(onSend).not.toHaveBeenCalled();
 });
 
-test("nothing but blanks is not sent", async () => {
+test("a blank message is not sent", async () => {
   const onSend = jest.fn();
   render(<Example onSend={onSend} />);
   await userEvent.keyboard("   {Enter}");
@@ -52,14 +52,14 @@ test("nothing but blanks is not sent", async () => {
   expect(screen.getByRole("button", { name: "Send" })).toBeDisabled();
 });
 
-test("a text that is too long stays, and says so", () => {
+test("a text that is too long is kept and reported", () => {
   render(<Example />);
   fireEvent.change(screen.getByRole("textbox"), { target: { value: "x".repeat(32_001) } });
   expect(screen.getByText(/32,001 of 32,000/)).toBeVisible();
   expect(screen.getByRole("button", { name: "Send" })).toBeDisabled();
 });
 
-test("while an answer is written it can be stopped, and the next message be prepared", async () => {
+test("during a turn, the answer can be stopped and the next message written", async () => {
   const onSend = jest.fn();
   const onStop = jest.fn();
   render(<Example isBusy onSend={onSend} onStop={onStop} />);

@@ -18,7 +18,7 @@ export function Composer({ ref, draft, onDraft, isBusy, canStop, onSend, onStop 
   const canSend = !isBusy && isSendable(draft);
 
   useEffect(() => {
-    // On a touch screen focus would raise the keyboard over the conversation.
+    // On a touch screen, focusing the composer would raise the keyboard over the conversation.
     if (window.matchMedia("(hover: hover)").matches) ref.current?.focus();
   }, [ref]);
 

@@ -1,6 +1,6 @@
 import { useState } from "react";
 import type { Conversation } from "@/services/types";
-import { titleOf } from "./ConversationList";
+import { titleOf } from "./conversationTitle";
 import { Dialog } from "./Dialog";
 
 interface RenameDialogProps {

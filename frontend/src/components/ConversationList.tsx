@@ -1,11 +1,10 @@
 import { useState, type MouseEvent } from "react";
-import { conversationPath } from "@/hooks/useActiveConversation";
+import { conversationPath } from "@/chat/conversationPath";
 import type { Conversations } from "@/hooks/useConversations";
 import type { Conversation } from "@/services/types";
 import styles from "./ConversationList.module.css";
+import { titleOf } from "./conversationTitle";
 import { PencilIcon, TrashIcon } from "./icons";
-
-export const titleOf = (conversation: Conversation) => conversation.title || "Untitled";
 
 interface ConversationListProps {
   conversations: Conversations;
@@ -67,7 +66,7 @@ function Row({ conversation, isActive, onOpen, onRename, onDelete }: RowProps) {
   const title = titleOf(conversation);
 
   function follow(event: MouseEvent) {
-    // With a modifier the browser opens another tab.
+    // With a modifier key, the browser opens the link in another tab or window.
     if (event.metaKey || event.ctrlKey || event.shiftKey || event.altKey) return;
     event.preventDefault();
     onOpen(conversation.id);

@@ -1,30 +1,24 @@
 import { useRef, type Dispatch, type SetStateAction } from "react";
-import { isRunning, type ChatMessage } from "@/hooks/messages";
-import type { ChatState } from "@/hooks/openChat";
-import { toolName } from "@/hooks/toolName";
+import { isInProgress, type ChatMessage } from "@/chat/chatMessage";
+import type { ChatState } from "@/chat/chatState";
+import { toolName } from "@/chat/toolCalls";
 import { useChat } from "@/hooks/useChat";
-import { useFocusRefuge } from "@/hooks/useFocusRefuge";
+import { useFocusFallback } from "@/hooks/useFocusFallback";
+import type { User } from "@/lib/user";
 import type { ChatApi } from "@/services/chat_api";
-import type { User } from "./ChatInterface";
 import { Composer } from "./Composer";
 import styles from "./ConversationPanel.module.css";
 import { EmptyState } from "./EmptyState";
-import { MessageList, MessageSkeleton } from "./MessageList";
+import { MessageList } from "./MessageList";
+import { MessageSkeleton } from "./MessageSkeleton";
 import { PanelHeader } from "./PanelHeader";
 import { UnavailableConversation } from "./UnavailableConversation";
 
 const CONNECTION: Record<ChatState["connection"], string | null> = {
   good: null,
-  checking: "The connection was lost. Checking how the answer goes on…",
+  checking: "The connection was lost. Checking whether the answer continues…",
   unreachable: "The connection was lost, and the server cannot be reached. Trying again…",
 };
-
-function activityOf(answer: ChatMessage | undefined): string {
-  const call = answer?.toolCalls.find(({ status }) => status === "in_progress");
-  return call
-    ? `The assistant uses a tool: ${toolName(call.name)}.`
-    : "The assistant is answering.";
-}
 
 interface ConversationPanelProps {
   api: ChatApi;
@@ -40,38 +34,36 @@ interface ConversationPanelProps {
 }
 
 export function ConversationPanel(props: ConversationPanelProps) {
-  const { state, store } = useChat(props.api, props.conversationId, props.onChange);
+  const { state, controller } = useChat(props.api, props.conversationId, props.onChange);
   const { draft, onDraft } = props;
   const composer = useRef<HTMLTextAreaElement>(null);
-  const room = useRef<HTMLElement>(null);
+  const panel = useRef<HTMLElement>(null);
   const { view, messages } = state;
-  const running = messages.find(isRunning);
-  const isAnswering = running !== undefined;
-  const isBusy = isAnswering || state.beginning !== null;
-  const connection = CONNECTION[state.connection];
+  const answer = messages.find(isInProgress);
+  const isBusy = answer !== undefined || state.pendingId !== null;
 
   function focusComposer() {
-    // On a touch screen that would raise the keyboard over the conversation.
+    // On a touch screen, focusing the composer would raise the keyboard over the conversation.
     const hasKeyboard = window.matchMedia("(hover: hover)").matches;
-    (hasKeyboard ? composer : room).current?.focus();
+    (hasKeyboard ? composer : panel).current?.focus();
   }
 
-  useFocusRefuge(room, focusComposer);
+  useFocusFallback(panel, focusComposer);
 
   function withdraw({ id, content }: ChatMessage) {
-    store.withdraw(id);
+    controller.withdraw(id);
     onDraft((written) => (written ? `${content}\n\n${written}` : content));
     composer.current?.focus();
   }
 
   function stop() {
-    void store.stop();
+    void controller.stop();
     focusComposer();
   }
 
   return (
     <main
-      ref={room}
+      ref={panel}
       id="conversation"
       tabIndex={-1}
       className={styles.panel}
@@ -87,47 +79,69 @@ export function ConversationPanel(props: ConversationPanelProps) {
         <UnavailableConversation
           view={view}
           problem={state.problem}
-          onRetry={store.reading.load}
+          onRetry={controller.poller.load}
           onLeave={props.onLeave}
         />
       )}
-      {view === "ready" && messages.length === 0 && (
-        <EmptyState name={props.user.name} onChoose={store.send} />
-      )}
-      {view === "ready" && messages.length > 0 && (
-        <MessageList state={state} store={store} isBusy={isBusy} onWithdraw={withdraw} />
-      )}
       {view === "ready" && (
-        <div className={styles.foot}>
-          {connection && <p className="notice">{connection}</p>}
-          {state.problem && (
-            <p className="alert" role="alert">
-              {state.problem}
-            </p>
+        <>
+          {messages.length === 0 ? (
+            <EmptyState name={props.user.name} onChoose={controller.send} />
+          ) : (
+            <MessageList
+              state={state}
+              controller={controller}
+              isBusy={isBusy}
+              onWithdraw={withdraw}
+            />
           )}
-          {state.isSignedOut && (
-            <p className="alert" role="alert">
-              Nothing is lost:{" "}
-              <a href="/sign-in" target="_blank">
-                sign in again in another tab
-              </a>
-              , then retry here.
-            </p>
-          )}
-          <Composer
-            ref={composer}
-            draft={draft}
-            onDraft={onDraft}
-            isBusy={isBusy}
-            canStop={isAnswering && !state.isStopping}
-            onSend={store.send}
-            onStop={stop}
-          />
-        </div>
+          <div className={styles.foot}>
+            <Notices state={state} />
+            <Composer
+              ref={composer}
+              draft={draft}
+              onDraft={onDraft}
+              isBusy={isBusy}
+              canStop={answer !== undefined && !state.isStopping}
+              onSend={controller.send}
+              onStop={stop}
+            />
+          </div>
+        </>
       )}
       <p className="visually-hidden" role="status">
-        {connection ?? (isBusy ? activityOf(running) : state.announcement)}
+        {CONNECTION[state.connection] ?? (isBusy ? activityOf(answer) : state.announcement)}
       </p>
     </main>
+  );
+}
+
+function activityOf(answer: ChatMessage | undefined): string {
+  const call = answer?.toolCalls.find(isInProgress);
+  return call
+    ? `The assistant uses a tool: ${toolName(call.name)}.`
+    : "The assistant is answering.";
+}
+
+function Notices({ state }: { state: ChatState }) {
+  const connection = CONNECTION[state.connection];
+  return (
+    <>
+      {connection && <p className="notice">{connection}</p>}
+      {state.problem && (
+        <p className="alert" role="alert">
+          {state.problem}
+        </p>
+      )}
+      {state.isSignedOut && (
+        <p className="alert" role="alert">
+          Nothing is lost:{" "}
+          <a href="/sign-in" target="_blank">
+            sign in again in another tab
+          </a>
+          , then retry here.
+        </p>
+      )}
+    </>
   );
 }

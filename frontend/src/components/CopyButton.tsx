@@ -11,7 +11,7 @@ interface CopyButtonProps {
 export function CopyButton({ name, text, className }: CopyButtonProps) {
   const [isCopied, setCopied] = useState(false);
 
-  // Browsers offer the clipboard in secure contexts only; a laptop's address on the network is none.
+  // The clipboard exists in secure contexts only, so not on a page opened by a plain network address.
   if (!navigator.clipboard) return null;
 
   async function copy() {

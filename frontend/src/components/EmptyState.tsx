@@ -1,13 +1,5 @@
 import styles from "./EmptyState.module.css";
-
-export const STARTERS = [
-  "What can you help me with?",
-  "Plan a three-day walk in the mountains",
-  "Explain how two people can share a secret in public",
-  "Draft a kind reply that declines an invitation",
-];
-
-export const greeting = (name: string) => `Good to see you, ${name}.`;
+import { greeting, STARTERS } from "./starters";
 
 interface EmptyStateProps {
   name: string;

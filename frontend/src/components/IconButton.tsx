@@ -5,13 +5,13 @@ interface IconButtonProps {
   name: string;
   icon: ReactNode;
   isDisabled?: boolean;
-  /** Of a button that stays pressed; its name does not change with it. */
+  /** For toggle buttons. The name stays the same in both states. */
   isPressed?: boolean;
   className?: string;
   onClick: () => void;
 }
 
-/** `aria-disabled`, not `disabled`: the focus stays on the button while there is nothing it can do. */
+/** `aria-disabled`, not `disabled`, so that a disabled button keeps the focus. */
 export function IconButton(props: IconButtonProps) {
   const { ref, name, icon, isDisabled = false, isPressed, className = "", onClick } = props;
   return (

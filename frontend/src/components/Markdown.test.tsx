@@ -1,7 +1,7 @@
 import { render, screen } from "@testing-library/react";
 import Markdown from "./Markdown";
 
-test("renders what answers are made of", () => {
+test("renders the usual markdown of answers", () => {
   const { container } = render(
     <Markdown text={"# Title\n\nSome **bold** text.\n\n- one\n- two\n\n| a |\n| - |\n| 1 |\n"} />,
   );
@@ -12,7 +12,7 @@ test("renders what answers are made of", () => {
   expect(container.querySelector("h1, h2")).toBeNull();
 });
 
-test("opens web links apart, and follows no other address", () => {
+test("opens web links in a new tab, and links to nothing else", () => {
   render(
     <Markdown text="[a](https://example.com) [b](javascript:alert(1)) [c](/chat) [d](data:text/html,x)" />,
   );

@@ -8,7 +8,7 @@ import { splitMarkdown } from "./splitMarkdown";
 
 const isWebAddress = (href: string | undefined) => /^(?:https?:\/\/|mailto:)/i.test(href ?? "");
 
-/** An answer is somebody else's text: nothing in it may load, run, or lead anywhere unasked. */
+/** An answer is untrusted text: it must not load, execute, or open anything by itself. */
 const components: Components = {
   a: ({ href, children }) =>
     isWebAddress(href) ? (
@@ -18,7 +18,7 @@ const components: Components = {
     ) : (
       <>{children}</>
     ),
-  // An image would tell its server who reads this, and when.
+  // Loading an image would tell its server who reads the answer, and when.
   img: ({ alt, src }) => <>{`[image: ${alt || String(src ?? "")}]`}</>,
   // Levels 1 and 2 belong to the page.
   h1: ({ children }) => <h3>{children}</h3>,

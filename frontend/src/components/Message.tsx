@@ -1,7 +1,8 @@
-import { lazy, memo, Suspense, useLayoutEffect, useRef } from "react";
-import type { ChatStore } from "@/hooks/chatStore";
-import { isLocal, isRunning, isWaiting, type ChatMessage } from "@/hooks/messages";
-import type { Edit } from "@/hooks/openChat";
+import { lazy, memo, Suspense } from "react";
+import type { ChatController } from "@/chat/chatController";
+import { isInProgress, isLocal, isWaiting, type ChatMessage } from "@/chat/chatMessage";
+import type { EditDraft } from "@/chat/chatState";
+import { useEditFocus } from "@/hooks/useEditFocus";
 import { useVersions } from "@/hooks/useVersions";
 import type { Rating } from "@/services/types";
 import styles from "./Message.module.css";
@@ -11,42 +12,28 @@ import { MessageState } from "./MessageState";
 import { ToolCalls } from "./ToolCalls";
 import { VersionSwitch } from "./VersionSwitch";
 
-// The parser is a third of the page's script; until it is there, the text is shown as it is.
+// The parser is a third of the page's script. Until it is loaded, the text is shown as it is.
 const Markdown = lazy(() => import("./Markdown"));
-
-/** When an edit is given up, the focus goes back to where it was begun. */
-function useFocusBack(isEditing: boolean) {
-  const button = useRef<HTMLButtonElement>(null);
-  const wasEditing = useRef(isEditing);
-
-  useLayoutEffect(() => {
-    const isNowhere = document.activeElement === document.body;
-    if (wasEditing.current && !isEditing && isNowhere) button.current?.focus();
-    wasEditing.current = isEditing;
-  }, [isEditing]);
-
-  return button;
-}
 
 interface MessageProps {
   message: ChatMessage;
-  /** As the user wants it, stored or not yet. */
+  /** The rating to show, stored or not yet. */
   rating: Rating | null;
-  store: ChatStore;
+  controller: ChatController;
   /** Present while this message is being edited. */
-  edit: Edit | null;
+  edit: EditDraft | null;
   isLast: boolean;
-  /** An answer is being written, or about to be. */
+  /** A turn is starting or in progress. */
   isBusy: boolean;
-  /** What the server has been asked to replace, and has not answered yet. */
-  isBeginning: boolean;
+  /** The server has not yet answered a request about this message. */
+  isPending: boolean;
   onWithdraw: (message: ChatMessage) => void;
 }
 
 export const Message = memo(function Message(props: MessageProps) {
-  const { message, rating, store, edit, isLast, isBusy, isBeginning } = props;
-  const versions = useVersions(message, store.reading.listVersions);
-  const editButton = useFocusBack(edit !== null);
+  const { message, controller, edit, isLast, isBusy, isPending } = props;
+  const versions = useVersions(message, controller.loader.listVersions);
+  const editButton = useEditFocus(edit !== null);
   const isUser = message.role === "user";
 
   if (edit) {
@@ -56,10 +43,10 @@ export const Message = memo(function Message(props: MessageProps) {
         <MessageEditor
           edit={edit}
           isBusy={isBusy}
-          isSending={isBeginning}
-          onChange={store.changeEdit}
-          onSend={store.sendEdit}
-          onCancel={store.cancelEdit}
+          isSending={isPending}
+          onChange={controller.changeEdit}
+          onSend={controller.sendEdit}
+          onCancel={controller.cancelEdit}
         />
       </article>
     );
@@ -67,7 +54,7 @@ export const Message = memo(function Message(props: MessageProps) {
   return (
     <article
       className={`${isUser ? styles.user : styles.assistant} ${isLast ? styles.last : ""}`}
-      aria-busy={isBeginning && !isUser}
+      aria-busy={isPending && !isUser}
     >
       <h2 className="visually-hidden">{isUser ? "You" : "Assistant"}</h2>
       <Content message={versions.shown} />
@@ -76,21 +63,21 @@ export const Message = memo(function Message(props: MessageProps) {
           message={message}
           isLast={isLast}
           isBusy={isBusy}
-          onRetry={() => void store.retry(message.id)}
+          onRetry={() => void controller.retry(message.id)}
           onWithdraw={() => props.onWithdraw(message)}
-          onDecide={(approved) => void store.decide(message.id, approved)}
+          onDecide={(approved) => void controller.decide(message.id, approved)}
         />
       )}
-      {!isLocal(message) && !isRunning(message) && (
+      {!isLocal(message) && !isInProgress(message) && (
         <MessageActions
           message={versions.shown}
-          rating={rating}
+          rating={props.rating}
           isReadOnly={versions.isEarlier}
           isBusy={isBusy}
           editButton={editButton}
-          onEdit={() => store.startEdit(message.id)}
-          onRegenerate={() => void store.regenerate(message.id)}
-          onRate={(wanted) => void store.ratings.toggle(message.id, wanted)}
+          onEdit={() => controller.startEdit(message.id)}
+          onRegenerate={() => void controller.regenerate(message.id)}
+          onRate={(wanted) => void controller.ratings.toggle(message.id, wanted)}
         >
           {message.versionCount > 1 && (
             <VersionSwitch count={message.versionCount} versions={versions} />
@@ -109,7 +96,7 @@ function Content({ message }: { message: ChatMessage }) {
       {toolCalls.length > 0 && <ToolCalls calls={toolCalls} />}
       {role === "user" ? (
         <p className={styles.bubble}>{content}</p>
-      ) : isRunning(message) && !content ? (
+      ) : isInProgress(message) && !content ? (
         <Waiting />
       ) : (
         content && (

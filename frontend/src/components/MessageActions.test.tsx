@@ -1,6 +1,6 @@
 import { render, screen } from "@testing-library/react";
 import userEvent from "@testing-library/user-event";
-import { fromApi } from "@/hooks/messages";
+import { fromApi } from "@/chat/chatMessage";
 import type { Message, Rating } from "@/services/types";
 import { answer, question } from "@/testing/chat";
 import { MessageActions } from "./MessageActions";
@@ -44,7 +44,7 @@ test.each([
   expect(bad()).toHaveAttribute("aria-pressed", isBad);
 });
 
-test("an answer is rated by keyboard, also while another one is being written", async () => {
+test("an answer can be rated by keyboard, also during a turn", async () => {
   const onRate = jest.fn();
   render(<Example isBusy onRate={onRate} />);
   good()!.focus();
@@ -75,7 +75,7 @@ test.each([
   expect(bad()).toBeNull();
 });
 
-test("only what can be pressed and stay so says whether it is", () => {
+test("only toggle buttons have a pressed state", () => {
   render(<Example />);
   expect(screen.getByRole("button", { name: "Regenerate the answer" })).not.toHaveAttribute(
     "aria-pressed",

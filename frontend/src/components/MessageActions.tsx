@@ -1,5 +1,5 @@
 import type { ReactNode, Ref } from "react";
-import { isWaiting, type ChatMessage } from "@/hooks/messages";
+import { isWaiting, type ChatMessage } from "@/chat/chatMessage";
 import type { Rating } from "@/services/types";
 import { CopyButton } from "./CopyButton";
 import { IconButton } from "./IconButton";
@@ -9,7 +9,7 @@ import styles from "./MessageActions.module.css";
 interface MessageActionsProps {
   message: ChatMessage;
   rating: Rating | null;
-  /** An earlier version is there to be read. */
+  /** True for an earlier version. */
   isReadOnly: boolean;
   isBusy: boolean;
   editButton: Ref<HTMLButtonElement>;
@@ -19,7 +19,7 @@ interface MessageActionsProps {
   children: ReactNode;
 }
 
-/** The row below a message. */
+/** The row of buttons below a message. */
 export function MessageActions(props: MessageActionsProps) {
   const { message, rating, isReadOnly, isBusy, editButton, children } = props;
   const { onEdit, onRegenerate, onRate } = props;

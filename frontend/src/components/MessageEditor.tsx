@@ -1,10 +1,10 @@
 import { useLayoutEffect, useRef, type KeyboardEvent } from "react";
-import type { Edit } from "@/hooks/openChat";
+import type { EditDraft } from "@/chat/chatState";
 import styles from "./MessageEditor.module.css";
 import { isComposing, isSendable, isSendKey, tooLong } from "./messageText";
 
 interface MessageEditorProps {
-  edit: Edit;
+  edit: EditDraft;
   isBusy: boolean;
   isSending: boolean;
   onChange: (text: string) => void;
@@ -59,7 +59,7 @@ export function MessageEditor(props: MessageEditorProps) {
       )}
       <div className={styles.foot}>
         <p id={`hint-${edit.messageId}`} className={styles.hint}>
-          {tooLong(edit.text) ?? "A new answer takes the place of all that follows."}
+          {tooLong(edit.text) ?? "A new answer replaces everything that follows."}
         </p>
         <button
           type="button"

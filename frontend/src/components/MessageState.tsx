@@ -1,6 +1,6 @@
 import type { ReactNode } from "react";
-import { isWaiting, type ChatMessage } from "@/hooks/messages";
-import { toolName } from "@/hooks/toolName";
+import { isWaiting, type ChatMessage } from "@/chat/chatMessage";
+import { toolName } from "@/chat/toolCalls";
 import { Approval } from "./Approval";
 import { PencilIcon, RetryIcon } from "./icons";
 import styles from "./MessageState.module.css";
@@ -14,64 +14,82 @@ interface MessageStateProps {
   onDecide: (approved: boolean) => void;
 }
 
-/** What is to be said about a message that is not simply there, and what can be done about it. */
+/** Explains an unusual status of a message, and offers what the user can do about it. */
 export function MessageState(props: MessageStateProps) {
-  const { message, isLast, isBusy, onRetry, onWithdraw, onDecide } = props;
-  const { status, error } = message;
-  const withdraw = <Action icon={<PencilIcon />} name="Edit" onClick={onWithdraw} />;
-  switch (status) {
-    case "in_progress":
-    case "completed":
-    case "sending":
-      return null;
-    case "failed":
-    case "interrupted":
-    case "cancelled":
-      return (
-        <div className={styles.state}>
-          {status === "cancelled" ? <p>{howItWasCancelled(message)}</p> : <Alert text={error} />}
-          {isLast && !isBusy && <Action icon={<RetryIcon />} name="Retry" onClick={onRetry} />}
-        </div>
-      );
-    case "unsent":
-    case "lost":
-      return (
-        <div className={`${styles.state} ${styles.own}`}>
-          <Alert text={error} />
-          <Action icon={<RetryIcon />} name="Retry" onClick={onRetry} />
-          {withdraw}
-        </div>
-      );
-    case "held":
-      return (
-        <div className={`${styles.state} ${styles.own}`}>
-          <p role="alert">
-            {isBusy
-              ? "An answer is still being written here, perhaps in another tab. Your message is kept."
-              : "The answer is finished. Your message has not been sent yet."}
-          </p>
-          <Action name={isBusy ? "Send when it is finished" : "Send now"} onClick={onRetry} />
-          {withdraw}
-        </div>
-      );
-    case "queued":
-      return (
-        <div className={`${styles.state} ${styles.own}`}>
-          <p role="alert">This is sent as soon as the answer is finished.</p>
-          {withdraw}
-        </div>
-      );
-    case "waiting_approval":
-      return (
-        <Approval calls={message.toolCalls.filter(isWaiting)} isBusy={isBusy} onDecide={onDecide} />
-      );
-    default:
-      return status satisfies never;
-  }
+  return RENDER[props.message.status]?.(props) ?? null;
 }
 
-function howItWasCancelled({ toolCalls }: ChatMessage): string {
-  // A call that somebody rejected has that as its output; one that nobody decided about has none.
+type Render = (props: MessageStateProps) => ReactNode;
+
+// Plain functions, not components: a button keeps the focus when the status changes.
+const RENDER: Record<ChatMessage["status"], Render | null> = {
+  in_progress: null,
+  completed: null,
+  sending: null,
+  failed: endedEarly,
+  interrupted: endedEarly,
+  cancelled: endedEarly,
+  unsent: notSent,
+  lost: notSent,
+  held,
+  queued,
+  waiting_approval: waitingApproval,
+};
+
+function endedEarly({ message, isLast, isBusy, onRetry }: MessageStateProps) {
+  return (
+    <div className={styles.state}>
+      {message.status === "cancelled" ? (
+        <p>{cancellationText(message)}</p>
+      ) : (
+        <Alert text={message.error} />
+      )}
+      {isLast && !isBusy && <Action icon={<RetryIcon />} name="Retry" onClick={onRetry} />}
+    </div>
+  );
+}
+
+function notSent({ message, onRetry, onWithdraw }: MessageStateProps) {
+  return (
+    <div className={`${styles.state} ${styles.own}`}>
+      <Alert text={message.error} />
+      <Action icon={<RetryIcon />} name="Retry" onClick={onRetry} />
+      <Action icon={<PencilIcon />} name="Edit" onClick={onWithdraw} />
+    </div>
+  );
+}
+
+function held({ isBusy, onRetry, onWithdraw }: MessageStateProps) {
+  return (
+    <div className={`${styles.state} ${styles.own}`}>
+      <p role="alert">
+        {isBusy
+          ? "An answer is still being written here, perhaps in another tab. Your message is kept."
+          : "The answer is finished. Your message has not been sent yet."}
+      </p>
+      <Action name={isBusy ? "Send when it is finished" : "Send now"} onClick={onRetry} />
+      <Action icon={<PencilIcon />} name="Edit" onClick={onWithdraw} />
+    </div>
+  );
+}
+
+function queued({ onWithdraw }: MessageStateProps) {
+  return (
+    <div className={`${styles.state} ${styles.own}`}>
+      <p role="alert">This is sent as soon as the answer is finished.</p>
+      <Action icon={<PencilIcon />} name="Edit" onClick={onWithdraw} />
+    </div>
+  );
+}
+
+function waitingApproval({ message, isBusy, onDecide }: MessageStateProps) {
+  return (
+    <Approval calls={message.toolCalls.filter(isWaiting)} isBusy={isBusy} onDecide={onDecide} />
+  );
+}
+
+function cancellationText({ toolCalls }: ChatMessage): string {
+  // The output of a call that the user rejected says so. A call without a decision has no output.
   const undecided = toolCalls.filter((call) => call.status === "rejected" && call.output == null);
   if (undecided.length === 0) return "You stopped this answer.";
   const names = undecided.map(({ name }) => toolName(name)).join(", ");

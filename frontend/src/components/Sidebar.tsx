@@ -1,8 +1,9 @@
-import { useEffect, useRef, useState } from "react";
+import { useState } from "react";
 import type { Conversations } from "@/hooks/useConversations";
+import { useDrawer } from "@/hooks/useDrawer";
+import type { User } from "@/lib/user";
 import type { Conversation } from "@/services/types";
 import { Brand } from "./Brand";
-import type { User } from "./ChatInterface";
 import { DeleteDialog, RenameDialog } from "./ConversationDialogs";
 import { ConversationList } from "./ConversationList";
 import { CloseIcon, PlusIcon, SignOutIcon } from "./icons";
@@ -18,29 +19,7 @@ interface SidebarProps {
   onSignOut: () => void;
 }
 
-/** On a phone the sidebar is a drawer: focus moves in when it opens, and Escape closes it. */
-function useDrawer(isOpen: boolean, onClose: () => void) {
-  const closeButton = useRef<HTMLButtonElement>(null);
-
-  useEffect(() => {
-    if (!isOpen) return;
-    const opener = document.activeElement;
-    closeButton.current?.focus();
-    const onKeyDown = (event: KeyboardEvent) => {
-      // An open dialog is above the drawer, and Escape is its own.
-      if (event.key === "Escape" && !document.querySelector("dialog[open]")) onClose();
-    };
-    document.addEventListener("keydown", onKeyDown);
-    return () => {
-      document.removeEventListener("keydown", onKeyDown);
-      // The page behind is `inert` until React has committed.
-      requestAnimationFrame(() => opener instanceof HTMLElement && opener.focus());
-    };
-  }, [isOpen, onClose]);
-
-  return closeButton;
-}
-
+/** On a phone the sidebar is a drawer. */
 export function Sidebar(props: SidebarProps) {
   const { user, conversations, activeId, isDrawerOpen, onClose, onOpen, onSignOut } = props;
   const [renaming, setRenaming] = useState<Conversation | null>(null);

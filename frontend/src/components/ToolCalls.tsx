@@ -1,12 +1,12 @@
 import { memo, useId, useState } from "react";
-import { toolName } from "@/hooks/toolName";
+import { toolName } from "@/chat/toolCalls";
 import type { ToolCall } from "@/services/types";
 import { CopyButton } from "./CopyButton";
 import { ExpandIcon, ToolIcon } from "./icons";
 import styles from "./ToolCalls.module.css";
 import { durationText, prettyText, shortened, STATES } from "./toolText";
 
-/** What the assistant did for an answer besides writing it. */
+/** The tools that the assistant used for an answer. */
 export function ToolCalls({ calls }: { calls: ToolCall[] }) {
   return (
     <ul className={styles.calls} aria-label="Tools used">
@@ -57,14 +57,14 @@ function Result({ text }: { text: string }) {
       <Part title="Result" text={shown} whole={text} />
       {hidden > 0 && (
         <p className={styles.note}>
-          {hidden.toLocaleString("en")} more characters are not shown; copying takes them all.
+          {hidden.toLocaleString("en")} more characters are not shown; copying includes them.
         </p>
       )}
     </>
   );
 }
 
-/** Always text: whatever a tool returns, nothing of it is markup. */
+/** Always text: what a tool returns must never become markup. */
 function Part({ title, text, whole = text }: { title: string; text: string; whole?: string }) {
   const id = useId();
   return (

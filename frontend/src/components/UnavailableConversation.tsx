@@ -1,4 +1,4 @@
-import type { ChatView } from "@/hooks/openChat";
+import type { ChatView } from "@/chat/chatState";
 import styles from "./UnavailableConversation.module.css";
 
 interface UnavailableConversationProps {
@@ -43,7 +43,7 @@ function Notice({ view, problem, onRetry, onLeave }: UnavailableConversationProp
       return (
         <>
           <h2>Your session has ended</h2>
-          <p>Sign in to go on where you stopped.</p>
+          <p>Sign in to continue where you left off.</p>
           <a className="button" href="/sign-in">
             Sign in
           </a>

@@ -1,11 +1,11 @@
-import type { useVersions } from "@/hooks/useVersions";
+import type { Versions } from "@/hooks/useVersions";
 import { IconButton } from "./IconButton";
 import { NextIcon, PreviousIcon } from "./icons";
 import styles from "./VersionSwitch.module.css";
 
 interface VersionSwitchProps {
   count: number;
-  versions: ReturnType<typeof useVersions>;
+  versions: Versions;
 }
 
 export function VersionSwitch({ count, versions }: VersionSwitchProps) {

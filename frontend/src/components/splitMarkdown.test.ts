@@ -20,7 +20,7 @@ test.each<[string, string, string[]]>([
   expect(splitMarkdown(text).map((block) => block.trim())).toEqual(blocks);
 });
 
-test("loses no text, wherever a growing answer stands", () => {
+test("loses no text at any point of a growing answer", () => {
   const text = "# A\n\n- one\n\n- two\n\n```js\nlet a;\n\nlet b;\n```\n\nThe end.";
   for (let end = 0; end <= text.length; end++) {
     const part = text.slice(0, end);

@@ -1,10 +1,4 @@
-import { toolName } from "@/hooks/toolName";
 import { argumentList, durationText, prettyText, shortened } from "./toolText";
-
-test("names are written as words", () => {
-  expect(toolName("search_conversations")).toBe("Search conversations");
-  expect(toolName("docs_get-page")).toBe("Docs get page");
-});
 
 test.each([
   [0, "0 ms"],
@@ -16,7 +10,7 @@ test.each([
   expect(durationText(ms)).toBe(text);
 });
 
-test("JSON is laid out, whether it is a value or a text; other texts stay as they are", () => {
+test("formats JSON, given as a value or as text, and leaves other text as it is", () => {
   expect(prettyText('{"a":[1]}')).toBe('{\n  "a": [\n    1\n  ]\n}');
   expect(prettyText([1])).toBe("[\n  1\n]");
   expect(prettyText("{ not JSON")).toBe("{ not JSON");
@@ -24,18 +18,18 @@ test("JSON is laid out, whether it is a value or a text; other texts stay as the
   expect(prettyText("null")).toBe("null");
 });
 
-test("what would reorder the text on the screen is written out", () => {
+test("escapes bidirectional control characters", () => {
   expect(prettyText('{"to":"\u202emoc.liam"}')).toContain("\\u202emoc.liam");
   expect(argumentList('{"\u2066a":"\u202eb"}')).toEqual([["\\u2066a", "\\u202eb"]]);
 });
 
-test("a long text is cut, and what is not shown is counted", () => {
+test("shortens a long text and counts the hidden characters", () => {
   expect(shortened("short")).toEqual({ shown: "short", hidden: 0 });
   const { shown, hidden } = shortened("x".repeat(5_001));
   expect([shown.length, hidden]).toEqual([5_000, 1]);
 });
 
-test("arguments are listed one by one, texts as they are", () => {
+test("lists arguments by name, with strings unquoted", () => {
   expect(argumentList('{"to": "Bob", "copies": 2, "tags": ["a"]}')).toEqual([
     ["to", "Bob"],
     ["copies", "2"],

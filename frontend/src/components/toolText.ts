@@ -9,7 +9,7 @@ export const STATES: Record<ToolCall["status"], string> = {
   cancelled: "Not finished",
 };
 
-/** Of a result; arguments are shown whole, since a person decides on them. */
+/** Applies to results only. Arguments are shown in full, because the user decides on them. */
 const MAX_SHOWN = 5_000;
 
 export function durationText(ms: number): string {
@@ -17,7 +17,7 @@ export function durationText(ms: number): string {
   return ms < 60_000 ? `${(ms / 1_000).toFixed(1)} s` : `${Math.round(ms / 60_000)} min`;
 }
 
-/** JSON laid out to be read, whether it comes as a value or as a text; any other text as it is. */
+/** Formats JSON, given as a value or as text. Leaves any other text as it is. */
 export function prettyText(value: unknown): string {
   return withVisibleOrder(layOut(typeof value === "string" ? (parsed(value) ?? value) : value));
 }
@@ -34,7 +34,7 @@ function parsed(text: string): object | null {
   }
 }
 
-/** What reorders a text on the screen is written out: a person is to see what the tool is given. */
+/** Escapes bidirectional control characters, so that the text is shown as the tool receives it. */
 function withVisibleOrder(text: string): string {
   return text.replace(
     /[\u202a-\u202e\u2066-\u2069]/g,
@@ -46,7 +46,7 @@ export function shortened(text: string): { shown: string; hidden: number } {
   return { shown: text.slice(0, MAX_SHOWN), hidden: Math.max(0, text.length - MAX_SHOWN) };
 }
 
-/** The arguments one by one, to be decided on; null when they are no object. */
+/** The arguments by name; null if they are not an object. */
 export function argumentList(json: string): [name: string, value: string][] | null {
   const value = parsed(json);
   if (value === null || Array.isArray(value)) return null;

@@ -1,28 +1,25 @@
 import { useCallback, useEffect, useState } from "react";
-
-const ROOT = "/chat";
-
-export const conversationPath = (id: string | null) => (id ? `${ROOT}/${id}` : ROOT);
+import { CHAT_PATH, conversationPath } from "@/chat/conversationPath";
 
 function isInAddress(id: string | null): boolean {
   return window.location.pathname === conversationPath(id);
 }
 
 /**
- * Which conversation is open, kept in step with the address bar without asking the server.
- * `key` changes whenever another one is opened, and stays when a new one receives its id.
+ * The open conversation, kept in step with the address bar without asking the server.
+ * `key` changes when another conversation is opened, and stays when a new one receives its id.
  */
-export function useActiveConversation(initial: string | null) {
-  const [active, setActive] = useState({ id: initial, key: 0 });
+export function useActiveConversation(initialId: string | null) {
+  const [active, setActive] = useState({ id: initialId, key: 0 });
 
   useEffect(() => {
-    const onBack = () => {
+    const onPopState = () => {
       const [, root, id = null] = window.location.pathname.split("/");
-      if (`/${root}` !== ROOT) return; // the router leaves this page
-      setActive((now) => (now.id === id ? now : { id, key: now.key + 1 }));
+      if (`/${root}` !== CHAT_PATH) return; // The router leaves this page.
+      setActive((current) => (current.id === id ? current : { id, key: current.key + 1 }));
     };
-    window.addEventListener("popstate", onBack);
-    return () => window.removeEventListener("popstate", onBack);
+    window.addEventListener("popstate", onPopState);
+    return () => window.removeEventListener("popstate", onPopState);
   }, []);
 
   const open = useCallback((id: string | null) => {
@@ -30,7 +27,7 @@ export function useActiveConversation(initial: string | null) {
     setActive(({ key }) => ({ id, key: key + 1 }));
   }, []);
 
-  /** Gives a conversation that has just begun its address; says whether it had none. */
+  /** Puts the id of a new conversation into the address. Returns false if it is there already. */
   const adopt = useCallback((id: string): boolean => {
     if (isInAddress(id)) return false;
     window.history.replaceState(null, "", conversationPath(id));

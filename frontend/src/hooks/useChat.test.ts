@@ -1,166 +1,48 @@
-import { act, waitFor } from "@testing-library/react";
-import { openStream, sendJson } from "@/testing/apiServer";
-import {
-  answer,
-  answerWith,
-  ChatTest,
-  CREATED,
-  page,
-  problem,
-  question,
-  REPLY,
-} from "@/testing/chat";
+import { act, renderHook, waitFor } from "@testing-library/react";
+import { openStream } from "@/testing/apiServer";
+import { answer, ChatTest, CREATED, question, REPLY } from "@/testing/chat";
+import { useChat } from "./useChat";
 
 const chat = new ChatTest();
-const { server } = chat;
 
 beforeAll(() => chat.start());
 afterAll(() => chat.stop());
 
-test("a first message begins a conversation, and its answer grows", async () => {
-  let finish = () => {};
-  chat.serve((response) => {
-    const send = openStream(response);
-    send("turn.created", CREATED);
-    send("turn.output_text.delta", { delta: "Hello " });
-    send("turn.output_text.delta", { delta: "A" });
-    finish = () => (send("turn.completed", REPLY), response.end());
-  });
-  const { store, shown, onChange, state } = chat.open();
-  act(() => void store().send("Hi"));
-  expect(shown()).toEqual([["user", "sending", "Hi"]]);
-  await waitFor(() =>
-    expect(shown()).toEqual([
-      ["user", "completed", "Hi"],
-      ["assistant", "in_progress", "Hello A"],
-    ]),
+function open(conversationId: string | null = null) {
+  const onChange = jest.fn();
+  const { result, unmount } = renderHook(() => useChat(chat.api, conversationId, onChange));
+  const statuses = () => result.current.state.messages.map(({ status }) => status);
+  return { onChange, unmount, statuses, chat: () => result.current };
+}
+
+test("returning to the page shows a turn from another tab, and follows it", async () => {
+  let stored: object[] = [];
+  chat.serve(
+    () => {},
+    () => stored,
   );
-  expect(onChange).toHaveBeenCalledWith("c-1");
-  act(finish);
-  await waitFor(() => expect(shown()[1]).toEqual(["assistant", "completed", "Hello Ada."]));
-  expect(state().announcement).toBe("Hello Ada.");
-  expect(onChange).toHaveBeenCalledTimes(2);
-});
-
-test("a second message goes to the same conversation", async () => {
-  chat.serve((response) => {
-    const count = chat.turns().length;
-    answerWith(response, { user_message_id: `u-${count}`, message_id: `a-${count}` });
+  const opened = open("c-1");
+  await waitFor(() => expect(opened.chat().state.view).toBe("ready"));
+  stored = [question(), answer({ status: "in_progress", content: "H" })];
+  act(() => void window.dispatchEvent(new Event("focus")));
+  await waitFor(() => expect(opened.statuses()).toEqual(["completed", "in_progress"]));
+  stored = [question(), answer({ content: "Hello." })];
+  await waitFor(() => expect(opened.statuses()).toEqual(["completed", "completed"]), {
+    timeout: 8_000,
   });
-  const { store } = chat.open();
-  await act(() => store().send("one"));
-  await act(() => store().send("two"));
-  expect(chat.turns().map(({ body }) => body)).toEqual([
-    { message: "one" },
-    { message: "two", conversation_id: "c-1" },
-  ]);
-});
+}, 15_000);
 
-test("an error keeps the text, and a retry repeats body and key", async () => {
-  chat.serve((response) => {
-    if (chat.turns().length > 1) return answerWith(response);
-    sendJson(response, { message: "Service Unavailable" }, 503);
-  });
-  const { store, state, shown } = chat.open();
-  await act(() => store().send("Hi"));
-  expect(shown()).toEqual([["user", "lost", "Hi"]]);
-  expect(state().messages[0]!.error).toBe("Service Unavailable");
-
-  await act(() => store().retry(state().messages[0]!.id));
-  expect(shown()).toEqual([
-    ["user", "completed", "Hi"],
-    ["assistant", "completed", "Hello Ada."],
-  ]);
-  const [first, second] = chat.turns();
-  expect(second!.body).toEqual(first!.body);
-  expect(new Set(chat.keys()).size).toBe(1);
-});
-
-test("a message that could not be sent can be taken back", async () => {
-  chat.serve((response) => sendJson(response, problem(422, "Too odd."), 422));
-  const { store, state } = chat.open();
-  await act(() => store().send("Hi"));
-  act(() => store().withdraw(state().messages[0]!.id));
-  expect(state().messages).toEqual([]);
-});
-
-test("stopping asks the server, which ends the turn", async () => {
-  let end = () => {};
-  server.answer((response, { path }) => {
-    if (path.endsWith("/cancel")) {
-      sendJson(response, {});
-      return end();
-    }
-    const send = openStream(response);
-    send("turn.created", CREATED);
-    send("turn.output_text.delta", { delta: "Hel" });
-    end = () => (
-      send("turn.cancelled", { ...REPLY, response: "Hel", status: "cancelled" }),
-      response.end()
-    );
-  });
-  const { store, state, shown } = chat.open();
-  act(() => void store().send("Hi"));
-  await waitFor(() => expect(shown()[1]?.[2]).toBe("Hel"));
-  await act(() => store().stop());
-  await waitFor(() => expect(shown()[1]).toEqual(["assistant", "cancelled", "Hel"]));
-  expect(state().isStopping).toBe(false);
-  expect(server.received.at(-1)!.path).toBe("/api/ada/conversations/c-1/messages/a-1/cancel");
-});
-
-test("a stop that fails says so, and the answer goes on", async () => {
-  server.answer((response, { path }) => {
-    if (path.endsWith("/cancel")) return sendJson(response, problem(503, "Not now."), 503);
-    openStream(response)("turn.created", CREATED);
-  });
-  const { store, state, shown, unmount } = chat.open();
-  act(() => void store().send("Hi"));
-  await waitFor(() => expect(shown()).toHaveLength(2));
-  await act(() => store().stop());
-  expect(state()).toMatchObject({ problem: "Not now.", isStopping: false });
-  unmount();
-});
-
-test.each([
-  [403, "forbidden"],
-  [404, "missing"],
-  [422, "missing"],
-  [503, "unavailable"],
-  [401, "signed-out"],
-])("a conversation that answers %i is shown as %s", async (status, view) => {
-  server.answer((response) => sendJson(response, problem(status, "No."), status));
-  const { state } = chat.open("c-1");
-  await waitFor(() => expect(state().view).toBe(view));
-});
-
-test("earlier messages come in above", async () => {
-  const early = { ...question(), id: "u-0", content: "Earlier" };
-  server.answer((response, { path }) =>
-    sendJson(
-      response,
-      path.includes("before=p2")
-        ? page(early)
-        : { data: [question(), answer({ content: "Hello." })], has_more: true, next_cursor: "p2" },
-    ),
-  );
-  const { store, state } = chat.open("c-1");
-  await waitFor(() => expect(state().hasEarlier).toBe(true));
-  await act(() => store().reading.loadEarlier());
-  expect(state().messages.map(({ id }) => id)).toEqual(["u-0", "u-1", "a-1"]);
-  expect(state().hasEarlier).toBe(false);
-});
-
-test("leaving ends the watching: nothing is told any more", async () => {
+test("unmounting stops reading and reports no more changes", async () => {
   let send: (event: string, data: unknown) => void = () => {};
   chat.serve((response) => {
     send = openStream(response);
     send("turn.created", CREATED);
   });
-  const { store, shown, onChange, unmount } = chat.open();
-  act(() => void store().send("Hi"));
-  await waitFor(() => expect(shown()).toHaveLength(2));
-  unmount();
+  const opened = open();
+  act(() => void opened.chat().controller.send("Hi"));
+  await waitFor(() => expect(opened.statuses()).toHaveLength(2));
+  opened.unmount();
   send("turn.completed", REPLY);
   await new Promise((resolve) => setTimeout(resolve, 50));
-  expect(onChange).toHaveBeenCalledTimes(1);
+  expect(opened.onChange).toHaveBeenCalledTimes(1);
 });

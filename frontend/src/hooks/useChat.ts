@@ -1,26 +1,30 @@
 import { useEffect, useState, useSyncExternalStore } from "react";
+import { ChatController } from "@/chat/chatController";
 import type { ChatApi } from "@/services/chat_api";
-import { ChatStore } from "./chatStore";
-import { useReturn } from "./useReturn";
+import { useOnReturn } from "./useOnReturn";
 
 /**
- * The chat of one conversation, or of one that begins with the first message (`null`).
- * `onChange` tells its id when it is there, and when a turn in it has begun or ended. The arguments of the
- * first render count: give the component another `key` for another conversation.
+ * The chat of one conversation, or of a new one (`null`). `onChange` receives its id once it has been loaded or
+ * created, and whenever a turn in it starts or ends. Only the arguments of the first render count: give the
+ * component another `key` for another conversation.
  */
 export function useChat(
   api: ChatApi,
   conversationId: string | null,
   onChange: (conversationId: string) => void,
 ) {
-  const [store] = useState(() => new ChatStore(api, conversationId, onChange));
-  const state = useSyncExternalStore(store.subscribe, store.getState, store.getState);
+  const [controller] = useState(() => new ChatController(api, conversationId, onChange));
+  const state = useSyncExternalStore(
+    controller.subscribe,
+    controller.getState,
+    controller.getState,
+  );
 
   useEffect(() => {
-    store.open();
-    return () => store.close();
-  }, [store]);
-  useReturn(store.refresh);
+    controller.open();
+    return () => controller.close();
+  }, [controller]);
+  useOnReturn(controller.refresh);
 
-  return { state, store };
+  return { state, controller };
 }

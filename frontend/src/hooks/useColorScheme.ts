@@ -8,7 +8,7 @@ function subscribe(onChange: () => void) {
   return () => query.removeEventListener("change", onChange);
 }
 
-/** Of the page as it is now, in the browser. */
+/** The current color scheme of the page. Works in the browser only. */
 export function useColorScheme(): "light" | "dark" {
   return useSyncExternalStore(subscribe, () => window.matchMedia(DARK).matches) ? "dark" : "light";
 }

@@ -1,82 +1,21 @@
 import { useCallback, useEffect, useReducer, useRef } from "react";
+import { EMPTY_LIST, reduceConversationList } from "@/chat/conversationList";
 import type { ChatApi } from "@/services/chat_api";
 import { ApiError } from "@/services/errors";
-import type { Conversation, ConversationPage } from "@/services/types";
-import { useReturn } from "./useReturn";
+import type { Conversation } from "@/services/types";
+import { useOnReturn } from "./useOnReturn";
 
-interface ConversationsState {
-  status: "loading" | "ready" | "failed";
-  conversations: Conversation[];
-  hasMore: boolean;
-  cursor: string | null;
-}
-
-type Action =
-  | { type: "listed"; page: ConversationPage }
-  | { type: "relisted"; page: ConversationPage }
-  | { type: "failed" }
-  | { type: "changed"; conversation: Conversation }
-  | { type: "removed"; id: string };
-
-const EMPTY: ConversationsState = {
-  status: "loading",
-  conversations: [],
-  hasMore: false,
-  cursor: null,
-};
-
-/** The model's title for a new conversation may come after its first answer: it is looked for twice. */
+/** The model may title a new conversation only after its first answer, so the title is read twice more. */
 const TITLE_AFTER_MS = [2_000, 5_000];
-const TRY_AGAIN_MS = 5_000;
-
-function newestFirst(conversations: Conversation[]): Conversation[] {
-  const byId = new Map(conversations.map((conversation) => [conversation.id, conversation]));
-  return [...byId.values()].sort((a, b) => b.updated_at.localeCompare(a.updated_at));
-}
-
-/** The first page anew: what it covers and does not hold is gone, what is older stays. */
-function relisted({ conversations, cursor }: ConversationsState, page: ConversationPage) {
-  const end = page.data.at(-1)?.updated_at ?? "";
-  const older = page.has_more ? conversations.filter(({ updated_at }) => updated_at < end) : [];
-  const isLonger = older.length > 0;
-  return {
-    status: "ready" as const,
-    conversations: newestFirst([...older, ...page.data]),
-    hasMore: isLonger ? cursor !== null : page.has_more,
-    cursor: isLonger ? cursor : page.next_cursor,
-  };
-}
-
-function reduce(state: ConversationsState, action: Action): ConversationsState {
-  const { conversations } = state;
-  switch (action.type) {
-    case "listed":
-      return {
-        status: "ready",
-        conversations: newestFirst([...conversations, ...action.page.data]),
-        hasMore: action.page.has_more,
-        cursor: action.page.next_cursor,
-      };
-    case "relisted":
-      return { ...state, ...relisted(state, action.page) };
-    case "failed":
-      return { ...state, status: "failed" };
-    case "changed":
-      return { ...state, conversations: newestFirst([...conversations, action.conversation]) };
-    case "removed":
-      return { ...state, conversations: conversations.filter(({ id }) => id !== action.id) };
-    default:
-      return action satisfies never;
-  }
-}
+const RETRY_MS = 5_000;
 
 export function useConversations(api: ChatApi) {
-  const [state, dispatch] = useReducer(reduce, EMPTY);
+  const [state, dispatch] = useReducer(reduceConversationList, EMPTY_LIST);
 
   const load = useCallback(
     async (cursor: string | null) => {
       try {
-        dispatch({ type: "listed", page: await api.listConversations(cursor) });
+        dispatch({ type: "loaded", page: await api.listConversations(cursor) });
       } catch (error) {
         if (!(error instanceof ApiError)) throw error;
         dispatch({ type: "failed" });
@@ -85,21 +24,10 @@ export function useConversations(api: ChatApi) {
     [api],
   );
 
-  useEffect(() => {
-    void load(null);
-  }, [load]);
-
-  const relist = useCallback(async () => {
+  const reload = useCallback(async () => {
     const page = await api.listConversations().catch(() => null);
-    if (page) dispatch({ type: "relisted", page });
+    if (page) dispatch({ type: "reloaded", page });
   }, [api]);
-  useReturn(relist);
-
-  useEffect(() => {
-    if (state.status !== "failed") return;
-    const timer = setInterval(relist, TRY_AGAIN_MS);
-    return () => clearInterval(timer);
-  }, [state.status, relist]);
 
   const read = useCallback(
     async (id: string) => {
@@ -110,10 +38,42 @@ export function useConversations(api: ChatApi) {
     [api],
   );
 
-  /** The titles that new conversations began with. */
+  useEffect(() => {
+    void load(null);
+  }, [load]);
+  useOnReturn(reload);
+  useRetry(state.status === "failed", reload);
+  const refresh = useRefresh(read);
+
+  const rename = async (id: string, title: string) =>
+    dispatch({ type: "changed", conversation: await api.renameConversation(id, title) });
+
+  const remove = async (id: string) => {
+    await api.deleteConversation(id);
+    dispatch({ type: "removed", id });
+  };
+
+  const loadMore = () => load(state.cursor);
+
+  return { ...state, loadMore, refresh, reload, rename, remove };
+}
+
+export type Conversations = ReturnType<typeof useConversations>;
+
+function useRetry(hasFailed: boolean, retry: () => Promise<void>) {
+  useEffect(() => {
+    if (!hasFailed) return;
+    const timer = setInterval(retry, RETRY_MS);
+    return () => clearInterval(timer);
+  }, [hasFailed, retry]);
+}
+
+/** Reads a conversation again after a turn, and waits for the title of a new one. */
+function useRefresh(read: (id: string) => Promise<Conversation | null>) {
+  /** The provisional titles of new conversations. */
   const firstTitles = useRef(new Map<string, string>());
 
-  const refresh = useCallback(
+  return useCallback(
     async (id: string, isNew = false) => {
       const conversation = await read(id);
       if (!conversation) return;
@@ -128,18 +88,4 @@ export function useConversations(api: ChatApi) {
     },
     [read],
   );
-
-  const rename = async (id: string, title: string) =>
-    dispatch({ type: "changed", conversation: await api.renameConversation(id, title) });
-
-  const remove = async (id: string) => {
-    await api.deleteConversation(id);
-    dispatch({ type: "removed", id });
-  };
-
-  const loadMore = () => load(state.cursor);
-
-  return { ...state, loadMore, refresh, relist, rename, remove };
 }
-
-export type Conversations = ReturnType<typeof useConversations>;

@@ -1,16 +1,16 @@
 import { useCallback, useState, type SetStateAction } from "react";
 
-/** What is being written in the conversation that is open, in whichever chat; another one begins empty. */
+/** The unsent text of the open conversation. Both kinds of chat share it; another `key` begins empty. */
 export function useDraft(key: number) {
-  const [written, setWritten] = useState({ key, text: "" });
-  const setDraft = useCallback(
+  const [draft, setDraft] = useState({ key, text: "" });
+  const setText = useCallback(
     (change: SetStateAction<string>) =>
-      setWritten((now) => {
-        const text = now.key === key ? now.text : "";
+      setDraft((current) => {
+        const text = current.key === key ? current.text : "";
         return { key, text: typeof change === "function" ? change(text) : change };
       }),
     [key],
   );
 
-  return [written.key === key ? written.text : "", setDraft] as const;
+  return [draft.key === key ? draft.text : "", setText] as const;
 }

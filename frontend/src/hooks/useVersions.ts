@@ -1,7 +1,7 @@
 import { useState } from "react";
-import type { ChatMessage } from "./messages";
+import type { ChatMessage } from "@/chat/chatMessage";
 
-/** Which version of a message is on the screen: the current one, until another is asked for. */
+/** Which version of a message is shown: the latest one, until the user chooses another. */
 export function useVersions(
   message: ChatMessage,
   listVersions: (messageId: string) => Promise<ChatMessage[]>,
@@ -13,12 +13,14 @@ export function useVersions(
 
   async function show(next: number) {
     setLoading(true);
-    const known = versions.length > 0 ? versions : await listVersions(message.id);
+    const loaded = versions.length > 0 ? versions : await listVersions(message.id);
     setLoading(false);
-    if (known.length === 0) return;
-    setVersions(known);
+    if (loaded.length === 0) return;
+    setVersions(loaded);
     setNumber(next);
   }
 
   return { shown: earlier ?? message, isEarlier: earlier !== undefined, number, isLoading, show };
 }
+
+export type Versions = ReturnType<typeof useVersions>;

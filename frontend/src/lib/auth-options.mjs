@@ -1,8 +1,8 @@
-// Plain JavaScript, because two runtimes import it: Next (src/lib/auth.ts) and Node (scripts/migrate.mjs).
+// Plain JavaScript, because both Next (src/lib/auth.ts) and plain Node (scripts/migrate.mjs) import it.
 import { jwt } from "better-auth/plugins/jwt";
 
 /**
- * API Gateway's JWT authorizer accepts RSA only, and the plugin's default is EdDSA.
+ * API Gateway's JWT authorizer accepts RSA only; the plugin's default is EdDSA.
  * @param {{ issuer: string, audience: string }} settings
  * @returns {import("better-auth/plugins/jwt").JwtOptions}
  */
@@ -21,7 +21,8 @@ export function jwtOptions({ issuer, audience }) {
 }
 
 /**
- * `clientIpHeader`: the header in which a trusted proxy says who asks; sign-ins are limited by it.
+ * `clientIpHeader` is the header in which a trusted proxy passes the client's IP address, by which sign-ins are
+ * limited.
  * @param {{
  *   url: string,
  *   secret: string,
@@ -37,7 +38,7 @@ export function authOptions({ url, secret, audience, database, clientIpHeader })
     database,
     emailAndPassword: { enabled: true },
     plugins: [jwt(jwtOptions({ issuer: url, audience }))],
-    // Memory is not shared between instances of a serverless front end.
+    // In the database, because the instances of a serverless front end share no memory.
     rateLimit: { storage: "database" },
     advanced: clientIpHeader ? { ipAddress: { ipAddressHeaders: [clientIpHeader] } } : {},
     telemetry: { enabled: false },

@@ -19,7 +19,7 @@ function createAuth() {
 
 let auth: ReturnType<typeof createAuth> | undefined;
 
-/** Made at the first request: `next build` runs without a database and without secrets. */
+/** Created at the first request, because `next build` runs without a database and secrets. */
 export function getAuth() {
   return (auth ??= createAuth());
 }

@@ -1,13 +1,13 @@
 import "server-only";
 
-/** Settings are read at run time, not at build time: one artefact serves every stage. */
+/** Settings are read at run time, not at build time, so that one build serves every stage. */
 function required(name: string): string {
   const value = process.env[name];
   if (!value) throw new Error(`${name} is not set`);
   return value;
 }
 
-/** An address without trailing slash: `iss` is compared to the letter. */
+/** Removes trailing slashes, because a token's issuer is compared character by character. */
 function address(name: string): string {
   const value = required(name);
   if (!URL.canParse(value)) throw new Error(`${name} is not an address: ${value}`);
@@ -28,19 +28,19 @@ export const config = {
   get jwtAudience() {
     return process.env.JWT_AUDIENCE || "parley";
   },
-  /** Address of the API as the browser sees it. */
+  /** Address of the API for the browser. */
   get apiUrl() {
     return address("PARLEY_API_URL");
   },
-  /** Address of the door that streams, where `apiUrl` sends answers whole. */
+  /** Address of the streaming endpoint, if `apiUrl` cannot stream. */
   get streamUrl() {
     return process.env.PARLEY_STREAM_URL ? address("PARLEY_STREAM_URL") : undefined;
   },
-  /** With it the page shows ChatKit: OpenAI's name for this page's domain. */
+  /** OpenAI's key for this page's domain. If it is set, the page offers ChatKit. */
   get chatKitDomainKey() {
     return process.env.CHATKIT_DOMAIN_KEY || undefined;
   },
-  /** The header in which a trusted proxy says who asks. */
+  /** The header in which a trusted proxy passes the client's IP address. */
   get clientIpHeader() {
     return process.env.CLIENT_IP_HEADER || undefined;
   },
@@ -49,7 +49,7 @@ export const config = {
   },
 };
 
-/** Raises for the first setting that is missing or malformed. */
+/** Throws for the first setting that is missing or malformed. */
 export function checkConfig() {
   Object.values(config);
 }

@@ -10,7 +10,7 @@ function issuer(secondsToLive = 900, sub = "ada") {
 
 afterEach(() => jest.useRealTimers());
 
-test("asks once, however many need the token at the same time", async () => {
+test("requests one token for several callers at the same time", async () => {
   const { issue, token } = issuer();
   const tokens = await Promise.all([token.get(), token.get(), token.get()]);
   expect(new Set(tokens).size).toBe(1);
@@ -18,7 +18,7 @@ test("asks once, however many need the token at the same time", async () => {
   expect(issue).toHaveBeenCalledTimes(1);
 });
 
-test("asks for a new one 60 seconds before the old one expires", async () => {
+test("renews the token 60 seconds before it expires", async () => {
   jest.useFakeTimers();
   const { issue, token } = issuer(900);
   const first = await token.get();
@@ -29,7 +29,7 @@ test("asks for a new one 60 seconds before the old one expires", async () => {
   expect(issue).toHaveBeenCalledTimes(2);
 });
 
-test("forgets a rejected token once, even when two requests report it", async () => {
+test("renews a rejected token once, even if two requests report it", async () => {
   const { issue, token } = issuer();
   const first = await token.get();
   await token.reject(first);
@@ -39,7 +39,7 @@ test("forgets a rejected token once, even when two requests report it", async ()
   expect(issue).toHaveBeenCalledTimes(2);
 });
 
-test("asks again after a failure", async () => {
+test("tries again after a failure", async () => {
   const issue = jest
     .fn<Promise<string>, []>()
     .mockRejectedValueOnce(new ApiError("gone", 0))
@@ -49,7 +49,7 @@ test("asks again after a failure", async () => {
   await expect(token.get()).resolves.toContain(".");
 });
 
-test("refuses the token of somebody else who signed in meanwhile", async () => {
+test("refuses the token of another user who has signed in meanwhile", async () => {
   const { token } = issuer(900, "grace");
   await expect(token.get()).rejects.toMatchObject({ isSignedOut: true });
 });

@@ -12,7 +12,7 @@ function readClaims(token: string): Claims {
   return JSON.parse(atob(payload.replaceAll("-", "+").replaceAll("_", "/"))) as Claims;
 }
 
-/** Keeps the user's access token in memory only, and one request for a new one at a time. */
+/** The user's access token: kept in memory only, and renewed by one request at a time. */
 export class AccessToken {
   readonly #userId: string;
   readonly #issue: () => Promise<string>;
@@ -28,12 +28,12 @@ export class AccessToken {
     if (this.#token && Date.now() < this.#refreshAt) return this.#token;
     const token = this.#renew();
     this.#token = token;
-    this.#refreshAt = Infinity; // while it is on its way, everybody waits for this one
+    this.#refreshAt = Infinity; // Until it arrives, all callers wait for this one.
     token.catch(() => this.#forget(token));
     return token;
   }
 
-  /** After a 401: forgets this token, unless it has been replaced meanwhile. */
+  /** Forgets a token that the API rejected, unless it has been replaced already. */
   async reject(token: string): Promise<void> {
     if ((await this.#token) === token) this.#token = null;
   }
@@ -41,7 +41,7 @@ export class AccessToken {
   async #renew(): Promise<string> {
     const token = await this.#issue();
     const claims = readClaims(token);
-    // Somebody else has signed in from another tab: this page's content is not theirs.
+    // Another user has signed in from another tab and must not see this page's content.
     if (claims.sub !== this.#userId) throw signedOut();
     this.#refreshAt = claims.exp * 1000 - REFRESH_BEFORE_EXPIRY_MS;
     return token;

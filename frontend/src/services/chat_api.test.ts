@@ -1,3 +1,4 @@
+import type { ServerResponse } from "node:http";
 import { ApiServer, makeToken, openStream, sendJson } from "@/testing/apiServer";
 import { AccessToken } from "./access_token";
 import { ChatApi } from "./chat_api";
@@ -25,9 +26,9 @@ const SEND: TurnRequest = {
   idempotencyKey: "key-1",
 };
 
-async function runTurn(api: ChatApi, turn = SEND) {
+async function streamTurn(api: ChatApi, turn = SEND) {
   const events: TurnEvent[] = [];
-  for await (const event of api.runTurn(turn, new AbortController().signal)) events.push(event);
+  for await (const event of api.streamTurn(turn, new AbortController().signal)) events.push(event);
   return events;
 }
 
@@ -42,7 +43,7 @@ test("sends the message with its key and the token, and yields the turn's events
     send("turn.completed", REPLY);
     response.end();
   });
-  const events = await runTurn(createApi());
+  const events = await streamTurn(createApi());
   expect(events.map(({ type }) => type)).toEqual([
     "turn.created",
     "turn.output_text.delta",
@@ -70,12 +71,12 @@ test.each<[TurnRequest, string, unknown]>([
     "/api/ada/conversations/c-1/messages/m-2/regenerate",
     null,
   ],
-])("knows where to send %j", async (turn, path, body) => {
+])("sends %j to its path", async (turn, path, body) => {
   server.answer((response) => {
     openStream(response);
     response.end();
   });
-  await runTurn(createApi(), turn);
+  await streamTurn(createApi(), turn);
   expect(server.received).toMatchObject([{ method: "POST", path, body }]);
   expect(server.received[0]!.headers["idempotency-key"]).toBe("key-1");
 });
@@ -86,7 +87,7 @@ test("retries once after a 401, with a new token and the same key", async () => 
     openStream(response)("turn.completed", REPLY);
     response.end();
   });
-  await runTurn(createApi());
+  await streamTurn(createApi());
   const [first, second] = server.received;
   expect(server.received).toHaveLength(2);
   expect(second!.headers["idempotency-key"]).toBe(first!.headers["idempotency-key"]);
@@ -95,11 +96,11 @@ test("retries once after a 401, with a new token and the same key", async () => 
 
 test("gives up after a second 401", async () => {
   server.answer((response) => sendJson(response, {}, 401));
-  await expect(runTurn(createApi())).rejects.toMatchObject({ isSignedOut: true });
+  await expect(streamTurn(createApi())).rejects.toMatchObject({ isSignedOut: true });
   expect(server.received).toHaveLength(2);
 });
 
-test("shows the detail of a problem, and that the conversation is busy", async () => {
+test("reports the detail of a problem, and that the conversation is busy", async () => {
   server.answer((response) =>
     sendJson(
       response,
@@ -108,97 +109,94 @@ test("shows the detail of a problem, and that the conversation is busy", async (
       { "Retry-After": "2" },
     ),
   );
-  await expect(runTurn(createApi())).rejects.toMatchObject({
+  await expect(streamTurn(createApi())).rejects.toMatchObject({
     message: "Still writing.",
     isBusy: true,
     isUncertain: false,
   });
 });
 
-test("shows the message of a gateway", async () => {
+test("reports the message of a gateway", async () => {
   server.answer((response) => sendJson(response, { message: "Service Unavailable" }, 503));
-  await expect(runTurn(createApi())).rejects.toMatchObject({ message: "Service Unavailable" });
+  await expect(streamTurn(createApi())).rejects.toMatchObject({ message: "Service Unavailable" });
 });
 
-test("shows something when an error is no JSON at all", async () => {
+test("reports an error that is not JSON", async () => {
   server.answer((response) => void response.writeHead(502).end("<html>"));
-  await expect(runTurn(createApi())).rejects.toMatchObject({
+  await expect(streamTurn(createApi())).rejects.toMatchObject({
     message: expect.stringContaining("try again") as string,
     status: 502,
   });
 });
 
-test("says that the server cannot be reached", async () => {
+test("reports that the server cannot be reached", async () => {
   const closed = new ApiServer();
   const address = await closed.start();
   await closed.stop();
-  await expect(runTurn(createApi(address))).rejects.toMatchObject({ status: 0 });
+  await expect(streamTurn(createApi(address))).rejects.toMatchObject({ status: 0 });
 });
 
-describe("with a door that streams", () => {
-  const door = new ApiServer();
+function answerTurn(response: ServerResponse) {
+  openStream(response)("turn.completed", REPLY);
+  response.end();
+}
+
+describe("with a streaming endpoint", () => {
+  const streamServer = new ApiServer();
   let streamUrl: string;
 
-  beforeAll(async () => (streamUrl = await door.start()));
-  afterAll(() => door.stop());
-  beforeEach(() =>
-    server.answer((response) => {
-      openStream(response)("turn.completed", REPLY);
-      response.end();
-    }),
-  );
+  beforeAll(async () => (streamUrl = await streamServer.start()));
+  afterAll(() => streamServer.stop());
+  beforeEach(() => server.answer(answerTurn));
 
-  test("turns go through it, and nothing else does", async () => {
-    door.answer((response) => {
-      openStream(response)("turn.completed", REPLY);
-      response.end();
-    });
+  test("sends turns to it, and nothing else", async () => {
+    streamServer.answer(answerTurn);
     const api = createApi(url, streamUrl);
-    expect(await runTurn(api)).toHaveLength(1);
+    expect(await streamTurn(api)).toHaveLength(1);
     expect(server.received).toHaveLength(0);
-    expect(door.received).toMatchObject([{ method: "POST", path: "/api/ada/chat" }]);
+    expect(streamServer.received).toMatchObject([{ method: "POST", path: "/api/ada/chat" }]);
     server.answer((response) => sendJson(response, { data: [], has_more: false }));
     await api.listConversations();
     expect(server.received).toHaveLength(1);
-    expect(door.received).toHaveLength(1);
+    expect(streamServer.received).toHaveLength(1);
   });
 
   test.each([
-    ["falls over", 502, { message: "Internal Server Error" }],
+    ["crashes", 502, { message: "Internal Server Error" }],
     ["is throttled", 429, { Reason: "ConcurrentInvocationLimitExceeded" }],
-    ["refuses everybody", 403, { Message: "Forbidden" }],
-  ])("where it %s, the other door has the turn, with the same key", async (_, status, body) => {
-    door.answer((response) => sendJson(response, body, status));
-    expect(await runTurn(createApi(url, streamUrl))).toHaveLength(1);
+    ["refuses all requests", 403, { Message: "Forbidden" }],
+  ])("falls back to the API address with the same key if it %s", async (_, status, body) => {
+    streamServer.answer((response) => sendJson(response, body, status));
+    expect(await streamTurn(createApi(url, streamUrl))).toHaveLength(1);
     expect(server.received[0]!.headers["idempotency-key"]).toBe("key-1");
-    expect(door.received[0]!.headers["idempotency-key"]).toBe("key-1");
+    expect(streamServer.received[0]!.headers["idempotency-key"]).toBe("key-1");
   });
 
-  test("where it cannot be reached, the other door has the turn", async () => {
+  test("falls back to the API address if it cannot be reached", async () => {
     const closed = new ApiServer();
     const address = await closed.start();
     await closed.stop();
-    expect(await runTurn(createApi(url, address))).toHaveLength(1);
+    expect(await streamTurn(createApi(url, address))).toHaveLength(1);
   });
 
-  test("what the API itself says is not asked twice", async () => {
-    door.answer((response) =>
+  test("does not repeat a request that the API itself refused", async () => {
+    streamServer.answer((response) =>
       sendJson(response, { type: "/problems/over-quota", detail: "Tomorrow." }, 429),
     );
-    await expect(runTurn(createApi(url, streamUrl))).rejects.toMatchObject({
+    await expect(streamTurn(createApi(url, streamUrl))).rejects.toMatchObject({
       message: "Tomorrow.",
     });
     expect(server.received).toHaveLength(0);
   });
 });
 
-test("ends without a final event when the stream is cut", async () => {
+test("ends without a final event if the stream breaks", async () => {
   server.answer((response) => {
     const send = openStream(response);
     send("turn.created", { conversation_id: "c-1", message_id: "m-2", user_message_id: "m-1" });
     setTimeout(() => response.destroy(), 20);
   });
-  expect((await runTurn(createApi())).map(({ type }) => type)).toEqual(["turn.created"]);
+  expect((await streamTurn(createApi())).map(({ type }) => type)).toEqual(["turn.created"]);
 });
 
 test("escapes ids in paths", async () => {

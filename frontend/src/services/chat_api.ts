@@ -1,5 +1,4 @@
 import { ApiError, connectionLost, fromResponse } from "./errors";
-import { readEventStream } from "./event_stream";
 import type { AccessToken } from "./access_token";
 import type {
   Conversation,
@@ -18,26 +17,26 @@ type Query = Record<string, string | number | null | undefined>;
 
 export interface Addresses {
   apiUrl: string;
-  /** Of a door that streams, where the API's own sends its answers whole. */
+  /** The streaming endpoint, if `apiUrl` cannot stream. */
   streamUrl?: string;
 }
 
 export class ChatApi {
   readonly #base: string;
   readonly #streamBase: string | undefined;
-  /** Where what is the user's own lies. */
-  readonly #own: string;
+  /** The path of everything that belongs to the user. */
+  readonly #userPath: string;
   readonly #token: AccessToken;
 
   constructor({ apiUrl, streamUrl }: Addresses, userId: string, token: AccessToken) {
     this.#base = `${apiUrl}/api`;
     this.#streamBase = streamUrl && `${streamUrl}/api`;
-    this.#own = `/${encodeURIComponent(userId)}`;
+    this.#userPath = `/${encodeURIComponent(userId)}`;
     this.#token = token;
   }
 
   listConversations(cursor?: string | null): Promise<ConversationPage> {
-    return this.#json("GET", `${this.#own}/conversations`, { query: { limit: 30, cursor } });
+    return this.#json("GET", `${this.#userPath}/conversations`, { query: { limit: 30, cursor } });
   }
 
   getConversation(id: string): Promise<Conversation> {
@@ -60,17 +59,17 @@ export class ChatApi {
     return this.#json("GET", path, { query: { limit: 50, before }, signal });
   }
 
-  /** Every version of a message, the first one first. */
+  /** Every version of a message, oldest first. */
   listVersions(conversationId: string, messageId: string): Promise<MessageVersions> {
     return this.#json("GET", `${this.#message(conversationId, messageId)}/versions`);
   }
 
-  /** Stops a running turn; returns its answer, with the text it has so far. */
+  /** Stops a turn in progress. Returns its answer with the text so far. */
   cancelTurn(conversationId: string, messageId: string): Promise<Message> {
     return this.#json("POST", `${this.#message(conversationId, messageId)}/cancel`);
   }
 
-  /** Keeps what the user thinks of an answer; `null` removes it. */
+  /** Stores the user's rating of an answer; `null` removes it. */
   async rateAnswer(conversationId: string, messageId: string, rating: Rating | null) {
     const path = `${this.#message(conversationId, messageId)}/feedback`;
     if (rating) await this.#send("PUT", path, { body: { rating } });
@@ -78,17 +77,19 @@ export class ChatApi {
   }
 
   /**
-   * Runs a turn and yields what happens in it. Ends without a final event when the connection
-   * is lost: the server goes on, and reading the messages tells how it ended.
+   * Starts a turn and yields its events. Ends without a final event if the connection is lost: the server
+   * continues the turn, and the stored messages show how it ended.
    */
-  async *runTurn(turn: TurnRequest, signal: AbortSignal): AsyncGenerator<TurnEvent> {
-    const response = await this.#beginTurn(this.#turn(turn), {
+  async *streamTurn(turn: TurnRequest, signal: AbortSignal): AsyncGenerator<TurnEvent> {
+    const response = await this.#postTurn(this.#turnPath(turn), {
       body: turnBody(turn),
       headers: { Accept: "text/event-stream", "Idempotency-Key": turn.idempotencyKey },
       signal,
     });
     try {
-      for await (const { event, data } of readEventStream(response.body!)) {
+      // Loaded with the first turn: the first page load does not need the parser.
+      const { readEventStream } = await import("./event_stream");
+      for await (const { event = "message", data } of readEventStream(response.body!)) {
         yield toTurnEvent(event, data);
       }
     } catch (error) {
@@ -96,7 +97,7 @@ export class ChatApi {
     }
   }
 
-  /** The models that a person may choose from; the first is what answers otherwise. */
+  /** The models that the user may choose from; the first is the default. */
   async listModels(): Promise<Model[]> {
     return (await this.#json<{ data: Model[] }>("GET", "/models")).data;
   }
@@ -105,20 +106,20 @@ export class ChatApi {
     return `${this.#streamBase ?? this.#base}/chatkit`;
   }
 
-  /** A request in ChatKit's protocol. When it is lost it is sent again, once: by its key it is the same. */
+  /** Sends a request in ChatKit's protocol. A lost request is repeated once, under the same key. */
   async chatKit(body: object, idempotencyKey: string): Promise<Response> {
     const options = { body, headers: { "Idempotency-Key": idempotencyKey } };
     try {
-      return await this.#beginTurn("/chatkit", options);
+      return await this.#postTurn("/chatkit", options);
     } catch (error) {
       const isLost = error instanceof ApiError && error.status === 0;
-      if (!isLost || this.#streamBase) throw error; // with two doors it was sent twice
+      if (!isLost || this.#streamBase) throw error; // With a streaming endpoint it was sent twice already.
       return this.#send("POST", "/chatkit", options);
     }
   }
 
-  /** Where the streaming door is out of order, the other one: by its key it is the same turn. */
-  async #beginTurn(path: string, options: RequestOptions): Promise<Response> {
+  /** Falls back from the streaming endpoint to the other one. The key keeps it the same turn. */
+  async #postTurn(path: string, options: RequestOptions): Promise<Response> {
     if (this.#streamBase) {
       try {
         return await this.#send("POST", path, { ...options, base: this.#streamBase });
@@ -130,16 +131,17 @@ export class ChatApi {
   }
 
   #conversation(id: string): string {
-    return `${this.#own}/conversations/${encodeURIComponent(id)}`;
+    return `${this.#userPath}/conversations/${encodeURIComponent(id)}`;
   }
 
   #message(conversationId: string, messageId: string): string {
     return `${this.#conversation(conversationId)}/messages/${encodeURIComponent(messageId)}`;
   }
 
-  #turn(turn: TurnRequest): string {
-    if (turn.kind === "send") return `${this.#own}/chat`;
-    return `${this.#message(turn.conversationId, turn.messageId)}/${turn.kind}`;
+  #turnPath(turn: TurnRequest): string {
+    if (turn.kind === "send") return `${this.#userPath}/chat`;
+    const action = turn.kind === "resume" ? "approval" : turn.kind;
+    return `${this.#message(turn.conversationId, turn.messageId)}/${action}`;
   }
 
   async #json<T>(method: string, path: string, options?: RequestOptions): Promise<T> {
@@ -147,7 +149,7 @@ export class ChatApi {
     return (await response.json()) as T;
   }
 
-  /** Every request goes through here; a 401 is retried once with a new token, body and key unchanged. */
+  /** Sends a request. After a 401 it is repeated once with a new token; body and key stay the same. */
   async #send(method: string, path: string, options: RequestOptions = {}): Promise<Response> {
     const token = await this.#token.get();
     let response = await this.#fetch(method, path, options, token);
@@ -205,7 +207,7 @@ function turnBody(turn: TurnRequest): object | undefined {
       };
     case "edit":
       return { message: turn.message };
-    case "approval":
+    case "resume":
       return { approved: turn.approved, calls: turn.calls };
     case "regenerate":
       return undefined;

@@ -24,7 +24,7 @@ function createKit(shown: string | null = null) {
   return { ...listener, kit: new ChatKitApi(api, shown, listener) };
 }
 
-/** As ChatKit asks. */
+/** Sends a request as ChatKit does. */
 const ask = (kit: ChatKitApi, operation: object, signal?: AbortSignal) =>
   kit.fetch(`${url}/api/chatkit`, { method: "POST", body: JSON.stringify(operation), signal });
 
@@ -35,7 +35,7 @@ function openTurn(response: ServerResponse) {
   response.write(event({ type: "thread.created" }));
 }
 
-/** Answers ChatKit with `serve` and everything else with nothing. */
+/** Answers ChatKit's requests with `answer`, and all others with an empty object. */
 function serve(answer: (response: ServerResponse) => void) {
   server.answer((response, { path }) =>
     path === "/api/chatkit" ? answer(response) : sendJson(response, {}),
@@ -49,10 +49,10 @@ const keys = () =>
     .filter(({ path }) => path === "/api/chatkit")
     .map(({ headers }) => headers["idempotency-key"]);
 
-/** Longer than leaving a conversation takes. */
+/** Waits longer than leaving a conversation takes. */
 const settled = () => new Promise((resolve) => setTimeout(resolve, 400));
 
-test("a request goes to the API with a token and a key of its own", async () => {
+test("sends a request to the API with a token and a key of its own", async () => {
   server.answer((response) => sendJson(response, { data: [] }));
   const { kit } = createKit();
   const response = await ask(kit, { type: "threads.list", params: {} });
@@ -69,7 +69,7 @@ test("a request goes to the API with a token and a key of its own", async () => 
   expect(second!.headers["idempotency-key"]).not.toBe(first!.headers["idempotency-key"]);
 });
 
-test("the token goes nowhere else, whatever address is asked for", async () => {
+test("sends the token to the API only, whatever the requested address", async () => {
   server.answer((response) => sendJson(response, {}));
   const { kit } = createKit();
   const init = { method: "POST", body: JSON.stringify({ type: "threads.list" }) };
@@ -77,7 +77,7 @@ test("the token goes nowhere else, whatever address is asked for", async () => {
   expect(server.received).toMatchObject([{ path: "/api/chatkit" }]);
 });
 
-test("a 401 is answered with a new token, under the same key", async () => {
+test("repeats a request after a 401 with a new token and the same key", async () => {
   server.answer((response) => sendJson(response, {}, server.received.length === 1 ? 401 : 200));
   const { kit } = createKit();
   expect((await ask(kit, { type: "threads.list" })).status).toBe(200);
@@ -86,7 +86,7 @@ test("a 401 is answered with a new token, under the same key", async () => {
   expect(second!.headers.authorization).not.toBe(first!.headers.authorization);
 });
 
-test("a request that is lost is sent once more, under the same key", async () => {
+test("repeats a lost request once, with the same key", async () => {
   serve((response) => {
     if (server.received.length === 1) return void response.destroy();
     openTurn(response);
@@ -98,7 +98,7 @@ test("a request that is lost is sent once more, under the same key", async () =>
   expect(second!.headers["idempotency-key"]).toBe(first!.headers["idempotency-key"]);
 });
 
-test("a server that cannot be reached is an error in ChatKit's own stream", async () => {
+test("reports an unreachable server as an error event in the stream", async () => {
   serve((response) => void response.destroy());
   const { kit } = createKit();
   await expect((await ask(kit, CREATE)).text()).resolves.toContain("cannot be reached");
@@ -106,7 +106,7 @@ test("a server that cannot be reached is an error in ChatKit's own stream", asyn
   await expect(ask(kit, { type: "threads.list" })).rejects.toThrow("cannot be reached");
 });
 
-test("a turn's stream arrives byte for byte, and its begin and end are told", async () => {
+test("relays a turn's stream byte for byte, and reports its start and end", async () => {
   serve((response) => {
     openTurn(response);
     setTimeout(() => response.end(event({ type: "thread.item.done" })), 20);
@@ -115,14 +115,14 @@ test("a turn's stream arrives byte for byte, and its begin and end are told", as
   const response = await ask(kit, CREATE);
   expect(response.headers.get("Content-Type")).toBe("text/event-stream");
   expect(onTurn.mock.calls).toEqual([["c-1"]]);
-  expect(kit.show("c-1")).toBe(false); // the new conversation is the one that is shown
+  expect(kit.show("c-1")).toBe(false); // The new conversation is shown already.
   await expect(response.text()).resolves.toBe(
     event({ type: "thread.created" }) + event({ type: "thread.item.done" }),
   );
   expect(onTurn.mock.calls).toEqual([["c-1"], ["c-1"]]);
 });
 
-test("what ends in a conversation that was left is not told as the open one's", async () => {
+test("does not report a turn that ends in a conversation the user has left", async () => {
   serve((response) => {
     openTurn(response);
     setTimeout(() => response.end(), 20);
@@ -134,7 +134,7 @@ test("what ends in a conversation that was left is not told as the open one's", 
   expect(onTurn).toHaveBeenCalledTimes(1);
 });
 
-test("Stop stops the turn, not only its stream", async () => {
+test("Stop cancels the turn, not only its stream", async () => {
   serve(openTurn);
   const { kit } = createKit("c-1");
   const stop = new AbortController();
@@ -146,7 +146,7 @@ test("Stop stops the turn, not only its stream", async () => {
   expect(cancelled()).toBe(1);
 });
 
-test("Stop before the answer has begun stops it as soon as it has", async () => {
+test("Stop before the turn has started cancels it as soon as it starts", async () => {
   serve((response) => void setTimeout(() => openTurn(response), 50));
   const { kit } = createKit();
   const stop = new AbortController();
@@ -158,7 +158,7 @@ test("Stop before the answer has begun stops it as soon as it has", async () => 
   expect(cancelled()).toBe(1);
 });
 
-test("a stream that ChatKit stops reading is a turn to stop, too", async () => {
+test("cancels a turn whose stream ChatKit stops reading", async () => {
   serve(openTurn);
   const { kit } = createKit("c-1");
   const response = await ask(kit, ADD);
@@ -169,8 +169,8 @@ test("a stream that ChatKit stops reading is a turn to stop, too", async () => {
 
 test.each<[string, (kit: ChatKitApi) => unknown]>([
   ["another conversation is opened", (kit) => kit.show("c-9")],
-  ["ChatKit goes away", (kit) => kit.leave()],
-])("when %s the turn goes on, whatever ChatKit does first", async (_, leave) => {
+  ["ChatKit is closed", (kit) => kit.leave()],
+])("when %s, the turn continues, whatever ChatKit does first", async (_, leave) => {
   serve(openTurn);
   const { kit } = createKit("c-1");
   const stop = new AbortController();
@@ -195,12 +195,12 @@ const refuse =
   (response) =>
     sendJson(response, { message: "Not now." }, status);
 
-/** Answers ChatKit's first request with the first, and so on. */
+/** Answers ChatKit's first request with the first response, and so on. */
 function serveInTurn(...answers: (typeof complete)[]) {
   serve((response) => answers.shift()!(response));
 }
 
-test("a turn whose stream broke is not stopped by ChatKit's giving it up", async () => {
+test("does not cancel a turn whose broken stream ChatKit aborts", async () => {
   serve(breakOff);
   const { kit } = createKit("c-1");
   const giveUp = new AbortController();
@@ -211,7 +211,7 @@ test("a turn whose stream broke is not stopped by ChatKit's giving it up", async
   expect(cancelled()).toBe(0);
 });
 
-test("what ChatKit aborts in a hidden tab is no Stop, and comes again under the same key", async () => {
+test("does not cancel a turn aborted in a hidden tab, and repeats it with the same key", async () => {
   const hidden = jest.spyOn(document, "hidden", "get").mockReturnValue(true);
   serve(openTurn);
   const { kit } = createKit("c-1");
@@ -229,19 +229,22 @@ test("what ChatKit aborts in a hidden tab is no Stop, and comes again under the 
 
 test.each([
   ["its stream broke", breakOff],
-  ["a gateway answered", refuse(502)],
-])("a turn asked for again after %s is the same, and another one is not", async (_, fail) => {
-  serveInTurn(fail, complete, complete);
-  const { kit } = createKit("c-1");
-  for (let times = 0; times < 3; times++) {
-    await (await ask(kit, ADD)).text().catch(() => undefined);
-  }
-  const [first, again, another] = keys();
-  expect(again).toBe(first);
-  expect(another).not.toBe(first);
-});
+  ["a gateway failed", refuse(502)],
+])(
+  "a turn requested again after %s has the same key, and another turn has not",
+  async (_, fail) => {
+    serveInTurn(fail, complete, complete);
+    const { kit } = createKit("c-1");
+    for (let times = 0; times < 3; times++) {
+      await (await ask(kit, ADD)).text().catch(() => undefined);
+    }
+    const [first, again, another] = keys();
+    expect(again).toBe(first);
+    expect(another).not.toBe(first);
+  },
+);
 
-test("a turn that was stopped or refused does not come again under its key", async () => {
+test("does not reuse the key of a turn that was stopped or refused", async () => {
   serveInTurn(openTurn, refuse(409), complete);
   const { kit } = createKit("c-1");
   const stop = new AbortController();
@@ -254,20 +257,20 @@ test("a turn that was stopped or refused does not come again under its key", asy
   expect(new Set(keys()).size).toBe(3);
 });
 
-test("a conversation that began and was left is listed, and not taken for the next new one", async () => {
+test("lists a new conversation that the user left, and does not confuse it with the next new one", async () => {
   serve((response) => void setTimeout(() => openTurn(response), 50));
   const { kit, onTurn, onList } = createKit();
-  const asked = ask(kit, CREATE);
+  const response = ask(kit, CREATE);
   await new Promise((resolve) => setTimeout(resolve, 10));
   expect(kit.open(null)).toBe(true);
-  await asked;
+  await response;
   expect(onTurn).not.toHaveBeenCalled();
   expect(onList).toHaveBeenCalledTimes(1);
   expect(kit.show(null)).toBe(false);
-  expect(kit.open(null)).toBe(false); // nothing has been said in it
+  expect(kit.open(null)).toBe(false); // It has no message yet.
 });
 
-test("a turn that has ended is not stopped by what is cleaned up after it", async () => {
+test("does not cancel a turn that has ended when its request is aborted later", async () => {
   serve((response) => {
     openTurn(response);
     response.end();
@@ -284,7 +287,7 @@ test.each([
   [409, problem(409, "Still writing."), { type: "error", code: "custom", allow_retry: true }],
   [503, { message: "Still writing." }, { type: "error", code: "custom", allow_retry: true }],
   [429, problem(429, "Still writing."), { type: "notice", level: "warning" }],
-])("a refusal with %i is shown in the words of the problem", async (status, body, shown) => {
+])("a refusal with %i is shown with the message of the problem", async (status, body, shown) => {
   serve((response) => sendJson(response, body, status));
   const { kit } = createKit("c-1");
   const response = await ask(kit, ADD);
@@ -295,13 +298,13 @@ test.each([
   expect(JSON.parse(text.slice(6))).toEqual({ ...shown, message: "Still writing." });
 });
 
-test("a session that has ended says where to go", async () => {
+test("tells the user to sign in again when the session has ended", async () => {
   serve((response) => sendJson(response, {}, 401));
   const { kit } = createKit("c-1");
   await expect((await ask(kit, ADD)).text()).resolves.toContain("Sign in again in another tab");
 });
 
-test("a refusal of anything else keeps its status", async () => {
+test("keeps the status of other refused requests", async () => {
   serve((response) => sendJson(response, problem(404, "No such conversation."), 404));
   const { kit } = createKit();
   const response = await ask(kit, { type: "threads.get_by_id", params: { thread_id: "c-9" } });
@@ -309,7 +312,7 @@ test("a refusal of anything else keeps its status", async () => {
   await expect(response.json()).resolves.toMatchObject({ message: "No such conversation." });
 });
 
-test("deleting what is gone is done", async () => {
+test("treats deleting a missing conversation as done", async () => {
   serve((response) => sendJson(response, problem(404, "No such conversation."), 404));
   const { kit, onList } = createKit();
   const response = await ask(kit, { type: "threads.delete", params: { thread_id: "c-9" } });
@@ -317,7 +320,7 @@ test("deleting what is gone is done", async () => {
   expect(onList).toHaveBeenCalledTimes(1);
 });
 
-test.each(["threads.update", "threads.delete"])("%s is told, once it is done", async (type) => {
+test.each(["threads.update", "threads.delete"])("reports %s when it is done", async (type) => {
   const { kit, onList } = createKit();
   serve((response) => sendJson(response, problem(503, "Later."), 503));
   await ask(kit, { type, params: { thread_id: "c-1" } });

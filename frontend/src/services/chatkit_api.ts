@@ -1,4 +1,5 @@
 import type { ChatApi } from "./chat_api";
+import { ChatKitTurn, ShownConversation, type ChatKitListener } from "./chatkit_turn";
 import { ApiError } from "./errors";
 import { newIdempotencyKey } from "./idempotency_key";
 
@@ -7,7 +8,7 @@ interface Operation {
   params?: { thread_id?: string };
 }
 
-const RUN_A_TURN = new Set([
+const TURN_OPERATIONS = new Set([
   "threads.create",
   "threads.add_user_message",
   "threads.add_client_tool_output",
@@ -15,213 +16,100 @@ const RUN_A_TURN = new Set([
   "threads.retry_after_item",
   "threads.custom_action",
 ]);
-const CHANGE_THE_LIST = new Set(["threads.update", "threads.delete"]);
-// The element and its frame say in no certain order that they leave a conversation and that they abort.
-const LEAVING_TAKES_MS = 300;
+const LIST_OPERATIONS = new Set(["threads.update", "threads.delete"]);
 
-interface Listener {
-  /** A turn has begun or ended in the conversation that is shown. */
-  onTurn: (conversationId: string) => void;
-  /** A conversation was renamed or deleted, or one has begun that is not shown. */
-  onList: () => void;
-}
-
-/** ChatKit's way to the API. */
+/** Sends ChatKit's requests to the API. */
 export class ChatKitApi {
   readonly #api: ChatApi;
-  readonly #listener: Listener;
-  #shown: string | null;
-  /** One object for each time that a conversation is opened: new ones have no id to tell them by. */
-  #view = {};
-  #beginning = 0;
-  #isOpen = true;
-  /** A request for a turn of which it is not known whether the server has it. */
+  readonly #listener: ChatKitListener;
+  readonly #shown: ShownConversation;
+  /** How many new conversations are being created. */
+  #creating = 0;
+  /** The last turn request, if it is unknown whether the server received it. */
   #uncertain: { body: string; key: string } | null = null;
 
-  constructor(api: ChatApi, shown: string | null, listener: Listener) {
+  constructor(api: ChatApi, conversationId: string | null, listener: ChatKitListener) {
     this.#api = api;
-    this.#shown = shown;
     this.#listener = listener;
+    this.#shown = new ShownConversation(conversationId);
   }
 
-  /** Takes down which conversation ChatKit shows, null for a new one; says whether it is another. */
+  /** Call when ChatKit shows another conversation, `null` for a new one. Returns whether it is another. */
   show(conversationId: string | null): boolean {
-    const isAnother = conversationId !== this.#shown;
-    if (isAnother) this.#view = {};
-    this.#shown = conversationId;
+    const isAnother = conversationId !== this.#shown.id;
+    if (isAnother) this.#shown.renewView();
+    this.#shown.id = conversationId;
     return isAnother;
   }
 
-  /** As `show`, of what a person opens: a new one is another when the one shown has been said something. */
+  /** Like `show`, when the user opens one: a new one is another if the new one shown has a first message. */
   open(conversationId: string | null): boolean {
-    const isAnother = this.show(conversationId);
-    if (isAnother || conversationId !== null || this.#beginning === 0) return isAnother;
-    this.#view = {};
+    if (this.show(conversationId)) return true;
+    if (conversationId !== null || this.#creating === 0) return false;
+    this.#shown.renewView();
     return true;
   }
 
   enter() {
-    this.#isOpen = true;
+    this.#shown.isPageOpen = true;
   }
 
-  /** Call it before the element leaves the page and aborts what it reads: the turns go on. */
+  /** Call before the element leaves the page and aborts its streams, so that the turns continue. */
   leave() {
-    this.#isOpen = false;
+    this.#shown.isPageOpen = false;
   }
 
-  /** Every request goes to the API, whatever its address: the token is for nobody else. */
+  /** Ignores the address: every request goes to the API, because nobody else may have the token. */
   fetch = async (input: RequestInfo | URL, init?: RequestInit): Promise<Response> => {
     const request = new Request(input, init);
     const body = await request.text();
     const operation = JSON.parse(body) as Operation;
-    if (RUN_A_TURN.has(operation.type)) return this.#turn(body, operation, request.signal);
+    if (TURN_OPERATIONS.has(operation.type)) return this.#turn(body, operation, request.signal);
     try {
       const response = await this.#api.chatKit(operation, newIdempotencyKey());
-      if (CHANGE_THE_LIST.has(operation.type)) this.#listener.onList();
+      if (LIST_OPERATIONS.has(operation.type)) this.#listener.onList();
       return response;
     } catch (error) {
       if (!(error instanceof ApiError)) throw error;
       if (operation.type === "threads.delete" && error.isMissing) {
-        this.#listener.onList(); // perhaps by this very request, sent before in vain
+        this.#listener.onList(); // An earlier attempt may have deleted it.
         return Response.json({});
       }
-      return refused(error);
+      return errorResponse(error);
     }
   };
 
-  /** A request that comes again after nobody could tell what became of it has the same key again. */
   async #turn(body: string, operation: Operation, signal: AbortSignal): Promise<Response> {
+    // A repeated request needs the same key, so that the server does not start a second turn.
     const key = this.#uncertain?.body === body ? this.#uncertain.key : newIdempotencyKey();
     this.#uncertain = null;
     const onUncertain = () => {
       this.#uncertain = { body, key };
     };
-    const answer = this.#api.chatKit(operation, key);
-    const isNew = !operation.params?.thread_id;
-    if (isNew) this.#beginning += 1;
+    const conversationId = operation.params?.thread_id ?? null;
+    const turn = new ChatKitTurn({
+      api: this.#api,
+      listener: this.#listener,
+      shown: this.#shown,
+      conversationId,
+      response: this.#api.chatKit(operation, key),
+      onUncertain,
+    });
+    if (!conversationId) this.#creating += 1;
     try {
-      return await this.#follow(answer, operation, signal, onUncertain);
+      return await turn.relay(signal);
     } catch (error) {
       if (!(error instanceof ApiError)) throw error;
       if (error.isUncertain) onUncertain();
-      return refusedTurn(error);
+      return errorStream(error);
     } finally {
-      if (isNew) this.#beginning -= 1;
+      if (!conversationId) this.#creating -= 1;
     }
   }
-
-  /**
-   * Hands on the stream of a turn. The API goes on when nobody reads it, so what ChatKit aborts has to be
-   * stopped, be it before the answer's address is known; but not when its conversation was merely left.
-   */
-  async #follow(
-    answer: Promise<Response>,
-    { params }: Operation,
-    signal: AbortSignal,
-    onUncertain: () => void,
-  ): Promise<Response> {
-    let conversationId = params?.thread_id ?? null;
-    const view = this.#view;
-    const isShown = () =>
-      this.#isOpen && (conversationId ? conversationId === this.#shown : view === this.#view);
-    const changed = () => {
-      if (conversationId && isShown()) this.#listener.onTurn(conversationId);
-    };
-    const stop = async () => {
-      await new Promise((resolve) => setTimeout(resolve, LEAVING_TAKES_MS));
-      if (!isShown()) return;
-      const turn = turnOf(await answer);
-      if (turn) await this.#api.cancelTurn(turn.conversationId, turn.messageId);
-      changed();
-    };
-    const onAbort = () => {
-      // Nobody presses Stop in a tab that is hidden: what is aborted there may be asked for again.
-      if (document.hidden) onUncertain();
-      // Where stopping fails the turn goes on, and reading the conversation tells so.
-      else void stop().catch(() => undefined);
-      // A reply that comes later is not read by anybody.
-      void answer.then(({ body }) => body?.cancel()).catch(() => undefined);
-      if (!conversationId) void answer.then(this.#listener.onList).catch(() => undefined);
-    };
-    signal.addEventListener("abort", onAbort, { once: true });
-    const release = () => signal.removeEventListener("abort", onAbort);
-
-    const response = await unlessAborted(answer, signal);
-    const turn = turnOf(response);
-    if (turn) {
-      if (!isShown()) this.#listener.onList();
-      else this.#shown = turn.conversationId;
-      conversationId = turn.conversationId;
-      changed();
-    }
-    const body = handedOn(response.body!, signal, {
-      onEnd() {
-        release();
-        changed();
-      },
-      onBroken() {
-        // It was not ChatKit that stopped reading, though it may abort what is broken.
-        release();
-        onUncertain();
-        changed();
-      },
-      onCancel: onAbort,
-    });
-    return new Response(body, response);
-  }
 }
 
-/** The answer that a streamed reply is about. */
-function turnOf({ headers }: Response) {
-  const address = headers.get("Content-Location") ?? "";
-  const [, conversationId, messageId] =
-    /\/conversations\/([^/]+)\/messages\/([^/]+)$/.exec(address) ?? [];
-  return conversationId && messageId ? { conversationId, messageId } : null;
-}
-
-function unlessAborted<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
-  const aborted = new Promise<never>((_, reject) => {
-    if (signal.aborted) reject(signal.reason);
-    signal.addEventListener("abort", () => reject(signal.reason), { once: true });
-  });
-  return Promise.race([promise, aborted]);
-}
-
-interface Reading {
-  onEnd: () => void;
-  onBroken: () => void;
-  onCancel: () => void;
-}
-
-/** The same bytes; after an abort it fails as the request's own stream would. */
-function handedOn(body: ReadableStream<Uint8Array>, signal: AbortSignal, reading: Reading) {
-  const reader = body.getReader();
-  return new ReadableStream<Uint8Array>({
-    start(controller) {
-      const onAbort = () => {
-        controller.error(signal.reason);
-        void reader.cancel().catch(() => undefined);
-      };
-      signal.addEventListener("abort", onAbort, { once: true });
-    },
-    async pull(controller) {
-      const { done, value } = await reader.read().catch((error: unknown) => {
-        reading.onBroken();
-        throw error;
-      });
-      if (!done) return controller.enqueue(value);
-      reading.onEnd();
-      controller.close();
-    },
-    cancel() {
-      reading.onCancel();
-      return reader.cancel();
-    },
-  });
-}
-
-/** A stream with the words of the problem: of a reply that is no stream ChatKit shows its own words only. */
-function refusedTurn({ status, message, isSignedOut }: ApiError): Response {
+/** A stream with the error's own message: for a response that is no stream, ChatKit shows a message of its own. */
+function errorStream({ status, message, isSignedOut }: ApiError): Response {
   const event =
     status === 429
       ? { type: "notice", level: "warning", message }
@@ -235,7 +123,7 @@ function refusedTurn({ status, message, isSignedOut }: ApiError): Response {
   return new Response(`data: ${JSON.stringify(event)}\n\n`, { headers });
 }
 
-function refused(error: ApiError): Response {
+function errorResponse(error: ApiError): Response {
   if (error.status === 0) throw error;
   const { message, status } = error;
   return Response.json({ message, detail: message }, { status });

@@ -8,7 +8,7 @@ beforeEach(() => {
   jest.useFakeTimers();
   isDefined = false;
   jest.spyOn(customElements, "get").mockImplementation(() => (isDefined ? HTMLElement : undefined));
-  // A page of its own for each test: the script is loaded once a page.
+  // Each test needs a page of its own, because the script is loaded once per page.
   jest.isolateModules(() => {
     ({ startChatKit, watchFrame } = jest.requireActual("./chatkit_loader"));
   });
@@ -39,7 +39,7 @@ async function scriptCame({ withElement }: { withElement: boolean }) {
   await jest.advanceTimersByTimeAsync(0);
 }
 
-test("a script that is blocked fails at once, and leaves nothing behind", async () => {
+test("a blocked script fails at once and is removed", async () => {
   const { outcome } = start();
   scripts()[0]!.dispatchEvent(new Event("error"));
   await expect(outcome).resolves.toBe(
@@ -51,10 +51,10 @@ test("a script that is blocked fails at once, and leaves nothing behind", async 
 test("a script that defines no element fails at once", async () => {
   const { outcome } = start();
   await scriptCame({ withElement: false });
-  await expect(outcome).resolves.toContain("was not ChatKit. (look what answers in place");
+  await expect(outcome).resolves.toContain("was not ChatKit. (check what responds in place");
 });
 
-test("a script that does not come fails after 8 seconds", async () => {
+test("a script that does not arrive fails after 8 seconds", async () => {
   const { outcome, ended } = start();
   await jest.advanceTimersByTimeAsync(7_999);
   expect(ended).not.toHaveBeenCalled();
@@ -62,7 +62,7 @@ test("a script that does not come fails after 8 seconds", async () => {
   await expect(outcome).resolves.toContain("did not come from cdn.platform.openai.com within 8 s");
 });
 
-test("an element that never gets ready fails 12 seconds after its script", async () => {
+test("an element that never becomes ready fails 12 seconds after its script", async () => {
   const { outcome, ended } = start();
   await jest.advanceTimersByTimeAsync(5_000);
   await scriptCame({ withElement: true });
@@ -72,7 +72,7 @@ test("an element that never gets ready fails 12 seconds after its script", async
   await expect(outcome).resolves.toMatch(/silent for 12 seconds.*domain is registered/);
 });
 
-test("an error before it is ready fails with the words of the error", async () => {
+test("an error before the element is ready fails with the error's message", async () => {
   const { element, outcome } = start();
   await scriptCame({ withElement: true });
   const detail = { error: new Error("Domain verification failed") };
@@ -80,7 +80,7 @@ test("an error before it is ready fails with the words of the error", async () =
   await expect(outcome).resolves.toContain("did not start: Domain verification failed.");
 });
 
-test("an element that gets ready works, whatever it reports afterwards", async () => {
+test("an element that becomes ready has started, whatever it reports later", async () => {
   const { element, outcome } = start();
   await scriptCame({ withElement: true });
   element.dispatchEvent(new CustomEvent("chatkit.ready"));
@@ -90,7 +90,7 @@ test("an element that gets ready works, whatever it reports afterwards", async (
   await expect(outcome).resolves.toBe("ready");
 });
 
-test("the script is loaded once, and after a failure once more", async () => {
+test("the script is loaded once, and once more after a failure", async () => {
   const first = start();
   const second = start();
   expect(scripts()).toHaveLength(1);
@@ -115,7 +115,7 @@ function watch() {
   return { frame: root.querySelector("iframe")!, onGone, end };
 }
 
-test("an element that takes its frame away fails, unless it puts another in its place", async () => {
+test("an element that removes its frame fails, unless it replaces it", async () => {
   const { frame, onGone } = watch();
   const place = frame.parentElement!;
   frame.remove();
@@ -126,11 +126,11 @@ test("an element that takes its frame away fails, unless it puts another in its 
 
   place.remove();
   await jest.advanceTimersByTimeAsync(1_000);
-  const message = expect.stringContaining("did not start: it took its frame away again.") as string;
+  const message = expect.stringContaining("did not start: it removed its frame.") as string;
   expect(onGone.mock.calls).toEqual([[expect.objectContaining({ message })]]);
 });
 
-test("a frame that goes after the watch has ended is nobody's concern", async () => {
+test("a frame removed after watching has stopped is ignored", async () => {
   const { frame, onGone, end } = watch();
   frame.remove();
   await jest.advanceTimersByTimeAsync(500);

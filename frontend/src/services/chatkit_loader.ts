@@ -5,7 +5,7 @@ const SCRIPT_WITHIN_MS = 8_000;
 const READY_WITHIN_MS = 12_000;
 const FRAME_BACK_WITHIN_MS = 1_000;
 
-/** Why ChatKit is not there, in words for the person and for who runs this page. */
+/** Why ChatKit is missing: a message for the user and advice for the operator. */
 export class ChatKitFailure extends Error {
   readonly advice: string;
 
@@ -25,18 +25,18 @@ const noScript = (how: string) =>
 const noElement = () =>
   new ChatKitFailure(
     `ChatKit could not be loaded: what came from ${HOST} was not ChatKit.`,
-    "look what answers in place of that host",
+    "check what responds in place of that host",
   );
 
 const notStarted = (why: string) =>
   new ChatKitFailure(
     `ChatKit was loaded but did not start: ${why}.`,
-    "look whether this page's domain is registered for CHATKIT_DOMAIN_KEY",
+    "check whether this page's domain is registered for CHATKIT_DOMAIN_KEY",
   );
 
 /**
- * Loads ChatKit's script and waits until the element is ready. Without its script the element stays empty
- * and says nothing. It has to be in the page; its events count from the call on.
+ * Loads ChatKit's script and waits until the element is ready. The element must be in the page. Without its
+ * script it would stay empty and report nothing.
  */
 export async function startChatKit(element: HTMLElement): Promise<void> {
   const started = new Promise<void>((resolve, reject) => {
@@ -46,7 +46,7 @@ export async function startChatKit(element: HTMLElement): Promise<void> {
       reject(notStarted(error.message ?? String(error)));
     });
   });
-  started.catch(() => undefined); // it may fail before anybody waits for it
+  started.catch(() => undefined); // It may fail while the script is still loading.
   await (loading ??= loadScript());
   const silence = new Promise<never>((_, reject) => {
     setTimeout(() => reject(notStarted("it was silent for 12 seconds")), READY_WITHIN_MS);
@@ -55,8 +55,8 @@ export async function startChatKit(element: HTMLElement): Promise<void> {
 }
 
 /**
- * Tells when an element that was ready takes its frame away and stays blank, as it may where the page's domain
- * is refused. Returns what ends the watch. A frame that cannot be seen is not watched.
+ * Reports when a ready element removes its frame and stays blank, as it may if the page's domain is rejected.
+ * Returns a function that stops watching. An element whose frame is not accessible is not watched.
  */
 export function watchFrame(element: HTMLElement, onGone: (failure: ChatKitFailure) => void) {
   const root = element.shadowRoot;
@@ -65,7 +65,7 @@ export function watchFrame(element: HTMLElement, onGone: (failure: ChatKitFailur
   const observer = new MutationObserver(() => {
     clearTimeout(timer);
     if (hasFrame()) return;
-    const failure = notStarted("it took its frame away again");
+    const failure = notStarted("it removed its frame");
     timer = setTimeout(() => onGone(failure), FRAME_BACK_WITHIN_MS);
   });
   if (root && hasFrame()) observer.observe(root, { childList: true, subtree: true });
@@ -75,7 +75,7 @@ export function watchFrame(element: HTMLElement, onGone: (failure: ChatKitFailur
   };
 }
 
-/** Of the page, not of one element: a script runs once. */
+/** Shared by all elements of the page, because a script runs once. */
 let loading: Promise<void> | null = null;
 
 function loadScript(): Promise<void> {
@@ -94,7 +94,7 @@ function loadScript(): Promise<void> {
   document.head.append(script);
   return loaded.catch((error: unknown) => {
     script.remove();
-    loading = null; // the next one may fare better
+    loading = null; // The next element tries again.
     throw error;
   });
 }

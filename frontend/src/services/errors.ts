@@ -1,9 +1,9 @@
 import type { Problem } from "./types";
 
-/** What went wrong, in words a person may read; `status` 0 means that no answer came. */
+/** A failed request. Its message is meant for the user; `status` 0 means that no response arrived. */
 export class ApiError extends Error {
   readonly status: number;
-  /** The stable name of the problem; empty when it was not the API that answered. */
+  /** The stable name of the problem; empty unless the API itself responded. */
   readonly type: string;
 
   constructor(message: string, status: number, type = "") {
@@ -13,7 +13,7 @@ export class ApiError extends Error {
     this.type = type;
   }
 
-  /** The API itself said so, not what stands in front of it or is in its place. */
+  /** Whether the API itself responded, rather than a gateway or proxy. */
   get isFromApi() {
     return this.type !== "" || this.isSignedOut;
   }
@@ -30,22 +30,22 @@ export class ApiError extends Error {
     return this.status === 404;
   }
 
-  /** Asking again would not help. */
+  /** A retry would not help. */
   get isFinal() {
     return this.isSignedOut || this.isForbidden || this.isMissing;
   }
 
-  /** Another answer is being written in this conversation. */
+  /** Another turn is in progress in this conversation. */
   get isBusy() {
     return this.type === "/problems/turn-in-progress";
   }
 
-  /** The page shows something that is no longer so. */
+  /** What the page shows is out of date. */
   get isStale() {
     return this.status === 409;
   }
 
-  /** No answer, or a gateway's: the request may have been carried out all the same. */
+  /** Without a response, or with one from a gateway, the API may have carried out the request all the same. */
   get isUncertain() {
     return this.status === 0 || this.status >= 500;
   }
@@ -58,7 +58,7 @@ export const signedOut = () => new ApiError("Your session has ended.", 401);
 
 const FALLBACK = "Something went wrong. Please try again.";
 
-/** Reads both shapes an error may have: the API's problem details and the gateway's `{"message"}`. */
+/** Reads the API's problem details and the gateway's `{"message"}`. */
 export async function fromResponse(response: Response): Promise<ApiError> {
   if (response.status === 401) return signedOut();
   const body: Partial<Problem> & { message?: string } = await response.json().catch(() => ({}));

@@ -1,16 +1,16 @@
-import { readEventStream, type ServerSentEvent } from "./event_stream";
+import { readEventStream } from "./event_stream";
 
-const encoder = new TextEncoder();
+const encode = (text: string) => new TextEncoder().encode(text);
 
-async function read(chunks: Uint8Array[]): Promise<ServerSentEvent[]> {
+async function read(chunks: Uint8Array[]): Promise<[type?: string, data?: string][]> {
   const body = new ReadableStream<Uint8Array>({
     start(controller) {
       for (const chunk of chunks) controller.enqueue(chunk);
       controller.close();
     },
   });
-  const events = [];
-  for await (const event of readEventStream(body)) events.push(event);
+  const events: [type?: string, data?: string][] = [];
+  for await (const { event, data } of readEventStream(body)) events.push([event, data]);
   return events;
 }
 
@@ -22,32 +22,43 @@ const STREAM =
   "id:3\nevent:turn.completed\ndata: two\ndata:lines\n\n";
 
 const EVENTS = [
-  { id: "1", event: "turn.created", data: '{"message_id":"m"}' },
-  { id: "2", event: "turn.output_text.delta", data: '{"delta":"Grüße, 世界 🌍"}' },
-  { id: "3", event: "turn.completed", data: "two\nlines" },
+  ["turn.created", '{"message_id":"m"}'],
+  ["turn.output_text.delta", '{"delta":"Grüße, 世界 🌍"}'],
+  ["turn.completed", "two\nlines"],
 ];
 
-test("reads a stream that arrives at once", async () => {
-  expect(await read([encoder.encode(STREAM)])).toEqual(EVENTS);
+test("reads a stream that arrives as a whole", async () => {
+  expect(await read([encode(STREAM)])).toEqual(EVENTS);
 });
 
 test("reads the same events wherever the stream is cut in two", async () => {
-  const bytes = encoder.encode(STREAM);
+  const bytes = encode(STREAM);
   for (let cut = 0; cut <= bytes.length; cut++) {
     expect(await read([bytes.slice(0, cut), bytes.slice(cut)])).toEqual(EVENTS);
   }
 });
 
-test("reads the same events when every byte arrives alone", async () => {
-  const bytes = encoder.encode(STREAM);
-  expect(await read(Array.from(bytes, (byte) => Uint8Array.of(byte)))).toEqual(EVENTS);
+test.each([
+  ["LF", STREAM.replaceAll("\r\n", "\n")],
+  ["CRLF", STREAM.replaceAll("\r\n", "\n").replaceAll("\n", "\r\n")],
+  ["LF and CRLF", STREAM],
+])("reads the same events byte by byte, with lines that end in %s", async (_, stream) => {
+  expect(await read(Array.from(encode(stream), (byte) => Uint8Array.of(byte)))).toEqual(EVENTS);
 });
 
-test("drops an event that was cut off", async () => {
-  expect(await read([encoder.encode("event: turn.completed\ndata: {}\n")])).toEqual([]);
+test("yields an event as soon as its last line has arrived", async () => {
+  const body = new ReadableStream<Uint8Array>({
+    start: (controller) => controller.enqueue(encode("event: turn.created\ndata: {}\n\n")),
+  });
+  const { value } = await readEventStream(body).next();
+  expect(value).toMatchObject({ event: "turn.created", data: "{}" });
 });
 
-test("reports a stream that falls silent", async () => {
+test("drops an incomplete event at the end", async () => {
+  expect(await read([encode("event: turn.completed\ndata: {}\n")])).toEqual([]);
+});
+
+test("fails when the stream falls silent", async () => {
   jest.useFakeTimers();
   try {
     const silent = new ReadableStream<Uint8Array>();
@@ -55,6 +66,23 @@ test("reports a stream that falls silent", async () => {
     const failed = expect(next).rejects.toThrow("silent");
     await jest.advanceTimersByTimeAsync(36_000);
     await failed;
+  } finally {
+    jest.useRealTimers();
+  }
+});
+
+test("keep-alive comments break the silence", async () => {
+  jest.useFakeTimers();
+  try {
+    const { readable, writable } = new TransformStream<Uint8Array, Uint8Array>();
+    const writer = writable.getWriter();
+    const next = readEventStream(readable).next();
+    for (let count = 0; count < 5; count++) {
+      await jest.advanceTimersByTimeAsync(20_000);
+      void writer.write(encode(": keep-alive\n\n"));
+    }
+    void writer.write(encode("event: turn.created\ndata: {}\n\n"));
+    await expect(next).resolves.toMatchObject({ value: { event: "turn.created" } });
   } finally {
     jest.useRealTimers();
   }

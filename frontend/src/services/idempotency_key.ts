@@ -1,4 +1,4 @@
-/** `crypto.randomUUID` exists in secure contexts only; a laptop's address on the network is none. */
+/** `crypto.randomUUID` exists in secure contexts only, so not on a page opened by a plain network address. */
 export function newIdempotencyKey(): string {
   if (typeof crypto.randomUUID === "function") return crypto.randomUUID();
   const bytes = crypto.getRandomValues(new Uint8Array(16));

@@ -13,13 +13,13 @@ export type Problem = Schemas["Problem"];
 export type Rating = Schemas["Feedback"]["rating"];
 export type ToolCall = Schemas["ToolCall"];
 
-/** What a person does that the assistant answers. */
+/** What starts a turn. */
 export type Act =
   | { kind: "send"; conversationId: string | null; message: string }
   | { kind: "edit"; conversationId: string; messageId: string; message: string }
   | { kind: "regenerate"; conversationId: string; messageId: string }
   | {
-      kind: "approval";
+      kind: "resume";
       conversationId: string;
       messageId: string;
       approved: boolean;
@@ -28,7 +28,7 @@ export type Act =
 
 export type TurnRequest = Act & { idempotencyKey: string };
 
-/** What happens in a turn; OpenAPI describes a stream's bytes, not its events. */
+/** The events of a turn's stream, which OpenAPI cannot describe. */
 export type TurnEvent =
   | { type: "turn.created"; conversation_id: string; message_id: string; user_message_id: string }
   | { type: "turn.output_text.delta"; delta: string }

@@ -10,7 +10,7 @@ export interface Received {
 
 type Respond = (response: ServerResponse, request: Received) => void | Promise<void>;
 
-/** An HTTP server that answers as a test says, and remembers what it was asked. */
+/** An HTTP server that responds as a test wants, and records the requests. */
 export class ApiServer {
   readonly received: Received[] = [];
   #respond: Respond = (response) => void response.writeHead(404).end();
@@ -65,7 +65,7 @@ export function openStream(response: ServerResponse) {
   };
 }
 
-/** A token that looks like one; its signature is nobody's concern in a browser. */
+/** A token without a valid signature, which the browser does not check. */
 export function makeToken(sub: string, secondsToLive = 900, nonce = 0): string {
   const part = (value: object) => Buffer.from(JSON.stringify(value)).toString("base64url");
   const exp = Math.floor(Date.now() / 1000) + secondsToLive;

@@ -1,6 +1,5 @@
-import { renderHook } from "@testing-library/react";
 import type { ServerResponse } from "node:http";
-import { useChat } from "@/hooks/useChat";
+import { ChatController } from "@/chat/chatController";
 import { AccessToken } from "@/services/access_token";
 import { ChatApi } from "@/services/chat_api";
 import { ApiServer, makeToken, openStream, sendJson, type Received } from "./apiServer";
@@ -45,34 +44,45 @@ export const problem = (status: number, detail: string, type = "/problems/x") =>
   detail,
 });
 
+export const createApi = (apiUrl: string) =>
+  new ChatApi({ apiUrl }, "ada", new AccessToken("ada", async () => makeToken("ada")));
+
+const shownBy = (controller: ChatController) =>
+  controller.getState().messages.map(({ role, status, content }) => [role, status, content]);
+
 export const page = (...data: object[]) => ({ data, has_more: false, next_cursor: null });
 
-/** A chat hook in front of a server of its own; `serve` says how that answers. */
+/** A server for tests of the chat, and the controllers that talk to it. */
 export class ChatTest {
   readonly server = new ApiServer();
+  readonly #opened: ChatController[] = [];
   #api: ChatApi | null = null;
 
   async start() {
-    const token = new AccessToken("ada", async () => makeToken("ada"));
-    this.#api = new ChatApi({ apiUrl: await this.server.start() }, "ada", token);
+    this.#api = createApi(await this.server.start());
+  }
+
+  get api() {
+    return this.#api!;
   }
 
   stop() {
+    for (const controller of this.#opened) controller.close();
     return this.server.stop();
   }
 
-  /** Answers POST with `act` and everything else with the messages that `messages` returns. */
+  /** Lets `respond` answer POST requests, and answers all others with `messages`. */
   serve(
-    act: (response: ServerResponse, request: Received) => unknown,
+    respond: (response: ServerResponse, request: Received) => unknown,
     messages: () => object[] = () => [],
   ) {
     this.server.answer((response, request) => {
-      if (request.method === "POST") act(response, request);
+      if (request.method === "POST") respond(response, request);
       else sendJson(response, page(...messages()));
     });
   }
 
-  /** What was asked of the model, whichever way. */
+  /** The requests that start a turn. */
   turns() {
     return this.server.received.filter(({ path }) =>
       /\/(chat|edit|regenerate|approval)$/.test(path),
@@ -85,19 +95,14 @@ export class ChatTest {
 
   open(conversationId: string | null = null) {
     const onChange = jest.fn();
-    const { result, unmount } = renderHook(() => useChat(this.#api!, conversationId, onChange));
-    return {
-      onChange,
-      unmount,
-      store: () => result.current.store,
-      state: () => result.current.state,
-      shown: () =>
-        result.current.state.messages.map(({ role, status, content }) => [role, status, content]),
-    };
+    const controller = new ChatController(this.api, conversationId, onChange);
+    controller.open();
+    this.#opened.push(controller);
+    return { onChange, controller, state: controller.getState, shown: () => shownBy(controller) };
   }
 }
 
-/** A whole turn in one go. */
+/** Streams a whole turn at once. */
 export function answerWith(response: ServerResponse, created: object = {}, reply: object = {}) {
   const send = openStream(response);
   send("turn.created", { ...CREATED, ...created });

@@ -2,7 +2,7 @@ import { config } from "@/lib/config";
 
 export const dynamic = "force-dynamic";
 
-/** What API Gateway's JWT authorizer and the API read to find the signing keys. */
+/** API Gateway's JWT authorizer and the API find the signing keys here. */
 export function GET() {
   const issuer = config.authUrl;
   return Response.json(

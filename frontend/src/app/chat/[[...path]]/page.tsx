@@ -6,10 +6,7 @@ import { config } from "@/lib/config";
 
 export const metadata: Metadata = { title: "Chat" };
 
-/**
- * /chat and /chat/{conversationId}. One route, so that a new conversation keeps its components
- * when it receives its address.
- */
+/** One route for /chat and /chat/{conversationId}, so that a new conversation keeps its components with its id. */
 export default async function ChatPage({ params }: PageProps<"/chat/[[...path]]">) {
   const { path = [] } = await params;
   if (path.length > 1) notFound();

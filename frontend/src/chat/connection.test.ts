@@ -1,4 +1,4 @@
-import { act, waitFor } from "@testing-library/react";
+import { waitFor } from "@testing-library/dom";
 import { openStream, sendJson } from "@/testing/apiServer";
 import {
   answer,
@@ -13,13 +13,14 @@ import {
 
 const chat = new ChatTest();
 const { server } = chat;
-// The page asks every second or two, and less often while nobody answers.
+// The page polls every one to two seconds, and less often while the server is away.
 const PATIENCE = { timeout: 8_000 };
 jest.setTimeout(15_000);
 
 beforeAll(() => chat.start());
 afterAll(() => chat.stop());
-test("after a lost stream the messages are read until the turn has ended", async () => {
+
+test("after a lost stream, the messages are polled until the turn has ended", async () => {
   let reads = 0;
   chat.serve(
     (response) => {
@@ -33,8 +34,8 @@ test("after a lost stream the messages are read until the turn has ended", async
       return [question(), answer(change)];
     },
   );
-  const { store, shown } = chat.open();
-  await act(() => store().send("Hi"));
+  const { controller, shown } = chat.open();
+  await controller.send("Hi");
   expect(reads).toBe(2);
   expect(shown()).toEqual([
     ["user", "completed", "Hi"],
@@ -43,7 +44,7 @@ test("after a lost stream the messages are read until the turn has ended", async
   expect(chat.turns()).toHaveLength(1);
 });
 
-test("a conversation opened in mid-answer is followed to its end", async () => {
+test("a conversation opened during a turn is polled until the turn has ended", async () => {
   let reads = 0;
   chat.serve(
     () => {},
@@ -67,7 +68,7 @@ test("a conversation opened in mid-answer is followed to its end", async () => {
   });
 });
 
-test("while the server is away the text stays, and the page goes on asking", async () => {
+test("while the server is away, the text stays and the page keeps polling", async () => {
   let reads = 0;
   chat.server.answer((response, { method }) => {
     if (method === "POST") {
@@ -81,8 +82,8 @@ test("while the server is away the text stays, and the page goes on asking", asy
     const status = reads === 2 ? "in_progress" : "interrupted";
     sendJson(response, page(question(), answer({ status, content: "Hello" })));
   });
-  const { store, shown, state } = chat.open();
-  act(() => void store().send("Hi"));
+  const { controller, shown, state } = chat.open();
+  void controller.send("Hi");
   await waitFor(() => expect(state().connection).toBe("checking"));
   await waitFor(() => expect(state().connection).toBe("unreachable"), PATIENCE);
   expect(shown()[1]).toEqual(["assistant", "in_progress", "Hello A"]);
@@ -93,7 +94,7 @@ test("while the server is away the text stays, and the page goes on asking", asy
   expect(state()).toMatchObject({ connection: "good", problem: null });
 });
 
-test("a message that arrived though its connection was lost is shown once", async () => {
+test("a message that arrived although its connection was lost is shown once", async () => {
   const stored: object[] = [question({ id: "u-0", content: "Hi" }), answer({ id: "a-0" })];
   chat.serve(
     (response) => {
@@ -102,16 +103,16 @@ test("a message that arrived though its connection was lost is shown once", asyn
     },
     () => stored,
   );
-  const { store, shown } = chat.open("c-1");
+  const { controller, shown } = chat.open("c-1");
   await waitFor(() => expect(shown()).toHaveLength(2));
-  await act(() => store().send("Hi"));
+  await controller.send("Hi");
   expect(shown().slice(2)).toEqual([
     ["user", "completed", "Hi"],
     ["assistant", "completed", "Hello."],
   ]);
 });
 
-test("a lost message that is still being answered is shown once, before and after its retry", async () => {
+test("a lost message whose turn is in progress is shown once, before and after its retry", async () => {
   let stored: object[] = [];
   chat.serve(
     (response) => {
@@ -121,11 +122,11 @@ test("a lost message that is still being answered is shown once, before and afte
     },
     () => stored,
   );
-  const { store, shown, state } = chat.open("c-1");
+  const { controller, shown, state } = chat.open("c-1");
   await waitFor(() => expect(state().view).toBe("ready"));
-  await act(() => store().send("Hi"));
+  await controller.send("Hi");
   expect(shown()).toEqual([["user", "lost", "Hi"]]);
-  act(() => void store().retry(state().messages[0]!.id));
+  void controller.retry(state().messages[0]!.id);
   await waitFor(() =>
     expect(shown()).toEqual([
       ["user", "completed", "Hi"],
@@ -138,16 +139,16 @@ test("a lost message that is still being answered is shown once, before and afte
   expect(new Set(chat.keys()).size).toBe(1);
 });
 
-test("a lost first message is asked for under its key until its answer is there", async () => {
+test("a lost first message is repeated with its key until its answer arrives", async () => {
   chat.serve((response) => {
     if (chat.turns().length === 1) return response.destroy();
     if (chat.turns().length === 2) return refuseAsBusy(response);
     answerWith(response);
   });
-  const { store, shown, state } = chat.open();
-  await act(() => store().send("Hi"));
+  const { controller, shown, state } = chat.open();
+  await controller.send("Hi");
   expect(shown()).toEqual([["user", "lost", "Hi"]]);
-  await act(() => store().retry(state().messages[0]!.id));
+  await controller.retry(state().messages[0]!.id);
   expect(shown()).toEqual([
     ["user", "completed", "Hi"],
     ["assistant", "completed", "Hello Ada."],
@@ -156,13 +157,13 @@ test("a lost first message is asked for under its key until its answer is there"
   expect(new Set(chat.keys()).size).toBe(1);
 });
 
-/** Another tab's answer is running when "Me too" is sent; `finish` ends it. */
+/** Sends "Me too" while a turn of another tab is in progress, which `finish` ends. */
 async function openBusy() {
-  let isRunning = true;
+  let isInProgress = true;
   let stored: object[] = [];
   chat.serve(
     (response) => {
-      if (!isRunning) {
+      if (!isInProgress) {
         return answerWith(
           response,
           { user_message_id: "u-2", message_id: "a-2" },
@@ -176,7 +177,7 @@ async function openBusy() {
   );
   const opened = chat.open("c-1");
   await waitFor(() => expect(opened.state().view).toBe("ready"));
-  act(() => void opened.store().send("Me too"));
+  void opened.controller.send("Me too");
   await waitFor(() =>
     expect(opened.shown()).toEqual([
       ["user", "completed", "Hi"],
@@ -185,27 +186,27 @@ async function openBusy() {
     ]),
   );
   const finish = () => {
-    isRunning = false;
+    isInProgress = false;
     stored = [question(), answer({ content: "Hello." })];
   };
   return { ...opened, finish };
 }
 
-test("during another tab's answer a message is held, and can be sent afterwards", async () => {
-  const { store, shown, state, finish } = await openBusy();
+test("a message sent during a turn of another tab is held, and can be sent afterwards", async () => {
+  const { controller, shown, state, finish } = await openBusy();
   finish();
   await waitFor(() => expect(shown()[1]).toEqual(["assistant", "completed", "Hello."]), PATIENCE);
   expect(shown()[2]).toEqual(["user", "held", "Me too"]);
-  await act(() => store().retry(state().messages[2]!.id));
+  await controller.retry(state().messages[2]!.id);
   expect(shown().slice(2)).toEqual([
     ["user", "completed", "Me too"],
     ["assistant", "completed", "Hello Ada."],
   ]);
 });
 
-test("a held message is sent by itself when that was asked for", async () => {
-  const { store, shown, state, finish } = await openBusy();
-  await act(() => store().retry(state().messages[2]!.id));
+test("a queued message is sent when the turn has ended", async () => {
+  const { controller, shown, state, finish } = await openBusy();
+  await controller.retry(state().messages[2]!.id);
   expect(shown()[2]).toEqual(["user", "queued", "Me too"]);
   finish();
   await waitFor(
@@ -218,40 +219,25 @@ test("a held message is sent by itself when that was asked for", async () => {
   );
 });
 
-test("coming back to the page shows what was said in another tab, and follows it", async () => {
-  let stored: object[] = [];
-  chat.serve(
-    () => {},
-    () => stored,
-  );
-  const { shown, state } = chat.open("c-1");
-  await waitFor(() => expect(state().view).toBe("ready"));
-  stored = [question(), answer({ status: "in_progress", content: "H" })];
-  act(() => void window.dispatchEvent(new Event("focus")));
-  await waitFor(() => expect(shown()[1]).toEqual(["assistant", "in_progress", "H"]));
-  stored = [question(), answer({ content: "Hello." })];
-  await waitFor(() => expect(shown()[1]).toEqual(["assistant", "completed", "Hello."]), PATIENCE);
-});
-
 test.each([
   [404, { view: "missing" }],
   [401, { view: "ready", isSignedOut: true }],
   [503, { view: "ready", problem: null }],
-])("coming back to a conversation that answers %i shows it so", async (status, expected) => {
+])("refreshing a conversation that answers %i shows the error", async (status, expected) => {
   let isGone = false;
   server.answer((response) =>
     isGone
       ? sendJson(response, problem(status, "No."), status)
       : sendJson(response, page(question(), answer())),
   );
-  const { store, state } = chat.open("c-1");
+  const { controller, state } = chat.open("c-1");
   await waitFor(() => expect(state().view).toBe("ready"));
   isGone = true;
-  await act(() => store().refresh());
+  await controller.refresh();
   expect(state()).toMatchObject(expected);
 });
 
-test("a conversation that could not be loaded is shown as soon as the server is back", async () => {
+test("a conversation that could not be loaded is shown when the server is back", async () => {
   chat.server.answer((response) => sendJson(response, problem(503, "Not now."), 503));
   const { state, shown } = chat.open("c-1");
   await waitFor(() => expect(state()).toMatchObject({ view: "unavailable", problem: "Not now." }));
@@ -263,7 +249,7 @@ test("a conversation that could not be loaded is shown as soon as the server is 
   expect(shown()).toHaveLength(2);
 });
 
-test("stopping an answer that another tab began shows what it had", async () => {
+test("stopping a turn of another tab shows its text so far", async () => {
   let status = "in_progress";
   server.answer((response, { path }) => {
     if (path.endsWith("/cancel")) {
@@ -272,9 +258,9 @@ test("stopping an answer that another tab began shows what it had", async () => 
     }
     sendJson(response, page(question(), answer({ status, content: "Hel" })));
   });
-  const { store, shown, state } = chat.open("c-1");
+  const { controller, shown, state } = chat.open("c-1");
   await waitFor(() => expect(shown()[1]).toEqual(["assistant", "in_progress", "Hel"]));
-  await act(() => store().stop());
+  await controller.stop();
   expect(shown()[1]).toEqual(["assistant", "cancelled", "Hel"]);
   await waitFor(() => expect(state().isStopping).toBe(false));
 });

@@ -1,4 +1,4 @@
-import { act, waitFor } from "@testing-library/react";
+import { waitFor } from "@testing-library/dom";
 import type { ServerResponse } from "node:http";
 import { sendJson } from "@/testing/apiServer";
 import { answer, ChatTest, page, problem, question } from "@/testing/chat";
@@ -13,7 +13,7 @@ afterAll(() => chat.stop());
 const rated = (rating: string | null) =>
   answer({ content: "Hello.", feedback: rating && { rating, comment: null } });
 
-/** A conversation whose answer is stored with `rating`; `respond` answers what is asked about it. */
+/** Opens a conversation whose answer has a stored rating. `respond` answers requests to change it. */
 async function openRated(
   rating: string | null,
   respond: (response: ServerResponse) => unknown = accept,
@@ -30,13 +30,13 @@ async function openRated(
 
 const accept = (response: ServerResponse) => sendJson(response, {});
 
-/** What was asked of the server to change, in the order of its arrival. */
+/** The requests to change the rating, in the order of their arrival. */
 const changes = () =>
   chat.server.received
     .filter(({ path }) => path === FEEDBACK)
     .map(({ method, body }) => [method, body]);
 
-/** A server that keeps every change waiting until it is told how to answer it. */
+/** Holds requests back until the test responds to them. */
 function holding() {
   const held: ServerResponse[] = [];
   const next = () => waitFor(() => expect(held).not.toEqual([])).then(() => held.shift()!);
@@ -48,34 +48,33 @@ test.each(["up", "down"] as const)("the stored rating %s is shown", async (ratin
   expect(shownRating()).toBe(rating);
 });
 
-test("a rating is shown at once, before the server has it", async () => {
+test("a rating is shown before the server has stored it", async () => {
   const { next, hold } = holding();
-  const { store, state, shownRating } = await openRated(null, hold);
-  let isDone = Promise.resolve();
-  act(() => void (isDone = store().ratings.toggle("a-1", "up")));
+  const { controller, state, shownRating } = await openRated(null, hold);
+  const isDone = controller.ratings.toggle("a-1", "up");
   expect(shownRating()).toBe("up");
   expect(state().messages[1]!.rating).toBeNull();
 
   const response = await next();
-  await act(async () => {
-    sendJson(response, {});
-    await isDone;
-  });
+  sendJson(response, {});
+  await isDone;
   expect(shownRating()).toBe("up");
   expect(state().messages[1]!.rating).toBe("up");
   expect(changes()).toEqual([["PUT", { rating: "up" }]]);
 });
 
-test("the other rating takes the place of the one before", async () => {
-  const { store, shownRating } = await openRated("up");
-  await act(() => store().ratings.toggle("a-1", "down"));
+test("another rating replaces the current one", async () => {
+  const { controller, shownRating } = await openRated("up");
+  await controller.ratings.toggle("a-1", "down");
   expect(shownRating()).toBe("down");
   expect(changes()).toEqual([["PUT", { rating: "down" }]]);
 });
 
-test("the same rating once more removes it", async () => {
-  const { store, shownRating } = await openRated("up", (response) => response.writeHead(204).end());
-  await act(() => store().ratings.toggle("a-1", "up"));
+test("choosing the same rating again removes it", async () => {
+  const { controller, shownRating } = await openRated("up", (response) =>
+    response.writeHead(204).end(),
+  );
+  await controller.ratings.toggle("a-1", "up");
   expect(shownRating()).toBeNull();
   expect(changes()).toEqual([["DELETE", null]]);
 });
@@ -85,51 +84,48 @@ test.each([
   ["up", "up", "DELETE"],
   ["down", "up", "PUT"],
 ] as const)(
-  "from %s, %s that cannot be stored by %s is taken back, with a notice",
-  async (before, pressed, method) => {
-    const { store, state, shownRating } = await openRated(before, (response) =>
+  "from %s, choosing %s reverts with a notice if %s fails",
+  async (before, chosen, method) => {
+    const { controller, state, shownRating } = await openRated(before, (response) =>
       sendJson(response, problem(503, "Not now."), 503),
     );
-    await act(() => store().ratings.toggle("a-1", pressed));
+    await controller.ratings.toggle("a-1", chosen);
     expect(shownRating()).toBe(before);
     expect(state().problem).toBe("Not now.");
-    expect(changes().map(([asked]) => asked)).toEqual([method]);
+    expect(changes().map(([sent]) => sent)).toEqual([method]);
   },
 );
 
-test("the notice goes with the next attempt", async () => {
+test("the next attempt removes the notice", async () => {
   let isBroken = true;
-  const { store, state, shownRating } = await openRated(null, (response) => {
+  const { controller, state, shownRating } = await openRated(null, (response) => {
     if (isBroken) response.destroy();
     else sendJson(response, {});
   });
-  await act(() => store().ratings.toggle("a-1", "down"));
+  await controller.ratings.toggle("a-1", "down");
   expect(state().problem).toContain("cannot be reached");
   isBroken = false;
-  await act(() => store().ratings.toggle("a-1", "down"));
+  await controller.ratings.toggle("a-1", "down");
   expect(state().problem).toBeNull();
   expect(shownRating()).toBe("down");
 });
 
-test("presses in quick succession arrive one after the other, and the last one counts", async () => {
+test("quick clicks are sent one after the other, and the last one counts", async () => {
   const { next, hold } = holding();
-  const { store, state, shownRating } = await openRated(null, hold);
-  let isDone = Promise.resolve();
-  act(() => void (isDone = store().ratings.toggle("a-1", "up")));
+  const { controller, state, shownRating } = await openRated(null, hold);
+  const isDone = controller.ratings.toggle("a-1", "up");
   const first = await next();
-  act(() => void store().ratings.toggle("a-1", "down"));
-  act(() => void store().ratings.toggle("a-1", "down"));
-  act(() => void store().ratings.toggle("a-1", "down"));
+  void controller.ratings.toggle("a-1", "down");
+  void controller.ratings.toggle("a-1", "down");
+  void controller.ratings.toggle("a-1", "down");
   expect(shownRating()).toBe("down");
   expect(changes()).toEqual([["PUT", { rating: "up" }]]);
 
-  await act(async () => sendJson(first, {}));
+  sendJson(first, {});
   const second = await next();
   expect(shownRating()).toBe("down");
-  await act(async () => {
-    sendJson(second, {});
-    await isDone;
-  });
+  sendJson(second, {});
+  await isDone;
   expect(state().messages[1]!.rating).toBe("down");
   expect(changes()).toEqual([
     ["PUT", { rating: "up" }],
@@ -137,8 +133,8 @@ test("presses in quick succession arrive one after the other, and the last one c
   ]);
 });
 
-test("what was read before a rating arrived does not undo it", async () => {
-  const { store, state, shownRating } = await openRated(null);
+test("messages read before a rating was stored do not revert it", async () => {
+  const { controller, state, shownRating } = await openRated(null);
   let stored: string | null = null;
   let stale: ServerResponse | undefined;
   chat.server.answer((response, { method }) => {
@@ -148,22 +144,19 @@ test("what was read before a rating arrived does not undo it", async () => {
     } else if (stored) sendJson(response, page(question(), rated(stored)));
     else stale = response;
   });
-  let isRead = Promise.resolve();
-  act(() => void (isRead = store().refresh()));
+  const isRead = controller.refresh();
   await waitFor(() => expect(stale).toBeDefined());
-  await act(() => store().ratings.toggle("a-1", "up"));
-  await act(async () => {
-    sendJson(stale!, page(question(), rated(null)));
-    await isRead;
-  });
+  await controller.ratings.toggle("a-1", "up");
+  sendJson(stale!, page(question(), rated(null)));
+  await isRead;
   expect(shownRating()).toBe("up");
   expect(state().messages[1]!.rating).toBe("up");
 });
 
-test("a rating that is removed elsewhere goes when the messages are read again", async () => {
-  const { store, shownRating } = await openRated(null);
-  await act(() => store().ratings.toggle("a-1", "up"));
+test("a rating removed elsewhere disappears when the messages are read again", async () => {
+  const { controller, shownRating } = await openRated(null);
+  await controller.ratings.toggle("a-1", "up");
   expect(shownRating()).toBe("up");
-  await act(() => store().refresh());
+  await controller.refresh();
   expect(shownRating()).toBeNull();
 });

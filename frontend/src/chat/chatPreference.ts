@@ -1,20 +1,20 @@
 const KEY = "parley.chat";
 const BUILT_IN = "built-in";
 
-/** Whether a person prefers ChatKit, where there is a choice; kept on this device. */
+/** Whether the user prefers ChatKit to the built-in chat. Kept in this browser. */
 export function prefersChatKit(): boolean {
   try {
     return localStorage.getItem(KEY) !== BUILT_IN;
   } catch {
-    return true; // the browser keeps nothing for this page
+    return true; // The browser denies this page storage.
   }
 }
 
-export function rememberChoice(isChatKit: boolean) {
+export function savePreference(isChatKit: boolean) {
   try {
     if (isChatKit) localStorage.removeItem(KEY);
     else localStorage.setItem(KEY, BUILT_IN);
   } catch {
-    // then it holds for this page
+    // Without storage the preference lasts as long as the page.
   }
 }

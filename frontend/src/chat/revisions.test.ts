@@ -1,4 +1,4 @@
-import { act, waitFor } from "@testing-library/react";
+import { waitFor } from "@testing-library/dom";
 import { sendJson } from "@/testing/apiServer";
 import {
   answer,
@@ -34,7 +34,7 @@ async function openStored() {
   return opened;
 }
 
-test("regenerating puts a new version in the place of the answer and of what followed", async () => {
+test("regenerating replaces the answer and all later messages with a new version", async () => {
   chat.serve(
     (response) =>
       answerWith(
@@ -44,8 +44,8 @@ test("regenerating puts a new version in the place of the answer and of what fol
       ),
     () => STORED,
   );
-  const { store, shown, state } = await openStored();
-  await act(() => store().regenerate("a-1"));
+  const { controller, shown, state } = await openStored();
+  await controller.regenerate("a-1");
   expect(shown()).toEqual([
     ["user", "completed", "First"],
     ["assistant", "completed", "Another"],
@@ -54,33 +54,33 @@ test("regenerating puts a new version in the place of the answer and of what fol
   expect(chat.turns()[0]!.path).toBe("/api/ada/conversations/c-1/messages/a-1/regenerate");
 });
 
-test("a regeneration that is refused changes nothing, and its retry repeats the key", async () => {
+test("a refused regeneration changes nothing, and its retry repeats the key", async () => {
   chat.serve(
     (response) => sendJson(response, problem(503, "Too many."), 503),
     () => STORED,
   );
-  const { store, shown, state } = await openStored();
-  await act(() => store().regenerate("a-2"));
+  const { controller, shown, state } = await openStored();
+  await controller.regenerate("a-2");
   expect(shown()).toEqual(BEFORE);
   expect(state().problem).toBe("Too many.");
-  await act(() => store().regenerate("a-2"));
-  await act(() => store().regenerate("a-1"));
+  await controller.regenerate("a-2");
+  await controller.regenerate("a-1");
   const [first, second, other] = chat.keys();
   expect(second).toBe(first);
   expect(other).not.toBe(first);
 });
 
 test.each(["failed", "interrupted", "cancelled"])(
-  "the retry of a %s answer asks the same question again, also after a reload",
+  "retrying a %s answer regenerates it, also after a reload",
   async (status) => {
     chat.serve(
       (response) =>
         answerWith(response, { message_id: "a-9" }, { message_id: "a-9", response: "Better." }),
       () => [question(), answer({ status, content: "Hel" })],
     );
-    const { store, shown } = chat.open("c-1");
+    const { controller, shown } = chat.open("c-1");
     await waitFor(() => expect(shown()[1]).toEqual(["assistant", status, "Hel"]));
-    await act(() => store().retry("a-1"));
+    await controller.retry("a-1");
     expect(shown()).toEqual([
       ["user", "completed", "Hi"],
       ["assistant", "completed", "Better."],
@@ -91,7 +91,7 @@ test.each(["failed", "interrupted", "cancelled"])(
   },
 );
 
-test("an edited question takes the place of the old one and of what followed", async () => {
+test("an edited question replaces the old one and all later messages", async () => {
   chat.serve(
     (response) =>
       answerWith(
@@ -101,11 +101,11 @@ test("an edited question takes the place of the old one and of what followed", a
       ),
     () => STORED,
   );
-  const { store, shown, state } = await openStored();
-  act(() => store().startEdit("u-1"));
+  const { controller, shown, state } = await openStored();
+  controller.startEdit("u-1");
   expect(state().edit).toEqual({ messageId: "u-1", text: "First", error: null });
-  act(() => store().changeEdit("Rather this"));
-  await act(() => store().sendEdit());
+  controller.changeEdit("Rather this");
+  await controller.sendEdit();
   expect(shown()).toEqual([
     ["user", "completed", "Rather this"],
     ["assistant", "completed", "Oh."],
@@ -116,15 +116,15 @@ test("an edited question takes the place of the old one and of what followed", a
   expect(chat.turns()[0]!.body).toEqual({ message: "Rather this" });
 });
 
-test("an edit that is given up leaves everything as it was", async () => {
+test("a cancelled edit changes nothing", async () => {
   chat.serve(
     () => {},
     () => STORED,
   );
-  const { store, shown, state } = await openStored();
-  act(() => store().startEdit("u-1"));
-  act(() => store().changeEdit("Rather this"));
-  act(() => store().cancelEdit());
+  const { controller, shown, state } = await openStored();
+  controller.startEdit("u-1");
+  controller.changeEdit("Rather this");
+  controller.cancelEdit();
   expect(state().edit).toBeNull();
   expect(shown()).toEqual(BEFORE);
   expect(chat.turns()).toEqual([]);
@@ -133,26 +133,26 @@ test("an edit that is given up leaves everything as it was", async () => {
 test.each([
   [403, "Not yours."],
   [429, "Enough for today."],
-])("an edit that is refused with %i keeps its text, and its retry the key", async (status, why) => {
+])("an edit refused with %i keeps its text, and its retry repeats the key", async (status, why) => {
   chat.serve(
     (response) => sendJson(response, problem(status, why), status),
     () => STORED,
   );
-  const { store, shown, state } = await openStored();
-  act(() => store().startEdit("u-2"));
-  act(() => store().changeEdit("Rather this"));
-  await act(() => store().sendEdit());
+  const { controller, shown, state } = await openStored();
+  controller.startEdit("u-2");
+  controller.changeEdit("Rather this");
+  await controller.sendEdit();
   expect(shown()).toEqual(BEFORE);
   expect(state().edit).toEqual({ messageId: "u-2", text: "Rather this", error: why });
-  await act(() => store().sendEdit());
-  act(() => store().changeEdit("Or this"));
-  await act(() => store().sendEdit());
+  await controller.sendEdit();
+  controller.changeEdit("Or this");
+  await controller.sendEdit();
   const [first, second, other] = chat.keys();
   expect(second).toBe(first);
   expect(other).not.toBe(first);
 });
 
-test("an edit whose answer was lost is recognised among the stored messages", async () => {
+test("an edit whose reply was lost is recognised among the stored messages", async () => {
   let stored = STORED;
   chat.serve(
     (response) => {
@@ -164,10 +164,10 @@ test("an edit whose answer was lost is recognised among the stored messages", as
     },
     () => stored,
   );
-  const { store, shown, state } = await openStored();
-  act(() => store().startEdit("u-1"));
-  act(() => store().changeEdit("Rather this"));
-  await act(() => store().sendEdit());
+  const { controller, shown, state } = await openStored();
+  controller.startEdit("u-1");
+  controller.changeEdit("Rather this");
+  await controller.sendEdit();
   expect(state().edit).toBeNull();
   expect(shown()).toEqual([
     ["user", "completed", "Rather this"],
@@ -175,7 +175,7 @@ test("an edit whose answer was lost is recognised among the stored messages", as
   ]);
 });
 
-test("the text of an edit survives when the message was changed in another tab", async () => {
+test("the text of an edit is kept when another tab has changed the message", async () => {
   let stored = STORED;
   chat.serve(
     (response) => {
@@ -187,10 +187,10 @@ test("the text of an edit survives when the message was changed in another tab",
     },
     () => stored,
   );
-  const { store, shown, state } = await openStored();
-  act(() => store().startEdit("u-2"));
-  act(() => store().changeEdit("Rather this"));
-  await act(() => store().sendEdit());
+  const { controller, shown, state } = await openStored();
+  controller.startEdit("u-2");
+  controller.changeEdit("Rather this");
+  await controller.sendEdit();
   expect(shown()).toEqual([
     ["user", "completed", "Elsewhere"],
     ["assistant", "completed", "So"],
@@ -199,24 +199,24 @@ test("the text of an edit survives when the message was changed in another tab",
   chat.serve((response) =>
     answerWith(response, { user_message_id: "u-4", message_id: "a-4" }, { message_id: "a-4" }),
   );
-  await act(() => store().retry(state().messages[2]!.id));
+  await controller.retry(state().messages[2]!.id);
   expect(chat.turns()[0]).toMatchObject({
     path: "/api/ada/chat",
     body: { message: "Rather this", conversation_id: "c-1" },
   });
 });
 
-test("an edit during another tab's answer is kept until that has ended", async () => {
+test("an edit sent during a turn of another tab is kept", async () => {
   chat.serve(refuseAsBusy, () => STORED);
-  const { store, state } = await openStored();
-  act(() => store().startEdit("u-2"));
-  act(() => store().changeEdit("Rather this"));
-  await act(() => store().sendEdit());
+  const { controller, state } = await openStored();
+  controller.startEdit("u-2");
+  controller.changeEdit("Rather this");
+  await controller.sendEdit();
   expect(state().edit).toMatchObject({ text: "Rather this" });
   expect(state().edit!.error).toContain("another tab");
 });
 
-test("the versions of a message are read when they are asked for", async () => {
+test("lists the versions of a message", async () => {
   chat.server.answer((response, { path }) =>
     sendJson(
       response,
@@ -225,9 +225,9 @@ test("the versions of a message are read when they are asked for", async () => {
         : page(question(), answer({ content: "New", version: 2, version_count: 2 })),
     ),
   );
-  const { store, state } = chat.open("c-1");
+  const { controller, state } = chat.open("c-1");
   await waitFor(() => expect(state().messages).toHaveLength(2));
-  const versions = await act(() => store().reading.listVersions("a-1"));
+  const versions = await controller.loader.listVersions("a-1");
   expect(versions.map(({ content }) => content)).toEqual(["Old", "New"]);
   expect(chat.server.received.at(-1)!.path).toBe(
     "/api/ada/conversations/c-1/messages/a-1/versions",

@@ -1,4 +1,4 @@
-import { act, waitFor } from "@testing-library/react";
+import { waitFor } from "@testing-library/dom";
 import { openStream, sendJson } from "@/testing/apiServer";
 import {
   answer,
@@ -40,7 +40,7 @@ async function openWaiting() {
   return { ...opened, calls };
 }
 
-test("a turn stops to wait, and says what for", async () => {
+test("a turn waits for approval, and the announcement names the tool", async () => {
   chat.serve((response) => {
     const send = openStream(response);
     send("turn.created", CREATED);
@@ -53,8 +53,8 @@ test("a turn stops to wait, and says what for", async () => {
     });
     response.end();
   });
-  const { store, state, shown } = chat.open();
-  await act(() => store().send("Hi"));
+  const { controller, state, shown } = chat.open();
+  await controller.send("Hi");
   expect(shown()[1]).toEqual(["assistant", "waiting_approval", ""]);
   expect(state().announcement).toBe("The assistant waits for your decision: Send postcard.");
 });
@@ -62,7 +62,7 @@ test("a turn stops to wait, and says what for", async () => {
 test.each([
   [true, "in_progress", DONE],
   [false, "rejected", call({ status: "rejected", output: "Not approved." })],
-])("after the decision (%s) the answer goes on in place", async (approved, meanwhile, ended) => {
+])("after the decision (%s), the same answer continues", async (approved, meanwhile, ended) => {
   let finish = () => {};
   chat.serve(
     (response) => {
@@ -78,8 +78,8 @@ test.each([
     },
     () => [question(), WAITING],
   );
-  const { store, shown, calls } = await openWaiting();
-  act(() => void store().decide("a-1", approved));
+  const { controller, shown, calls } = await openWaiting();
+  void controller.decide("a-1", approved);
   await waitFor(() => expect(calls()).toEqual([meanwhile]));
   expect(shown()[1]).toEqual(["assistant", "in_progress", "Let me ask."]);
   finish();
@@ -93,23 +93,23 @@ test.each([
   ]);
 });
 
-test("a decision that cannot be sent leaves everything as it was, and can be made again", async () => {
+test("a decision that cannot be sent changes nothing, and can be repeated", async () => {
   let isDown = true;
   chat.serve(
     (response) => (isDown ? response.destroy() : answerWith(response, {}, { tool_calls: [DONE] })),
     () => [question(), WAITING],
   );
-  const { store, shown, state } = await openWaiting();
-  await act(() => store().decide("a-1", true));
+  const { controller, shown, state } = await openWaiting();
+  await controller.decide("a-1", true);
   expect(shown()[1]).toEqual(["assistant", "waiting_approval", "Let me ask."]);
   expect(state().problem).toMatch(/cannot be reached/);
   isDown = false;
-  await act(() => store().decide("a-1", true));
+  await controller.decide("a-1", true);
   expect(shown()[1]![1]).toBe("completed");
   expect(state().problem).toBeNull();
 });
 
-test("a decision whose answer is lost is found to have arrived", async () => {
+test("a decision whose reply is lost turns out to have arrived", async () => {
   let stored = WAITING;
   chat.serve(
     (response) => {
@@ -118,14 +118,14 @@ test("a decision whose answer is lost is found to have arrived", async () => {
     },
     () => [question(), stored],
   );
-  const { store, shown, state, calls } = await openWaiting();
-  await act(() => store().decide("a-1", true));
+  const { controller, shown, state, calls } = await openWaiting();
+  await controller.decide("a-1", true);
   expect(shown()[1]).toEqual(["assistant", "completed", "Done."]);
   expect(calls()).toEqual(["completed"]);
   expect(state().problem).toBeNull();
 });
 
-test("while another decision is carried out, this is told and followed to its end", async () => {
+test("a decision made while another one is being carried out is refused, and the turn is polled", async () => {
   let reads = 0;
   chat.serve(refuseAsBusy, () => {
     reads += 1;
@@ -133,27 +133,27 @@ test("while another decision is carried out, this is told and followed to its en
     const status = reads < 4 ? "in_progress" : "completed";
     return [question(), answer({ status, content: "Let me ask.", tool_calls: [DONE] })];
   });
-  const { store, shown, state } = await openWaiting();
-  act(() => void store().decide("a-1", false));
+  const { controller, shown, state } = await openWaiting();
+  void controller.decide("a-1", false);
   await waitFor(() => expect(state().problem).toMatch(/still being written/));
   await waitFor(() => expect(shown()[1]![1]).toBe("completed"), { timeout: 8_000 });
   expect(state().problem).toBeNull();
 }, 15_000);
 
-test("what was deleted meanwhile cannot be decided about", async () => {
+test("no decision is possible in a deleted conversation", async () => {
   let isGone = false;
   chat.server.answer((response) =>
     isGone
       ? sendJson(response, problem(404, "Deleted."), 404)
       : sendJson(response, page(question(), WAITING)),
   );
-  const { store, state } = await openWaiting();
+  const { controller, state } = await openWaiting();
   isGone = true;
-  await act(() => store().decide("a-1", true));
+  await controller.decide("a-1", true);
   expect(state().view).toBe("missing");
 });
 
-test("whoever sends something else has rejected it", async () => {
+test("sending a new message rejects the pending tool call", async () => {
   chat.serve(
     (response) =>
       answerWith(
@@ -163,8 +163,8 @@ test("whoever sends something else has rejected it", async () => {
       ),
     () => [question(), WAITING],
   );
-  const { store, shown, calls } = await openWaiting();
-  await act(() => store().send("Never mind"));
+  const { controller, shown, calls } = await openWaiting();
+  await controller.send("Never mind");
   expect(shown()).toEqual([
     ["user", "completed", "Hi"],
     ["assistant", "cancelled", "Let me ask."],
@@ -174,7 +174,7 @@ test("whoever sends something else has rejected it", async () => {
   expect(calls()).toEqual(["rejected"]);
 });
 
-test("a call that was at work when its turn failed is not shown as running", async () => {
+test("a tool call in progress is shown as not finished when its turn fails", async () => {
   chat.serve((response) => {
     const send = openStream(response);
     send("turn.created", CREATED);
@@ -182,12 +182,12 @@ test("a call that was at work when its turn failed is not shown as running", asy
     send("turn.failed", problem(502, "The model is away."));
     response.end();
   });
-  const { store, state } = chat.open();
-  await act(() => store().send("Hi"));
+  const { controller, state } = chat.open();
+  await controller.send("Hi");
   expect(state().messages[1]!.toolCalls).toMatchObject([{ status: "cancelled" }]);
 });
 
-test("after a reload a running answer's calls are followed, though no text comes", async () => {
+test("after a reload, the tool calls of a turn in progress are polled even without new text", async () => {
   let reads = 0;
   chat.serve(
     () => {},
@@ -198,9 +198,8 @@ test("after a reload a running answer's calls are followed, though no text comes
       return [question(), answer({ status: "in_progress", tool_calls: [first, ...rest] })];
     },
   );
-  const { calls, unmount } = await openWaiting();
+  const { calls } = await openWaiting();
   expect(calls()).toEqual(["in_progress"]);
   await waitFor(() => expect(calls()).toEqual(["completed"]), { timeout: 4_000 });
   await waitFor(() => expect(calls()).toEqual(["completed", "in_progress"]), { timeout: 4_000 });
-  unmount();
 }, 15_000);

@@ -1,7 +1,7 @@
 import { useEffect } from "react";
 
-/** Calls back when a person comes back to the page, or the page to the network. */
-export function useReturn(onReturn: () => void) {
+/** Calls back when the user returns to the page, or the page is online again. */
+export function useOnReturn(onReturn: () => void) {
   useEffect(() => {
     const onVisible = () => document.visibilityState === "visible" && onReturn();
     window.addEventListener("focus", onReturn);

@@ -1,9 +1,9 @@
 import { act, render, screen } from "@testing-library/react";
 import userEvent from "@testing-library/user-event";
-import { AccessToken } from "@/services/access_token";
-import { ChatApi } from "@/services/chat_api";
-import { ApiServer, makeToken, sendJson } from "@/testing/apiServer";
-import ChatKitRoom from "./ChatKitRoom";
+import type { ChatApi } from "@/services/chat_api";
+import { ApiServer, sendJson } from "@/testing/apiServer";
+import { createApi } from "@/testing/chat";
+import ChatKitView from "./ChatKitView";
 
 const server = new ApiServer();
 let api: ChatApi;
@@ -11,8 +11,7 @@ let api: ChatApi;
 beforeAll(async () => {
   window.matchMedia = () => new EventTarget() as MediaQueryList;
   server.answer((response) => sendJson(response, { data: [] }));
-  const token = new AccessToken("ada", async () => makeToken("ada"));
-  api = new ChatApi({ apiUrl: await server.start() }, "ada", token);
+  api = createApi(await server.start());
 });
 afterAll(() => server.stop());
 beforeEach(() => localStorage.clear());
@@ -21,7 +20,7 @@ afterEach(() => jest.restoreAllMocks());
 function Example() {
   const nothing = () => undefined;
   return (
-    <ChatKitRoom
+    <ChatKitView
       api={api}
       domainKey="domain_pk_1"
       user={{ id: "ada", name: "Ada", email: "ada@example.com" }}
@@ -44,21 +43,21 @@ const toggle = () => screen.getByRole("switch", { name: "ChatKit" });
 const builtIn = () => screen.queryByText("The built-in chat");
 const element = () => document.querySelector("openai-chatkit");
 
-/** The browser refuses the script. */
+/** Simulates a blocked script. */
 async function block() {
   await act(async () => {
     document.head.querySelector("script")!.dispatchEvent(new Event("error"));
   });
 }
 
-test("ChatKit is what is shown at first", () => {
+test("shows ChatKit by default", () => {
   render(<Example />);
   expect(toggle()).toBeChecked();
   expect(element()).toBeInTheDocument();
   expect(builtIn()).toBeNull();
 });
 
-test("the switch changes the chat, by keyboard too, and is remembered", async () => {
+test("the switch changes the chat, also by keyboard, and the choice is kept", async () => {
   const { unmount } = render(<Example />);
   await userEvent.tab();
   await userEvent.keyboard(" ");
@@ -78,7 +77,7 @@ test("the switch changes the chat, by keyboard too, and is remembered", async ()
   expect(toggle()).toBeChecked();
 });
 
-test("a browser that keeps nothing can be switched all the same", async () => {
+test("the switch works in a browser without storage", async () => {
   for (const method of ["getItem", "setItem", "removeItem"] as const) {
     jest.spyOn(Storage.prototype, method).mockImplementation(() => {
       throw new DOMException("denied", "SecurityError");
@@ -89,7 +88,7 @@ test("a browser that keeps nothing can be switched all the same", async () => {
   expect(builtIn()).toBeVisible();
 });
 
-test("when ChatKit fails the built-in chat is there, and why, until that is dismissed", async () => {
+test("if ChatKit fails, shows the built-in chat and the reason, until it is dismissed", async () => {
   const { unmount } = render(<Example />);
   await block();
   expect(builtIn()).toBeVisible();
@@ -104,10 +103,10 @@ test("when ChatKit fails the built-in chat is there, and why, until that is dism
   unmount();
 
   render(<Example />);
-  expect(toggle()).toBeChecked(); // that was no choice of the person's
+  expect(toggle()).toBeChecked(); // The user did not choose the built-in chat.
 });
 
-test("after a failure ChatKit can be tried again", async () => {
+test("after a failure, ChatKit can be tried again", async () => {
   render(<Example />);
   await block();
   await userEvent.click(toggle());

@@ -1,24 +1,24 @@
 import { useCallback, useRef, useState, type ReactNode } from "react";
-import { prefersChatKit, rememberChoice } from "@/hooks/chatChoice";
+import { prefersChatKit, savePreference } from "@/chat/chatPreference";
 import type { ChatKitFailure } from "@/services/chatkit_loader";
 import { ChatKitPanel, type ChatKitPanelProps } from "./ChatKitPanel";
-import styles from "./ChatKitRoom.module.css";
+import styles from "./ChatKitView.module.css";
 import { IconButton } from "./IconButton";
 import { CloseIcon } from "./icons";
 
-interface ChatKitRoomProps extends Omit<ChatKitPanelProps, "onFailure"> {
+interface ChatKitViewProps extends Omit<ChatKitPanelProps, "onFailure"> {
   isBehindDrawer: boolean;
   builtIn: ReactNode;
 }
 
-/** ChatKit where it is wanted and works, else the built-in chat, and the switch between the two. */
-export default function ChatKitRoom({ isBehindDrawer, builtIn, ...panel }: ChatKitRoomProps) {
+/** Shows ChatKit if the user prefers it and it works, else the built-in chat, and a switch between them. */
+export default function ChatKitView({ isBehindDrawer, builtIn, ...panel }: ChatKitViewProps) {
   const [isChatKit, setChatKit] = useState(prefersChatKit);
   const [failure, setFailure] = useState<ChatKitFailure | null>(null);
   const switchButton = useRef<HTMLButtonElement>(null);
 
   function toggle() {
-    rememberChoice(!isChatKit);
+    savePreference(!isChatKit);
     setChatKit(!isChatKit);
     setFailure(null);
   }
@@ -34,8 +34,8 @@ export default function ChatKitRoom({ isBehindDrawer, builtIn, ...panel }: ChatK
   }
 
   return (
-    <div className={styles.room} inert={isBehindDrawer}>
-      {/* There before it says something, or screen readers would not tell. */}
+    <div className={styles.view} inert={isBehindDrawer}>
+      {/* Screen readers announce the failure only if this element exists beforehand. */}
       {(isChatKit || failure) && (
         <div role="status">
           {failure && (
@@ -47,7 +47,7 @@ export default function ChatKitRoom({ isBehindDrawer, builtIn, ...panel }: ChatK
           )}
         </div>
       )}
-      <div className={styles.stage}>
+      <div className={styles.content}>
         <section className={styles.choice} aria-label="Kind of chat">
           <button
             ref={switchButton}

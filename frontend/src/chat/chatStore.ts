@@ -1,0 +1,105 @@
+import type { ChatApi } from "@/services/chat_api";
+import { ApiError } from "@/services/errors";
+import { isInProgress, isWaiting, type ChatMessage } from "./chatMessage";
+import { initialState, type ChatState } from "./chatState";
+import { withChange } from "./messageList";
+import { toolName } from "./toolCalls";
+
+/** The state of the open conversation, and what all classes that change it share. */
+export class ChatStore {
+  readonly api: ChatApi;
+  readonly #onChange: (conversationId: string) => void;
+  readonly #listeners = new Set<() => void>();
+  #state: ChatState;
+  #closing = new AbortController();
+
+  constructor(
+    api: ChatApi,
+    conversationId: string | null,
+    onChange: (conversationId: string) => void,
+  ) {
+    this.api = api;
+    this.#onChange = onChange;
+    this.#state = initialState(conversationId);
+  }
+
+  get state() {
+    return this.#state;
+  }
+
+  /** Aborted when the conversation is closed. */
+  get signal() {
+    return this.#closing.signal;
+  }
+
+  get answerInProgress() {
+    return this.#state.messages.find(isInProgress);
+  }
+
+  get isBusy() {
+    return this.#state.pendingId !== null || this.answerInProgress !== undefined;
+  }
+
+  subscribe(listener: () => void) {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+
+  open() {
+    this.#closing = new AbortController();
+  }
+
+  close() {
+    this.#closing.abort();
+  }
+
+  find(id: string) {
+    return this.#state.messages.find((message) => message.id === id);
+  }
+
+  set(change: Partial<ChatState>) {
+    this.#state = { ...this.#state, ...change };
+    for (const listener of this.#listeners) listener();
+  }
+
+  setMessage(id: string, change: Partial<ChatMessage>) {
+    this.set({ messages: withChange(this.#state.messages, id, change) });
+  }
+
+  /** Tells the page that the conversation exists, or that a turn in it has started or ended. */
+  reportChange() {
+    if (this.#state.conversationId) this.#onChange(this.#state.conversationId);
+  }
+
+  finishTurn(answerId: string) {
+    const answer = this.find(answerId);
+    const announcement = answer ? announcementOf(answer) : "";
+    this.set({ isStopping: false, connection: "good", problem: null, announcement });
+    this.reportChange();
+  }
+
+  /** Calls the API; when that fails, `onError` decides what is shown. */
+  async request(
+    call: (signal: AbortSignal) => Promise<unknown>,
+    onError: (error: ApiError) => Partial<ChatState>,
+  ) {
+    const { signal } = this;
+    try {
+      await call(signal);
+    } catch (error) {
+      if (signal.aborted) return;
+      if (!(error instanceof ApiError)) throw error;
+      this.set(onError(error));
+    }
+  }
+}
+
+function announcementOf(answer: ChatMessage): string {
+  if (!isWaiting(answer)) return answer.content;
+  const tools = answer.toolCalls.filter(isWaiting).map(({ name }) => toolName(name));
+  return `${answer.content} The assistant waits for your decision: ${tools.join(", ")}.`.trim();
+}
+
+export function problemOf(error: ApiError): Partial<ChatState> {
+  return { problem: error.message, isSignedOut: error.isSignedOut };
+}

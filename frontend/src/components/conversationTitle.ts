@@ -1,0 +1,3 @@
+import type { Conversation } from "@/services/types";
+
+export const titleOf = (conversation: Conversation) => conversation.title || "Untitled";

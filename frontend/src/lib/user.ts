@@ -1,0 +1,6 @@
+/** The signed-in user. */
+export interface User {
+  id: string;
+  name: string;
+  email: string;
+}
