@@ -1,14 +1,11 @@
 """The ChatKit protocol over HTTP: every operation, as its owner."""
 
-import asyncio
 import json
 import threading
 import time
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
-from datetime import UTC, datetime
-from types import SimpleNamespace
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -22,18 +19,18 @@ from chatkit.types import (
     StructuredInputItem,
     TaskItem,
     ThreadItem,
-    ThreadMetadata,
     ThreadStreamEvent,
     UserMessageItem,
     WidgetItem,
     WorkflowItem,
 )
 from pydantic import SecretStr
+from sqlalchemy import text
 
 from local.postgres import Postgres
-from parley.chatkit.store import HasUser, PostgresStore
 from parley.database import Database
 from parley.logs import configure_logging
+from parley.repositories.messages import MAX_PAGE_BYTES
 from parley.tools.client_tools import ask_user, client_tool
 from tests.chatkit_client import THREAD, THREADS, ChatKitClient, message, text_of
 from tests.conftest import Person
@@ -595,22 +592,77 @@ def test_a_thread_comes_with_its_first_items(client: ChatKitClient) -> None:
     assert [item.id for item in read.items.data] == [item.id for item in client.items(thread)]
 
 
-def test_items_come_in_pages_either_way(client: ChatKitClient) -> None:
-    thread = thread_of(client.create(use("look", what="it")))
-    client.add(thread, "More")
+def pages(client: ChatKitClient, order: str, limit: int, thread: str = "") -> list[list[Any]]:
+    """The items of `thread`, or the threads."""
+    operation, params = ("items.list", {"thread_id": thread}) if thread else ("threads.list", {})
+    found: list[list[Any]] = []
+    after: dict[str, Any] = {}
+    while True:
+        page = client.read(operation, **params, order=order, limit=limit, **after)
+        assert len(page["data"]) <= limit
+        found.append(page["data"])
+        if not page["has_more"]:
+            assert "after" not in page
+            return found
+        assert len(found) < 50, "the list does not end"
+        after = {"after": page["after"]}
+
+
+def test_pages_hold_every_item_once_and_end_between_the_items_of_a_message(client: ChatKitClient) -> None:
+    thread = thread_of(client.create(use("look", what="one")))
+    client.add(thread, "Two")
+    client.add(thread, use("look", what="three"))
     every = [item.id for item in client.items(thread)]
-    assert len(every) == 5
+    assert len(every) == 8
+    for order, expected in (("asc", every), ("desc", every[::-1])):
+        for limit in (1, 2, 3, 4, 8, 100):
+            found = pages(client, order, limit, thread)
+            assert [item["id"] for page in found for item in page] == expected
+            assert all(found)
+
+
+@pytest.mark.parametrize("order", ["asc", "desc"])
+def test_answers_with_nothing_to_show_do_not_end_the_list(
+    client: ChatKitClient, alice: Person, database: Database, order: str
+) -> None:
+    thread = thread_of(client.create("First"))
+    for words in ("Second", "Third"):
+        client.add(thread, words)
+    database.rows(alice.id, text("update message set content = '' where role = 'assistant' returning id"))
+    found = [item["content"][0]["text"] for page in pages(client, order, 1, thread) for item in page]
+    assert found == (["First", "Second", "Third"] if order == "asc" else ["Third", "Second", "First"])
+
+
+@pytest.mark.parametrize("order", ["asc", "desc"])
+def test_large_messages_make_small_pages_and_do_not_end_the_list(
+    client: ChatKitClient, alice: Person, database: Database, order: str
+) -> None:
+    thread = thread_of(client.create("First"))
+    for words in ("Second", "Third"):
+        client.add(thread, words)
+    every = [item.id for item in client.items(thread)]
+    # The middle two are each larger than a page may be.
+    grow = text("update message set content = repeat('x', case when seq in (3, 4) then :more else 1 end)"
+                " returning id")  # fmt: skip
+    database.rows(alice.id, grow, {"more": MAX_PAGE_BYTES + 1})
+    found = pages(client, order, 20, thread)
+    assert [item["id"] for page in found for item in page] == (every if order == "asc" else every[::-1])
+    assert len(found) == 3
+
+
+def test_a_page_after_what_never_was_is_refused(client: ChatKitClient) -> None:
+    thread = thread_of(client.create("Hello"))
+    for after in ("nonsense", str(uuid.uuid4()), f"{uuid.uuid4()}:tools"):
+        for operation, params in (("items.list", {"thread_id": thread}), ("threads.list", {})):
+            assert client.send(operation, params | {"after": after}).status_code == 404
+
+
+def test_threads_are_listed_either_way_and_in_pages_of_any_size(client: ChatKitClient) -> None:
+    threads = [thread_of(client.create(f"Thread {number}")) for number in range(4)]
     for order in ("asc", "desc"):
-        found: list[str] = []
-        after: dict[str, Any] = {}
-        for _ in range(5):
-            page = client.read("items.list", thread_id=thread, order=order, limit=2, **after)
-            assert len(page["data"]) <= 2
-            found += [item["id"] for item in page["data"]]
-            if not page["has_more"]:
-                break
-            after = {"after": page["after"]}
-        assert found == (every if order == "asc" else every[::-1])
+        for limit in (1, 2, 3, 4, 5):
+            found = [thread["id"] for page in pages(client, order, limit) for thread in page]
+            assert found == (threads if order == "asc" else threads[::-1])
 
 
 def test_a_thread_is_renamed_and_deleted(client: ChatKitClient, alice: Person) -> None:
@@ -621,16 +673,6 @@ def test_a_thread_is_renamed_and_deleted(client: ChatKitClient, alice: Person) -
     assert client.read("threads.delete", thread_id=thread) == {}
     assert client.send("threads.get_by_id", {"thread_id": thread}).status_code == 404
     assert alice.http.get(f"/conversations/{thread}").status_code == 404
-
-
-def test_a_thread_of_another_store_is_renamed_under_its_own_id(
-    client: ChatKitClient, alice: Person, database: Database
-) -> None:
-    store = PostgresStore[HasUser](database)
-    visitor = SimpleNamespace(user_id=alice.id)
-    asyncio.run(store.save_thread(ThreadMetadata(id="thr_1a2b", created_at=datetime.now(UTC)), visitor))
-    assert client.read("threads.update", thread_id="thr_1a2b", title="Brought along")["id"] == "thr_1a2b"
-    assert [each["title"] for each in client.read("threads.list")["data"]] == ["Brought along"]
 
 
 def test_feedback_is_the_messages(client: ChatKitClient, alice: Person) -> None:

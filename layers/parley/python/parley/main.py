@@ -1,5 +1,6 @@
 """The app, as the development server, the tests and every Lambda function create it."""
 
+import importlib
 import importlib.util
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
@@ -41,7 +42,7 @@ def create_app(
 ) -> FastAPI:
     """The whole API, for `agent` or the agent that `agent_file` declares. Raises ConfigError."""
     # Imported here: the Agents SDK takes seconds, and the light function never needs it.
-    import parley.tools.lazy_mcp  # noqa: PLC0415
+    importlib.import_module("parley.tools.lazy_mcp")
     from parley.api import chat, chatkit, mcp  # noqa: PLC0415
     from parley.services.agent_service import AgentService  # noqa: PLC0415
     from parley.services.follow_up_service import FollowUpService, invoke_follow_up  # noqa: PLC0415
@@ -55,10 +56,10 @@ def create_app(
     if agent is None:
         agent, mcp_servers = _load_agent(agent_file)
     if mcp_servers:
-        import parley.tools.remote_tools  # noqa: F401, PLC0415 (at start, not in the first turn)
+        importlib.import_module("parley.tools.remote_tools")  # at start, not in the first turn
     # The import takes 0.5 s: at start where a snapshot keeps it, otherwise when it is first needed.
     if not settings.on_lambda or settings.aws_lambda_initialization_type == "snap-start":
-        pass  # import parley.chatkit.server
+        importlib.import_module("parley.chatkit.server")
     database = _database(settings)
     agent_service = AgentService(settings, mcp_servers)
     follow_ups = None if settings.on_lambda else FollowUpService(database, agent_service, settings)
@@ -87,7 +88,7 @@ def create_light_app(settings: Settings | None = None, *routers: APIRouter) -> F
 
 def create_follow_ups(settings: Settings | None = None) -> "FollowUpService":
     """What the follow-up function runs. Raises ConfigError."""
-    import parley.tools.lazy_mcp  # noqa: F401, PLC0415
+    importlib.import_module("parley.tools.lazy_mcp")
     from parley.services.agent_service import AgentService  # noqa: PLC0415
     from parley.services.follow_up_service import FollowUpService  # noqa: PLC0415
 

@@ -11,6 +11,7 @@ from parley.api.dependencies import BearerToken, CurrentUser, IdempotencyKey, ch
 from parley.api.problems import describe
 from parley.api.turn_replies import platform_remaining_s
 from parley.errors import NotSupported
+from parley.services.turn_service import Client
 
 if TYPE_CHECKING:
     from parley.chatkit.server import ChatKit
@@ -58,15 +59,12 @@ async def chatkit(
     server: Annotated["ChatKit", Depends(chatkit_server)],
     idempotency_key: IdempotencyKey = None,
 ) -> Response:
-    # Imported here: it takes half a second, which nobody need spend who does not use it.
-    from parley.chatkit.server import Visitor  # noqa: PLC0415
-
-    visitor = Visitor(user.id, token, idempotency_key, platform_remaining_s(request))
-    reply = await server.handle(await request.body(), visitor)
+    client = Client(user.id, token, idempotency_key, platform_remaining_s(request))
+    reply = await server.handle(await request.body(), client)
     headers = {}
-    if answer := reply.answer:
-        conversation = f"/api/{quote(user.id, safe='')}/conversations/{answer.conversation_id}"
-        headers["Content-Location"] = f"{conversation}/messages/{answer.message_id}"
+    if turn := reply.created:
+        conversation = f"/api/{quote(user.id, safe='')}/conversations/{turn.conversation_id}"
+        headers["Content-Location"] = f"{conversation}/messages/{turn.message_id}"
     if isinstance(reply.content, bytes):
         return Response(reply.content, 200, headers, "application/json")
     return StreamingResponse(reply.content, 200, headers, "text/event-stream")

@@ -98,13 +98,13 @@ def list_messages(
     before: Annotated[str | None, Query(max_length=200)] = None,
 ) -> MessagePage:
     page = messages.list_messages(
-        database, user_id, conversation_id, limit=limit, before=_CURSOR.decode(before)
+        database, user_id, conversation_id, limit=limit, after=_CURSOR.decode(before)
     )
     # Every conversation has messages, so an empty first page is asked about once more.
     if not page.data and conversations.get_conversation(database, user_id, conversation_id) is None:
         raise missing_conversation(database, user_id, conversation_id)
     return MessagePage(
-        data=[MessageOut.of(state) for state in page.data],
+        data=[MessageOut.of(state) for state in page.data[::-1]],
         has_more=page.next_key is not None,
         next_cursor=_CURSOR.encode(page.next_key),
     )

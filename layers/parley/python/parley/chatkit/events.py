@@ -1,7 +1,6 @@
-"""A turn's events as ChatKit's, while it happens."""
+"""A turn's events as ChatKit's events, while the turn runs."""
 
 from collections.abc import AsyncIterator, Mapping, Sequence
-from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Any, assert_never
 
@@ -26,20 +25,20 @@ from chatkit.types import (
     WorkflowTaskUpdated,
 )
 
-from parley.chatkit.items import TOOLS, item_id, items_of, task, tool_title, workflow
+from parley.chatkit.items import TOOLS, item_id, message_items, task, tool_title, workflow
 from parley.errors import ProblemError
 from parley.models import Message
-from parley.services.agent_service import TextDelta, ToolProgress
-from parley.services.history import tool_calls
-from parley.services.turn_run import TurnCreated, TurnEnded, TurnEvent, with_pauses
+from parley.models.tool_call import ToolCall, read_tool_calls
+from parley.services.agent_service import TextDelta
+from parley.services.running_turn import TurnCreated, TurnEnded, TurnEvent, with_keep_alives
 from parley.tools.client_tools import Kind
 
 
 class AnswerEvents:
     """Translates the events of one turn.
 
-    `shown`: the items of the answer that the client has already, of a turn that goes on; `message` is that
-    answer as it was.
+    Of a waiting turn that continues, `message` is the answer as it was stored, and `shown` holds those of its
+    items that the client already has.
     """
 
     def __init__(
@@ -57,22 +56,22 @@ class AnswerEvents:
         }
         self._shown = shown
         self._there = {item.id for item in shown}
-        calls = tool_calls(message.run_items, message.status) if message else []
-        self._calls = {call["call_id"]: call for call in calls}
+        calls = read_tool_calls(message.run_items, message.status) if message else []
+        self._calls = {call.call_id: call for call in calls}
 
     async def translate(self, events: AsyncIterator[TurnEvent]) -> AsyncIterator[ThreadStreamEvent]:
-        """Raises CustomStreamError, which the SDK tells the client, when the turn did not complete."""
+        """Raises CustomStreamError, which the SDK sends to the client, when the turn did not complete."""
         for item in self._shown:
             if isinstance(item, WidgetItem):
-                # It has been answered. Should the turn wait again, it comes again.
+                # The user has decided. If the turn waits again, it sends a new one.
                 yield ThreadItemRemovedEvent(item_id=item.id)
-        async for event in with_pauses(events):
-            for told in self._told(event):
-                yield told
+        async for event in with_keep_alives(events):
+            for translated in self._translate(event):
+                yield translated
             if isinstance(event, TurnEnded) and event.problem:
                 raise _stream_error(event.problem)
 
-    def _told(self, event: TurnEvent | None) -> list[ThreadStreamEvent]:
+    def _translate(self, event: TurnEvent | None) -> list[ThreadStreamEvent]:
         match event:
             case None:
                 return [ProgressUpdateEvent(text="Still working …")]
@@ -80,56 +79,56 @@ class AnswerEvents:
                 return []
             case TextDelta():
                 return self._text(event.delta)
-            case ToolProgress():
+            case ToolCall():
                 return self._tool(event)
             case TurnEnded():
                 return self._ended(event.message)
         assert_never(event)
 
     def _text(self, delta: str) -> list[ThreadStreamEvent]:
-        told: list[ThreadStreamEvent] = []
+        events: list[ThreadStreamEvent] = []
         answer = str(self._answer_id)
         if answer not in self._there:
             self._there.add(answer)
-            told.append(ThreadItemAddedEvent(item=AssistantMessageItem(id=answer, content=[], **self._at)))
+            events.append(ThreadItemAddedEvent(item=AssistantMessageItem(id=answer, content=[], **self._at)))
             part = AssistantMessageContentPartAdded(content_index=0, content=AssistantMessageContent(text=""))
-            told.append(ThreadItemUpdatedEvent(item_id=answer, update=part))
+            events.append(ThreadItemUpdatedEvent(item_id=answer, update=part))
         more = AssistantMessageContentPartTextDelta(content_index=0, delta=delta)
-        return [*told, ThreadItemUpdatedEvent(item_id=answer, update=more)]
+        return [*events, ThreadItemUpdatedEvent(item_id=answer, update=more)]
 
-    def _tool(self, progress: ToolProgress) -> list[ThreadStreamEvent]:
-        told: list[ThreadStreamEvent] = []
-        if progress.status == "in_progress":
-            told.append(ProgressUpdateEvent(text=f"{tool_title(progress.name)} …"))
-        is_new = progress.call_id not in self._calls
-        self._calls[progress.call_id] = asdict(progress)
+    def _tool(self, call: ToolCall) -> list[ThreadStreamEvent]:
+        events: list[ThreadStreamEvent] = []
+        if call.status == "in_progress":
+            events.append(ProgressUpdateEvent(text=f"{tool_title(call.name)} …"))
+        is_new = call.call_id not in self._calls
+        self._calls[call.call_id] = call
         tools = item_id(self._answer_id, TOOLS)
         item = WorkflowItem(id=tools, workflow=workflow([*self._calls.values()]), **self._at)
-        place = [*self._calls].index(progress.call_id)
-        shown = task(self._calls[progress.call_id])
+        place = [*self._calls].index(call.call_id)
+        shown = task(call)
         if tools not in self._there:
             self._there.add(tools)
-            told.append(ThreadItemAddedEvent(item=item))
+            events.append(ThreadItemAddedEvent(item=item))
         elif self._shown:
-            told.append(ThreadItemReplacedEvent(item=item))
+            events.append(ThreadItemReplacedEvent(item=item))
         elif is_new:
             added = WorkflowTaskAdded(task_index=place, task=shown)
-            told.append(ThreadItemUpdatedEvent(item_id=tools, update=added))
+            events.append(ThreadItemUpdatedEvent(item_id=tools, update=added))
         else:
             updated = WorkflowTaskUpdated(task_index=place, task=shown)
-            told.append(ThreadItemUpdatedEvent(item_id=tools, update=updated))
-        return told
+            events.append(ThreadItemUpdatedEvent(item_id=tools, update=updated))
+        return events
 
     def _ended(self, message: Message) -> list[ThreadStreamEvent]:
-        """The items as they are stored. That it failed comes as an error, which has a button to retry."""
+        """The items as they are stored. Not the note of a failure, which comes as an error with a retry."""
         before = {item.id for item in self._shown if not isinstance(item, WidgetItem)}
         return [
             ThreadItemReplacedEvent(item=item) if item.id in before else ThreadItemDoneEvent(item=item)
-            for item in items_of(message, message.status, self._client_tools)
+            for item in message_items(message, message.status, self._client_tools)
             if not (message.error and isinstance(item, TaskItem))
         ]
 
 
 def _stream_error(problem: ProblemError) -> CustomStreamError:
-    # What was refused, or is no longer there, would be so again.
+    # A refusal (4xx) would be repeated.
     return CustomStreamError(problem.detail, allow_retry=problem.status >= 500)

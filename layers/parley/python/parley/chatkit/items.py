@@ -1,9 +1,12 @@
 """Parley's messages as ChatKit's items.
 
-A user's message is one item with its id. An assistant's is several: the answer, with the message's id; its
-tool calls as a workflow, `{id}:tools`; how it ended, when it did not complete, `{id}:state`; what it said
-before it was tried again in vain, `{id}:earlier`; and what it waits for: `{id}:{call_id}` for each client
-tool and question, and one, with the id of the first of them, for all calls that need a person's approval.
+A user's message is one item, with the message's id. An assistant's message may be several:
+- `{id}`: the answer's text,
+- `{id}:tools`: its tool calls, as a workflow,
+- `{id}:state`: how it ended, unless it completed,
+- `{id}:earlier`: what the version before it said, where the newest one failed without a word,
+- `{id}:{call_id}`: a client tool or a question that it waits for; one item, with the id of the first call,
+  stands for all calls that need a person's approval.
 """
 
 import json
@@ -33,20 +36,18 @@ from chatkit.types import (
     WorkflowItem,
 )
 from chatkit.widgets import DynamicWidgetRoot
-from pydantic import TypeAdapter, ValidationError
+from pydantic import ValidationError
 
 from parley.models import Message
-from parley.services.history import tool_calls
+from parley.models.tool_call import CallStatus, ToolCall, read_tool_calls
 from parley.tools.client_tools import Kind, Questions
-
-ANY_ITEM: TypeAdapter[ThreadItem] = TypeAdapter(ThreadItem)
 
 TOOLS, STATE, EARLIER = "tools", "state", "earlier"
 APPROVE, REJECT = "parley.approve", "parley.reject"
-# Of a call's arguments and of its output, in characters: the built-in chat shows them whole.
+# What ChatKit shows of a call's arguments and of its output, in characters. The built-in chat shows all.
 MAX_TASK_TEXT = 1_000
 
-_STATES = {
+_STATES: dict[CallStatus, str] = {
     "in_progress": "running",
     "completed": "done",
     "failed": "failed",
@@ -67,22 +68,20 @@ def item_id(message_id: uuid.UUID, part: str) -> str:
 
 
 def message_id(item: str) -> uuid.UUID | None:
-    """The message that an item belongs to; None when it cannot be one of a message."""
+    """The message that an item belongs to, None where the id is not of this form."""
     try:
         return uuid.UUID(item.partition(":")[0])
     except ValueError:
         return None
 
 
-def items_of(
+def message_items(
     message: Message, status: str, client_tools: Mapping[str, Kind], earlier: str | None = None
 ) -> list[ThreadItem]:
-    """A message's items in the order in which they are shown. `status`: as of now.
+    """A message's items in the order in which they are shown.
 
-    `earlier`: what the answer said before it was tried again, and failed.
+    `status` is the message's, as of now. `earlier` is the text of the version before a failed answer.
     """
-    if message.item is not None:
-        return [ANY_ITEM.validate_python(message.item)]
     at = _place(message)
     if message.role == "user":
         return [
@@ -93,7 +92,7 @@ def items_of(
                 **at,
             )
         ]
-    calls = tool_calls(message.run_items, status)
+    calls = read_tool_calls(message.run_items, status)
     items: list[ThreadItem] = []
     if text := message.content or earlier:
         content = [AssistantMessageContent(text=text)]
@@ -104,8 +103,8 @@ def items_of(
         items.insert(1 if _spoke_first(message) else 0, tools)
     if note := _note(message, status):
         items.append(TaskItem(id=item_id(message.id, STATE), task=CustomTask(title=note), **at))
-    waiting = [call for call in calls if call["status"] == "waiting_approval"]
-    return items + requests_of(message, waiting, client_tools)
+    waiting = [call for call in calls if call.status == "waiting_approval"]
+    return items + request_items(message, waiting, client_tools)
 
 
 def _spoke_first(message: Message) -> bool:
@@ -120,23 +119,23 @@ def _note(message: Message, status: str) -> str | None:
     return _NOTES.get(status)
 
 
-def workflow(calls: Sequence[Mapping[str, Any]]) -> Workflow:
-    """Tool calls (api.messages.ToolCall) as a workflow, which has a summary when all of them have ended."""
-    open_calls = [call for call in calls if call["status"] in ("in_progress", "waiting_approval")]
-    names = list(dict.fromkeys(call["name"] for call in calls))
+def workflow(calls: Sequence[ToolCall]) -> Workflow:
+    """Tool calls as a workflow, with a summary when all of them have ended."""
+    open_calls = [call for call in calls if call.status in ("in_progress", "waiting_approval")]
+    names = list(dict.fromkeys(call.name for call in calls))
     summary = None if open_calls else CustomSummary(title=f"Used {', '.join(map(tool_title, names))}")
     return Workflow(type="custom", tasks=[task(call) for call in calls], summary=summary)
 
 
-def task(call: Mapping[str, Any]) -> CustomTask:
-    took = f", {call['duration_ms'] / 1000:.1f} s" if call.get("duration_ms") is not None else ""
-    parts = [_fenced(call["arguments"])]
-    if call.get("output") is not None:
-        parts.append(_fenced(str(call["output"])))
+def task(call: ToolCall) -> CustomTask:
+    took = f", {call.duration_ms / 1000:.1f} s" if call.duration_ms is not None else ""
+    parts = [_fenced(call.arguments)]
+    if call.output is not None:
+        parts.append(_fenced(str(call.output)))
     return CustomTask(
-        title=f"{tool_title(call['name'])}: {_STATES[call['status']]}{took}",
+        title=f"{tool_title(call.name)}: {_STATES[call.status]}{took}",
         content="\n\n".join(parts),
-        status_indicator="loading" if call["status"] == "in_progress" else "complete",
+        status_indicator="loading" if call.status == "in_progress" else "complete",
     )
 
 
@@ -145,7 +144,7 @@ def tool_title(name: str) -> str:
 
 
 def _fenced(text: str) -> str:
-    """As code, so that nothing of what a tool was told or returned is taken for markup."""
+    """As a code block, so that the page takes nothing in it for markup."""
     shown = text if len(text) <= MAX_TASK_TEXT else f"{text[:MAX_TASK_TEXT]} …"
     fence = "```"
     while fence in shown:
@@ -154,47 +153,45 @@ def _fenced(text: str) -> str:
 
 
 def _place(message: Message) -> dict[str, Any]:
-    """`created_at` is not known of a message that has just been made."""
-    return {
-        "thread_id": str(message.conversation_id),
-        "created_at": message.created_at or datetime.now(UTC),
-    }
+    # A message that was just made has no time yet: the database sets it.
+    created_at = (message.created_at or datetime.now(UTC)).astimezone(UTC)
+    return {"thread_id": str(message.conversation_id), "created_at": created_at}
 
 
-def requests_of(
-    message: Message, calls: Sequence[Mapping[str, Any]], client_tools: Mapping[str, Kind]
+def request_items(
+    message: Message, calls: Sequence[ToolCall], client_tools: Mapping[str, Kind]
 ) -> list[ThreadItem]:
-    """What the user is asked about `calls`. ChatKit hands on one client tool at a time, as the last item."""
+    """What the user has to do about `calls`. ChatKit executes one client tool at a time: the last item."""
     at, answer_id = _place(message), message.id
     items: list[ThreadItem] = []
-    to_approve = [call for call in calls if call["name"] not in client_tools]
+    to_approve = [call for call in calls if call.name not in client_tools]
     if to_approve:
-        # An id of its own each time that the turn waits: what was asked before is not what is asked now.
-        widget_id = item_id(answer_id, to_approve[0]["call_id"])
+        # The id differs each time that the turn waits, since the calls do.
+        widget_id = item_id(answer_id, to_approve[0].call_id)
         items.append(WidgetItem(id=widget_id, widget=_approval(to_approve), **at))
     for call in calls:
-        if client_tools.get(call["name"]) == "question":
-            inputs = questions_of(call["arguments"])
-            items.append(StructuredInputItem(id=item_id(answer_id, call["call_id"]), inputs=inputs, **at))
-    pages = [call for call in calls if client_tools.get(call["name"]) == "client_tool"]
+        if client_tools.get(call.name) == "question":
+            inputs = questions_of(call.arguments)
+            items.append(StructuredInputItem(id=item_id(answer_id, call.call_id), inputs=inputs, **at))
+    pages = [call for call in calls if client_tools.get(call.name) == "client_tool"]
     for call in pages[:1]:
         items.append(
             ClientToolCallItem(
-                id=item_id(answer_id, call["call_id"]),
-                call_id=call["call_id"],
-                name=call["name"],
-                arguments=_arguments(call["arguments"]),
+                id=item_id(answer_id, call.call_id),
+                call_id=call.call_id,
+                name=call.name,
+                arguments=_arguments(call.arguments),
                 **at,
             )
         )
     return items
 
 
-def _approval(calls: Sequence[Mapping[str, Any]]) -> DynamicWidgetRoot:
+def _approval(calls: Sequence[ToolCall]) -> DynamicWidgetRoot:
     lines: list[dict[str, Any]] = []
     for call in calls:
-        lines.append({"type": "Title", "value": f"{tool_title(call['name'])}?", "size": "sm"})
-        lines.append({"type": "Text", "value": call["arguments"][:MAX_TASK_TEXT], "size": "sm"})
+        lines.append({"type": "Title", "value": f"{tool_title(call.name)}?", "size": "sm"})
+        lines.append({"type": "Text", "value": call.arguments[:MAX_TASK_TEXT], "size": "sm"})
     return DynamicWidgetRoot.model_validate(
         {
             "type": "Card",
@@ -206,14 +203,14 @@ def _approval(calls: Sequence[Mapping[str, Any]]) -> DynamicWidgetRoot:
 
 
 def settled(widget: WidgetItem, *, approved: bool) -> WidgetItem:
-    """The question for approval when it has been answered."""
+    """The widget once the user has decided."""
     text = {"type": "Text", "value": "Approved" if approved else "Rejected", "size": "sm"}
     card = DynamicWidgetRoot.model_validate({"type": "Card", "children": [text]})
     return widget.model_copy(update={"widget": card})
 
 
 def questions_of(arguments: str) -> list[StructuredInput]:
-    """The questions, with their places in the list as ids; what the model wrote wrongly, as one question."""
+    """The questions in a call's arguments, with their positions as ids. What is malformed is one question."""
     try:
         questions = Questions.model_validate_json(arguments).questions
     except ValidationError:
@@ -221,13 +218,13 @@ def questions_of(arguments: str) -> list[StructuredInput]:
     return [
         StructuredInputMultipleChoice(
             id=str(place),
-            question=asked.question,
-            options=[StructuredInputMultipleChoiceOption(value=option) for option in asked.options],
-            multiple=asked.multiple,
+            question=question.question,
+            options=[StructuredInputMultipleChoiceOption(value=option) for option in question.options],
+            multiple=question.multiple,
         )
-        if asked.options
-        else StructuredInputFreeform(id=str(place), question=asked.question)
-        for place, asked in enumerate(questions)
+        if question.options
+        else StructuredInputFreeform(id=str(place), question=question.question)
+        for place, question in enumerate(questions)
     ]
 
 

@@ -1,10 +1,10 @@
-"""Which turn a ChatKit request asks for. Raises ProblemError, and the SDK's NotFoundError."""
+"""From a ChatKit request to the act that it starts. Raises ProblemError and the SDK's NotFoundError."""
 
 import json
 import uuid
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, assert_never
+from typing import assert_never
 
 from chatkit.store import NotFoundError
 from chatkit.types import (
@@ -21,34 +21,27 @@ from chatkit.types import (
     UserMessageInput,
 )
 
-from parley.chatkit.items import APPROVE, REJECT, items_of, message_id, questions_of, requests_of
-from parley.chatkit.requests import identifier, said, wrong
+from parley.chatkit.items import APPROVE, REJECT, message_id, message_items, questions_of, request_items
+from parley.chatkit.requests import identifier, message_text, wrong
 from parley.database import Database
 from parley.models import Message
+from parley.models.tool_call import ToolCall, read_tool_calls
+from parley.models.turn import Act, Decision, Regenerate, Resume, Send
 from parley.repositories import messages
 from parley.repositories.messages import MessageState
-from parley.repositories.turns import Kind as TurnKind
-from parley.services.agent_service import Decision
-from parley.services.history import tool_calls
 from parley.tools.client_tools import Kind
 
-BeginsTurn = StreamingReq | ThreadsSyncCustomActionReq
+StartsTurn = StreamingReq | ThreadsSyncCustomActionReq
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
     """`items`: what the SDK looks for in the thread before the turn begins.
 
-    `named_id`: as in TurnRequest. `waiting`: the answer that goes on.
+    `waiting`: the answer that a Resume continues, if it still waits.
     """
 
-    kind: TurnKind
-    conversation_id: uuid.UUID | None
-    target_id: uuid.UUID | None = None
-    named_id: uuid.UUID | None = None
-    text: str = ""
-    decision: Decision | None = None
-    model: str | None = None
+    act: Act
     items: Sequence[ThreadItem] = ()
     waiting: Message | None = None
 
@@ -59,16 +52,16 @@ class Planner:
         self._client_tools = client_tools
         self._models = models
 
-    def plan(self, request: BeginsTurn, user_id: str) -> Plan:
-        """Blocks: it reads what the turn goes on from."""
+    def plan(self, request: StartsTurn, user_id: str) -> Plan:
+        """Blocks: it reads the messages that the request names."""
         plan = self._plan(request, user_id)
         item_id = getattr(request.params, "item_id", None)
         if item_id is not None and item_id not in {item.id for item in plan.items}:
-            # Another part of the same message, which the SDK would only miss once the turn has begun.
-            raise wrong("params/item_id", "This item is not the one that this can be done with.")
+            # The SDK would miss it only after the turn has begun.
+            raise wrong("params/item_id", "This item of the message cannot be used for this.")
         return plan
 
-    def _plan(self, request: BeginsTurn, user_id: str) -> Plan:
+    def _plan(self, request: StartsTurn, user_id: str) -> Plan:
         match request:
             case ThreadsCreateReq():
                 return self._new_message(None, request.params.input)
@@ -91,7 +84,7 @@ class Planner:
         model = message.inference_options.model
         if model is not None and model not in self._models:
             raise wrong("params/input/inference_options/model", "There is no such model here.")
-        return Plan("send", conversation_id, text=said(message), model=model)
+        return Plan(Send(conversation_id, message_text(message), model))
 
     def _retry(self, user_id: str, thread_id: str, item_id: str) -> Plan:
         question = self._message(user_id, thread_id, item_id)
@@ -101,21 +94,14 @@ class Planner:
         if answer is None:
             raise NotFoundError
         model = answer.model if answer.model in self._models else None
-        items = items_of(question.message, question.status, self._client_tools)
-        return Plan(
-            "regenerate",
-            answer.conversation_id,
-            answer.id,
-            named_id=question.message.id,
-            model=model,
-            items=items,
-        )
+        act = Regenerate(answer.conversation_id, answer.id, named_id=question.message.id, model=model)
+        return Plan(act, message_items(question.message, question.status, self._client_tools))
 
     def _client_tool_output(self, user_id: str, thread_id: str, output: str) -> Plan:
-        page = messages.list_messages(self._database, user_id, identifier(thread_id), limit=1, before=None)
+        page = messages.list_messages(self._database, user_id, identifier(thread_id), limit=1)
         if not page.data:
             raise NotFoundError
-        answer = page.data[-1]
+        answer = page.data[0]
         calls = self._calls(answer, "client_tool")
         if not calls:
             raise wrong("params/thread_id", "This thread waits for no client tool.")
@@ -126,7 +112,7 @@ class Planner:
     ) -> Plan:
         answer = self._message(user_id, thread_id, item_id)
         _, _, call_id = item_id.partition(":")
-        calls = [call for call in self._calls(answer, "question") if call["call_id"] == call_id]
+        calls = [call for call in self._calls(answer, "question") if call.call_id == call_id]
         if not calls:
             raise wrong("params/item_id", "This item is no structured input.")
         return self._resume(answer, calls, approved=True, output=_answers(calls[0], submission))
@@ -140,9 +126,9 @@ class Planner:
         answer = self._message(user_id, params.thread_id, params.item_id)
         _, _, call_id = params.item_id.partition(":")
         calls = self._calls(answer, None)
-        if calls and calls[0]["call_id"] != call_id:
-            # Asked about before: the calls that wait now are others, about which nothing is said.
-            calls = [call for call in self._all_calls(answer, None) if call["call_id"] == call_id]
+        if calls and calls[0].call_id != call_id:
+            # An earlier widget: the decision must not touch the calls that wait now.
+            calls = [call for call in self._all_calls(answer, None) if call.call_id == call_id]
         if not calls:
             raise wrong("params/item_id", "This item has no such action.")
         return self._resume(answer, calls, approved=params.action.type == APPROVE)
@@ -150,23 +136,19 @@ class Planner:
     def _resume(
         self,
         answer: MessageState,
-        calls: Sequence[dict[str, Any]],
+        calls: Sequence[ToolCall],
         *,
         approved: bool,
         output: str | None = None,
     ) -> Plan:
-        """The turn of `answer` goes on. When it does not wait (any more), what came of it is told again."""
-        ids = frozenset(call["call_id"] for call in calls)
+        """Resume the turn of `answer`. If it does not wait any more, the client gets its result again."""
+        ids = frozenset(call.call_id for call in calls)
         outputs = {} if output is None else dict.fromkeys(ids, output)
-        return Plan(
-            "resume",
-            answer.message.conversation_id,
-            answer.message.id,
-            decision=Decision(approved, ids, outputs),
-            model=answer.message.model if answer.message.model in self._models else None,
-            items=requests_of(answer.message, calls, self._client_tools),
-            waiting=answer.message if answer.status == "waiting_approval" else None,
-        )
+        message = answer.message
+        model = message.model if message.model in self._models else None
+        act = Resume(message.conversation_id, message.id, Decision(approved, ids, outputs), model)
+        waiting = message if answer.status == "waiting_approval" else None
+        return Plan(act, request_items(message, calls, self._client_tools), waiting)
 
     def _message(self, user_id: str, thread_id: str, item_id: str) -> MessageState:
         message = message_id(item_id)
@@ -175,22 +157,22 @@ class Planner:
             raise NotFoundError
         return state
 
-    def _calls(self, answer: MessageState, kind: Kind | None) -> list[dict[str, Any]]:
-        """The answer's calls of a kind (None: those that need approval), or those of them that wait."""
+    def _calls(self, answer: MessageState, kind: Kind | None) -> list[ToolCall]:
+        """The answer's calls of a kind that wait, or else all of the kind. None: those that need approval."""
         calls = self._all_calls(answer, kind)
-        return [call for call in calls if call["status"] == "waiting_approval"] or calls
+        return [call for call in calls if call.status == "waiting_approval"] or calls
 
-    def _all_calls(self, answer: MessageState, kind: Kind | None) -> list[dict[str, Any]]:
-        calls = tool_calls(answer.message.run_items, answer.status)
-        return [call for call in calls if self._client_tools.get(call["name"]) == kind]
+    def _all_calls(self, answer: MessageState, kind: Kind | None) -> list[ToolCall]:
+        calls = read_tool_calls(answer.message.run_items, answer.status)
+        return [call for call in calls if self._client_tools.get(call.name) == kind]
 
 
-def _answers(call: Mapping[str, Any], submission: StructuredInputSubmission) -> str:
-    """What the model reads of the user's answers."""
-    answers = {} if submission.status == "skipped" else submission.answers
-    told = []
-    for asked in questions_of(call["arguments"]):
-        answer = answers.get(asked.id)
+def _answers(call: ToolCall, submission: StructuredInputSubmission) -> str:
+    """The user's answers as the model reads them."""
+    given = {} if submission.status == "skipped" else submission.answers
+    answers = []
+    for question in questions_of(call.arguments):
+        answer = given.get(question.id)
         values = answer.values if answer and not answer.skipped else []
-        told.append({"question": asked.question, "answer": values or "skipped"})
-    return json.dumps(told, ensure_ascii=False)
+        answers.append({"question": question.question, "answer": values or "skipped"})
+    return json.dumps(answers, ensure_ascii=False)

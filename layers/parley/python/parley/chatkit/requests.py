@@ -1,4 +1,4 @@
-"""What a ChatKit client may send, read and checked before anything is done. Raises ProblemError."""
+"""Reads and checks what a ChatKit client sends, before anything is done. Raises ProblemError."""
 
 import json
 import uuid
@@ -18,11 +18,11 @@ from chatkit.types import (
 )
 from pydantic import TypeAdapter, ValidationError
 
-from parley.chatkit.store import MAX_PAGE
 from parley.errors import BadRequest, NotFound, NotSupported, Unprocessable
 from parley.text import MessageText, TitleText, storable
 
-# Each entry that is wrong is an error of its own, before any of them is told.
+MAX_PAGE = 100
+# Validation collects an error for each wrong entry before it reports any of them.
 MAX_LIST = 1_000
 
 _REQUEST: TypeAdapter[ChatKitReq] = TypeAdapter(ChatKitReq)
@@ -31,12 +31,13 @@ _TITLE = TypeAdapter(TitleText)
 
 
 def read_request(body: bytes) -> ChatKitReq:
-    """A request of the protocol whose every text can be kept."""
+    """A request of the protocol, every text of which Postgres can store."""
     try:
         raw = json.loads(body)
         for text in _texts(raw):
             storable(text)
-        # As the SDK will, whose parser takes less than Python's: no other encodings, no deep nesting.
+        # The SDK parses the body again, with this parser. It accepts less than Python's does: neither other
+        # encodings nor deep nesting.
         request = _REQUEST.validate_json(body)
     except ValidationError as error:
         raise _refusal(error) from None
@@ -63,8 +64,8 @@ def read_request(body: bytes) -> ChatKitReq:
     return request
 
 
-def said(message: UserMessageInput) -> str:
-    """What the user says, as one text: what is quoted comes first, tags by their names."""
+def message_text(message: UserMessageInput) -> str:
+    """The message as one text: a quotation first, tags by their names."""
     text = "".join(part.text for part in message.content)
     if message.quoted_text:
         quoted = "\n".join(f"> {line}" for line in message.quoted_text.splitlines())
@@ -73,7 +74,7 @@ def said(message: UserMessageInput) -> str:
 
 
 def identifier(thread_id: str) -> uuid.UUID:
-    """Raises NotFound for what can be no conversation's id. There is one spelling, as in the store."""
+    """A thread's id as its conversation's. Raises NotFound unless it is a UUID as Parley spells it."""
     try:
         conversation_id = uuid.UUID(thread_id)
     except ValueError:
@@ -100,7 +101,7 @@ def _check_limit(limit: int | None) -> None:
 
 
 def _refusal(error: ValidationError) -> BadRequest | Unprocessable:
-    """Never repeats the input. The first part of a place is the operation's name, when it is a known one."""
+    """The errors without the input. A location's first part is the operation's name, where that is known."""
     problems = error.errors(include_input=False, include_url=False, include_context=False)
     if any(not problem["loc"] for problem in problems):
         return BadRequest("The body is not an operation of the ChatKit protocol.")

@@ -1,4 +1,4 @@
-"""The SDK's server for one turn that has begun: it tells the client of it, and keeps nothing."""
+"""The SDK's server for one turn that has begun: it streams the turn's events and stores nothing."""
 
 from collections.abc import AsyncIterator, Sequence
 from datetime import UTC, datetime
@@ -6,9 +6,8 @@ from typing import Any
 
 from chatkit.actions import Action
 from chatkit.server import ChatKitServer
-from chatkit.store import Store, StoreItemType
+from chatkit.store import StoreItemType
 from chatkit.types import (
-    Attachment,
     Page,
     SyncCustomActionResponse,
     Thread,
@@ -19,33 +18,34 @@ from chatkit.types import (
 )
 
 from parley.chatkit.items import APPROVE, settled
-from parley.services.turn_run import TurnCreated, TurnEnded, TurnEvent
+from parley.chatkit.partial_store import PartialStore
+from parley.services.running_turn import TurnCreated, TurnEnded, TurnEvent
 
 
 class TurnServer(ChatKitServer[None]):
-    """`items`: what the SDK looks for in the thread. `told`: `events` as ChatKit's; one of both is read."""
+    """`items`: what the SDK looks for in the thread. It reads either `events` or, as ChatKit's, `stream`."""
 
     def __init__(
         self,
         created: TurnCreated,
         items: Sequence[ThreadItem],
         events: AsyncIterator[TurnEvent],
-        told: AsyncIterator[ThreadStreamEvent],
+        stream: AsyncIterator[ThreadStreamEvent],
     ) -> None:
         super().__init__(_TurnStore(created, items))
         self._events = events
-        self._told = told
+        self._stream = stream
 
     def respond(self, *_: Any) -> AsyncIterator[ThreadStreamEvent]:
-        return self._told
+        return self._stream
 
     def action(self, *_: Any) -> AsyncIterator[ThreadStreamEvent]:
-        return self._told
+        return self._stream
 
     async def sync_action(
         self, thread: ThreadMetadata, action: Action[str, Any], sender: WidgetItem | None, context: None
     ) -> SyncCustomActionResponse:
-        """Lets the turn end first: Lambda would freeze it."""
+        """Wait for the turn's end before replying: after the reply, Lambda freezes the process."""
         async for event in self._events:
             if isinstance(event, TurnEnded) and event.problem:
                 raise event.problem
@@ -53,17 +53,17 @@ class TurnServer(ChatKitServer[None]):
         return SyncCustomActionResponse(updated_item=settled(sender, approved=action.type == APPROVE))
 
     def _to_thread_response(self, thread: ThreadMetadata | Thread) -> Thread:
-        # The SDK's own method, and private: it tells of a new thread's time, a local one without a zone,
-        # before anything else of it is called.
+        # This private method is the only place to give a new thread's local time its zone: the SDK sends the
+        # thread before it calls anything else.
         thread.created_at = thread.created_at.astimezone(UTC)
         return super()._to_thread_response(thread)
 
     async def handle_stream_cancelled(self, *_: Any, **__: Any) -> None:
-        """A client that goes away does not stop the turn, which stores itself."""
+        """A client that goes away does not stop the turn."""
 
 
-class _TurnStore(Store[None]):
-    """The thread as the SDK has to see it during a turn. Keeps nothing: the turn does."""
+class _TurnStore(PartialStore[None]):
+    """The thread as the SDK has to see it during a turn. It keeps nothing, because the turn stores itself."""
 
     def __init__(self, created: TurnCreated, items: Sequence[ThreadItem]) -> None:
         self._created = created
@@ -75,12 +75,10 @@ class _TurnStore(Store[None]):
     def generate_item_id(self, item_type: StoreItemType, thread: ThreadMetadata, context: None) -> str:
         return str(self._created.user_message_id)
 
-    async def load_thread(self, thread_id: str, context: None) -> ThreadMetadata:
+    async def load_thread(self, *_: Any, **__: Any) -> ThreadMetadata:
         return ThreadMetadata(id=str(self._created.conversation_id), created_at=datetime.now(UTC))
 
-    async def load_thread_items(
-        self, thread_id: str, after: str | None, limit: int, order: str, context: None
-    ) -> Page[ThreadItem]:
+    async def load_thread_items(self, *_: Any, **__: Any) -> Page[ThreadItem]:
         return Page(data=self._items)
 
     async def load_item(self, thread_id: str, item_id: str, context: None) -> ThreadItem:
@@ -95,18 +93,3 @@ class _TurnStore(Store[None]):
     async def save_item(self, *_: Any, **__: Any) -> None: ...
 
     async def delete_thread_item(self, *_: Any, **__: Any) -> None: ...
-
-    async def load_threads(self, *_: Any, **__: Any) -> Page[ThreadMetadata]:
-        raise NotImplementedError
-
-    async def delete_thread(self, *_: Any, **__: Any) -> None:
-        raise NotImplementedError
-
-    async def save_attachment(self, *_: Any, **__: Any) -> None:
-        raise NotImplementedError
-
-    async def load_attachment(self, *_: Any, **__: Any) -> Attachment:
-        raise NotImplementedError
-
-    async def delete_attachment(self, *_: Any, **__: Any) -> None:
-        raise NotImplementedError

@@ -1,8 +1,7 @@
 """The tables. Importing this package fills `SQLModel.metadata`."""
 
-from parley.models.chatkit import Attachment, ThreadItem
 from parley.models.conversation import Conversation
 from parley.models.message import Message
 from parley.models.usage import Usage
 
-__all__ = ["Attachment", "Conversation", "Message", "ThreadItem", "Usage"]
+__all__ = ["Conversation", "Message", "Usage"]

@@ -2,10 +2,8 @@
 
 import uuid
 from datetime import datetime
-from typing import Any
 
 from sqlalchemy import CheckConstraint, Column, DateTime, Index, text
-from sqlalchemy.dialects.postgresql import JSONB
 from sqlmodel import Field, SQLModel
 
 
@@ -32,8 +30,6 @@ class Conversation(SQLModel, table=True):
     summary_seq: int = Field(default=0, sa_column_kwargs={"server_default": text("0")})
     # A person or the model gave it its title; until then it is the beginning of the first message.
     titled: bool = Field(default=False, sa_column_kwargs={"server_default": text("false")})
-    # Of a conversation that a ChatKit server saved: what its ThreadMetadata has beside the columns here.
-    thread: dict[str, Any] | None = Field(default=None, sa_column=Column(JSONB(none_as_null=True)))
     created_at: datetime = Field(
         sa_column=Column(DateTime(timezone=True), nullable=False, server_default=text("now()"))
     )

@@ -14,8 +14,8 @@ class Message(SQLModel, table=True):
 
     A user's message is `completed` from the start. An assistant's starts as `in_progress` with a lease
     (`lease_id` is the fencing id) and ends as completed, failed, cancelled or interrupted, or stops as
-    waiting_approval until a person has decided about a tool call. A row that still
-    says `in_progress` after its lease has run out is interrupted: see `repositories.messages.status`.
+    waiting_approval until a person has decided about a tool call. A row that still says `in_progress` after
+    its lease has run out is interrupted: see `repositories.messages.STATUS`.
     """
 
     __tablename__ = "message"
@@ -61,8 +61,6 @@ class Message(SQLModel, table=True):
     )
     # A problem document, without request_id, of a turn that did not complete.
     error: dict[str, Any] | None = Field(default=None, sa_column=Column(JSONB(none_as_null=True)))
-    # The whole ChatKit item, where another ChatKit server stored this message; None for Parley's own turns.
-    item: dict[str, Any] | None = Field(default=None, sa_column=Column(JSONB(none_as_null=True)))
     # {"rating": "up" | "down", "comment"} of an assistant's message.
     feedback: dict[str, Any] | None = Field(default=None, sa_column=Column(JSONB(none_as_null=True)))
     # Estimated, for the history window; `input_tokens` and `output_tokens` are what the model charged.

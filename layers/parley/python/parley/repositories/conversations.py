@@ -52,18 +52,20 @@ def list_conversations(
     *,
     limit: int,
     after: ConversationKey | None,
-    archived: bool,
-    search: str | None,
+    newest_first: bool = True,
+    archived: bool = False,
+    search: str | None = None,
 ) -> Page[ConversationState, ConversationKey]:
-    """A page, newest activity first. With `search`, only those whose title or messages match."""
+    """A page by last activity. With `search`, only those whose title or messages match."""
+    key = (col(Conversation.updated_at), col(Conversation.id))
     statement = (
         (_of_user(user_id) if search is None else _matching(user_id, search))
         .where(col(Conversation.archived) == archived)
-        .order_by(col(Conversation.updated_at).desc(), col(Conversation.id).desc())
+        .order_by(*(part.desc() if newest_first else part.asc() for part in key))
         .limit(limit + 1)
     )
     if after is not None:
-        statement = statement.where(tuple_(col(Conversation.updated_at), col(Conversation.id)) < after)
+        statement = statement.where(tuple_(*key) < after if newest_first else tuple_(*key) > after)
     states = [ConversationState(*row) for row in database.rows(user_id, statement)]
     page = states[:limit]
     last = page[-1].conversation if len(states) > limit else None

@@ -48,26 +48,34 @@ def get_message(database: Database, user_id: str, message_id: uuid.UUID) -> Mess
 
 
 def get_answer(database: Database, user_id: str, question_id: uuid.UUID) -> Message | None:
-    """The answer to a user's message; of several, as another ChatKit server may store them, the first."""
-    statement = (
-        _of_user(user_id)
-        .where(col(Message.reply_to) == question_id, col(Message.superseded).is_(False))
-        .order_by(col(Message.seq))
-        .limit(1)
+    """The current answer to a user's message."""
+    statement = _of_user(user_id).where(
+        col(Message.reply_to) == question_id, col(Message.superseded).is_(False)
     )
     rows = database.rows(user_id, statement)
     return rows[0][0] if rows else None
 
 
 def list_messages(
-    database: Database, user_id: str, conversation_id: uuid.UUID, *, limit: int, before: int | None
+    database: Database,
+    user_id: str,
+    conversation_id: uuid.UUID,
+    *,
+    limit: int,
+    after: int | None = None,
+    newest_first: bool = True,
 ) -> Page[MessageState, int]:
-    """A page in chronological order: the newest messages, or the newest with a `seq` below `before`."""
+    """A page in the given order, from its beginning or from the message after the one whose `seq` is `after`.
+
+    A page holds one message at least, and otherwise ends at MAX_PAGE_BYTES.
+    """
+    seq = col(Message.seq)
     size = func.octet_length(col(Message.content)) + func.coalesce(func.pg_column_size(Message.run_items), 0)
+    order = seq.desc() if newest_first else seq.asc()
     numbered = (
         select(
             col(Message.id).label("id"),
-            func.sum(size).over(order_by=col(Message.seq).desc()).label("so_far"),
+            func.sum(size).over(order_by=order).label("so_far"),
             size.label("size"),
         )
         .where(
@@ -75,22 +83,19 @@ def list_messages(
             col(Message.user_id) == user_id,
             col(Message.superseded).is_(False),
         )
-        .order_by(col(Message.seq).desc())
+        .order_by(order)
         .limit(limit + 1)
     )
-    if before is not None:
-        numbered = numbered.where(col(Message.seq) < before)
+    if after is not None:
+        numbered = numbered.where(seq < after if newest_first else seq > after)
     window = numbered.subquery()
     fits = window.c.so_far - window.c.size < MAX_PAGE_BYTES
     statement = (
-        _of_user(user_id)
-        .add_columns(fits)
-        .join(window, window.c.id == col(Message.id))
-        .order_by(col(Message.seq).desc())
+        _of_user(user_id).add_columns(fits).join(window, window.c.id == col(Message.id)).order_by(order)
     )
     rows = database.rows(user_id, statement)
     page = [MessageState(*row[:3]) for row in rows[:limit] if row[3]]
-    return Page(page[::-1], page[-1].message.seq if len(page) < len(rows) else None)
+    return Page(page, page[-1].message.seq if len(page) < len(rows) else None)
 
 
 def list_versions(database: Database, user_id: str, message_id: uuid.UUID) -> Sequence[MessageState]:
