@@ -1,10 +1,9 @@
 """A turn's events as ChatKit's events, while the turn runs."""
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, assert_never
 
-from chatkit.errors import CustomStreamError
 from chatkit.types import (
     AssistantMessageContent,
     AssistantMessageContentPartAdded,
@@ -26,11 +25,10 @@ from chatkit.types import (
 )
 
 from parley.chatkit.items import TOOLS, item_id, message_items, task, tool_title, workflow
-from parley.errors import ProblemError
 from parley.models import Message
 from parley.models.tool_call import ToolCall, read_tool_calls
 from parley.services.agent_service import TextDelta
-from parley.services.running_turn import TurnCreated, TurnEnded, TurnEvent, with_keep_alives
+from parley.services.running_turn import TurnCreated, TurnEnded, TurnEvent
 from parley.tools.client_tools import Kind
 
 
@@ -59,19 +57,14 @@ class AnswerEvents:
         calls = read_tool_calls(message.run_items, message.status) if message else []
         self._calls = {call.call_id: call for call in calls}
 
-    async def translate(self, events: AsyncIterator[TurnEvent]) -> AsyncIterator[ThreadStreamEvent]:
-        """Raises CustomStreamError, which the SDK sends to the client, when the turn did not complete."""
-        for item in self._shown:
-            if isinstance(item, WidgetItem):
-                # The user has decided. If the turn waits again, it sends a new one.
-                yield ThreadItemRemovedEvent(item_id=item.id)
-        async for event in with_keep_alives(events):
-            for translated in self._translate(event):
-                yield translated
-            if isinstance(event, TurnEnded) and event.problem:
-                raise _stream_error(event.problem)
+    def start(self) -> list[ThreadStreamEvent]:
+        """Remove the widgets that the user has decided about. If the turn waits again, it sends a new one."""
+        return [
+            ThreadItemRemovedEvent(item_id=item.id) for item in self._shown if isinstance(item, WidgetItem)
+        ]
 
-    def _translate(self, event: TurnEvent | None) -> list[ThreadStreamEvent]:
+    def translate(self, event: TurnEvent | None) -> list[ThreadStreamEvent]:
+        """The events for one of the turn's, or for None, when nothing has happened for a while."""
         match event:
             case None:
                 return [ProgressUpdateEvent(text="Still working …")]
@@ -127,8 +120,3 @@ class AnswerEvents:
             for item in message_items(message, message.status, self._client_tools)
             if not (message.error and isinstance(item, TaskItem))
         ]
-
-
-def _stream_error(problem: ProblemError) -> CustomStreamError:
-    # A refusal (4xx) would be repeated.
-    return CustomStreamError(problem.detail, allow_retry=problem.status >= 500)

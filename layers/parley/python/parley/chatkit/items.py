@@ -23,10 +23,12 @@ from chatkit.types import (
     CustomTask,
     InferenceOptions,
     StructuredInput,
+    StructuredInputAnswer,
     StructuredInputFreeform,
     StructuredInputItem,
     StructuredInputMultipleChoice,
     StructuredInputMultipleChoiceOption,
+    StructuredInputSubmission,
     TaskItem,
     ThreadItem,
     UserMessageItem,
@@ -171,8 +173,7 @@ def request_items(
         items.append(WidgetItem(id=widget_id, widget=_approval(to_approve), **at))
     for call in calls:
         if client_tools.get(call.name) == "question":
-            inputs = questions_of(call.arguments)
-            items.append(StructuredInputItem(id=item_id(answer_id, call.call_id), inputs=inputs, **at))
+            items.append(question_item(message, call))
     pages = [call for call in calls if client_tools.get(call.name) == "client_tool"]
     for call in pages[:1]:
         items.append(
@@ -185,6 +186,24 @@ def request_items(
             )
         )
     return items
+
+
+def question_item(message: Message, call: ToolCall) -> StructuredInputItem:
+    return StructuredInputItem(
+        id=item_id(message.id, call.call_id), inputs=_questions(call.arguments), **_place(message)
+    )
+
+
+def answered(item: StructuredInputItem, submission: StructuredInputSubmission) -> StructuredInputItem:
+    """`item` with the answers of `submission`, each of which fits its question."""
+    given = {} if submission.status == "skipped" else submission.answers
+    for question in item.inputs:
+        answer = given.get(question.id)
+        values = answer.values if answer and not answer.skipped else []
+        if isinstance(question, StructuredInputMultipleChoice) and not question.multiple:
+            values = values[:1]
+        question.answer = StructuredInputAnswer(values=values, skipped=not values)
+    return item.model_copy(update={"status": submission.status})
 
 
 def _approval(calls: Sequence[ToolCall]) -> DynamicWidgetRoot:
@@ -209,7 +228,7 @@ def settled(widget: WidgetItem, *, approved: bool) -> WidgetItem:
     return widget.model_copy(update={"widget": card})
 
 
-def questions_of(arguments: str) -> list[StructuredInput]:
+def _questions(arguments: str) -> list[StructuredInput]:
     """The questions in a call's arguments, with their positions as ids. What is malformed is one question."""
     try:
         questions = Questions.model_validate_json(arguments).questions

@@ -11,8 +11,14 @@ from chatkit.types import (
     ChatKitReq,
     InputTranscribeReq,
     ItemsFeedbackReq,
+    ItemsListReq,
+    StreamingReq,
     ThreadsAddUserMessageReq,
     ThreadsCreateReq,
+    ThreadsDeleteReq,
+    ThreadsGetByIdReq,
+    ThreadsListReq,
+    ThreadsSyncCustomActionReq,
     ThreadsUpdateReq,
     UserMessageInput,
 )
@@ -20,6 +26,11 @@ from pydantic import TypeAdapter, ValidationError
 
 from parley.errors import BadRequest, NotFound, NotSupported, Unprocessable
 from parley.text import MessageText, TitleText, storable
+
+ThreadRequest = (
+    ThreadsGetByIdReq | ThreadsListReq | ItemsListReq | ItemsFeedbackReq | ThreadsUpdateReq | ThreadsDeleteReq
+)
+TurnRequest = StreamingReq | ThreadsSyncCustomActionReq
 
 MAX_PAGE = 100
 # Validation collects an error for each wrong entry before it reports any of them.
@@ -30,14 +41,12 @@ _MESSAGE = TypeAdapter(MessageText)
 _TITLE = TypeAdapter(TitleText)
 
 
-def read_request(body: bytes) -> ChatKitReq:
+def read_request(body: bytes) -> ThreadRequest | TurnRequest:
     """A request of the protocol, every text of which Postgres can store."""
     try:
         raw = json.loads(body)
         for text in _texts(raw):
             storable(text)
-        # The SDK parses the body again, with this parser. It accepts less than Python's does: neither other
-        # encodings nor deep nesting.
         request = _REQUEST.validate_json(body)
     except ValidationError as error:
         raise _refusal(error) from None

@@ -1,58 +1,50 @@
-"""ChatKit's protocol over Parley's conversations: the official SDK's server around the turn.
+"""ChatKit's protocol over Parley's conversations, in the types of the official SDK.
 
-A turn begins before its reply does, so that a refusal has a status of its own. Then the SDK streams what
-happens. Its store writes nothing, because the turn stores itself.
+The SDK's own server is not used: it reads and writes a thread item by item, whereas a turn stores itself.
+A turn begins before its reply does, so that a refusal has a status of its own.
 """
 
-import asyncio
 import logging
 from collections.abc import AsyncIterator, Collection, Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
-from chatkit.errors import CustomStreamError
-from chatkit.server import NonStreamingResult, StreamingResult
-from chatkit.store import NotFoundError
+from chatkit.errors import ErrorCode
 from chatkit.types import (
-    ChatKitReq,
-    ItemsListReq,
+    ErrorEvent,
     NoticeEvent,
     Page,
+    StreamOptions,
+    StreamOptionsEvent,
+    SyncCustomActionResponse,
     Thread,
+    ThreadCreatedEvent,
     ThreadItem,
+    ThreadItemDoneEvent,
+    ThreadItemReplacedEvent,
+    ThreadsAddUserMessageReq,
+    ThreadsCreateReq,
     ThreadsSyncCustomActionReq,
     ThreadStreamEvent,
     ThreadUpdatedEvent,
-    is_streaming_req,
+    UserMessageItem,
+    WidgetItem,
 )
+from pydantic import BaseModel
 
+from parley.chatkit import threads
 from parley.chatkit.events import AnswerEvents
-from parley.chatkit.items import message_id, message_items
-from parley.chatkit.plans import Plan, Planner, StartsTurn
-from parley.chatkit.requests import identifier, read_request
-from parley.chatkit.thread_server import ThreadServer
-from parley.chatkit.turn_server import TurnServer
+from parley.chatkit.items import APPROVE, message_items, settled
+from parley.chatkit.plans import Plan, Planner
+from parley.chatkit.requests import ThreadRequest, TurnRequest, read_request
 from parley.database import Database
-from parley.errors import NotFound, ProblemError, QuotaExceeded
+from parley.errors import ProblemError, QuotaExceeded
 from parley.logs import describe_error
-from parley.services.ownership import missing_message
-from parley.services.running_turn import TurnCreated, TurnEvent
+from parley.services.running_turn import TurnCreated, TurnEnded, TurnEvent, with_keep_alives
 from parley.services.turn_service import Client, TurnService
 from parley.tools.client_tools import Kind
 
 logger = logging.getLogger(__name__)
-
-
-class _Causes(logging.Handler):
-    """Logs what the SDK catches. The SDK's own line would hold the user's text; this one does not."""
-
-    def emit(self, record: logging.LogRecord) -> None:
-        if record.exc_info and record.exc_info[1]:
-            logger.error("chatkit_failed", extra=describe_error(record.exc_info[1]))
-
-
-_sdk_logger = logging.getLogger("chatkit")
-_sdk_logger.handlers = [_Causes(logging.ERROR)]
-_sdk_logger.propagate = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,82 +68,115 @@ class ChatKit:
         self._turns = turns
         self._database = database
         self._client_tools = client_tools
-        self._planner = Planner(database, client_tools, models)
-        self._threads = ThreadServer(database, client_tools)
+        self._planner = Planner(client_tools, models)
 
     async def handle(self, body: bytes, client: Client) -> Reply:
         """Raises ProblemError, before anything is streamed."""
         request = read_request(body)
+        if isinstance(request, ThreadRequest):
+            reply = await self._database.call(threads.answer, client.user_id, request, self._client_tools)
+            return Reply(_json(reply) if reply else b"{}")
         try:
-            if is_streaming_req(request) or isinstance(request, ThreadsSyncCustomActionReq):
-                return await self._start_turn(request, body, client)
-            if isinstance(request, ItemsListReq):
-                # An empty page would not say whose thread it is.
-                await self._threads.store.load_thread(request.params.thread_id, client)
-            return _reply(await self._threads.process(body, client))
-        except NotFoundError:
-            raise await asyncio.to_thread(self._missing, request, client.user_id) from None
+            plan = await self._database.call(self._planner.plan, client.user_id, request)
+            events = await self._turns.start(plan.act, client)
         except QuotaExceeded as problem:
-            if not is_streaming_req(request):
+            if isinstance(request, ThreadsSyncCustomActionReq):
                 raise
-            return Reply(_notice(problem))
-
-    async def _start_turn(self, request: StartsTurn, body: bytes, client: Client) -> Reply:
-        plan = await asyncio.to_thread(self._planner.plan, request, client.user_id)
-        events = await self._turns.start(plan.act, client)
+            return Reply(_frames(_notice(problem)))
         created = await anext(events)
         assert isinstance(created, TurnCreated)  # noqa: S101 (the events' promise)
-        stream = self._translated(plan, created, events, client)
-        server = TurnServer(created, plan.items, events, stream)
-        return _reply(await server.process(body, None), created)
+        if isinstance(request, ThreadsSyncCustomActionReq):
+            return Reply(_json(await _settle(request, plan, events)), created)
+        return Reply(_frames(self._events(request, plan, created, events, client)), created)
 
-    async def _translated(
-        self, plan: Plan, created: TurnCreated, events: AsyncIterator[TurnEvent], client: Client
+    async def _events(
+        self,
+        request: TurnRequest,
+        plan: Plan,
+        created: TurnCreated,
+        events: AsyncIterator[TurnEvent],
+        client: Client,
     ) -> AsyncIterator[ThreadStreamEvent]:
-        shown: list[ThreadItem] = []
-        if plan.waiting is not None:
-            shown = message_items(plan.waiting, "waiting_approval", self._client_tools)
-            shown += [item for item in plan.items if item.id not in {each.id for each in shown}]
-        answer = AnswerEvents(created, self._client_tools, plan.waiting, shown)
-        failure: CustomStreamError | None = None
-        try:
-            async for event in answer.translate(events):
+        for event in _opening(request, created):
+            yield event
+        yield StreamOptionsEvent(stream_options=StreamOptions(allow_cancel=True))
+        if plan.answered is not None:
+            yield ThreadItemReplacedEvent(item=plan.answered)
+        answer = AnswerEvents(created, self._client_tools, plan.waiting, self._shown(plan))
+        for event in answer.start():
+            yield event
+        problem: ProblemError | None = None
+        async for turn_event in with_keep_alives(events):
+            for event in answer.translate(turn_event):
                 yield event
-        except CustomStreamError as error:
-            failure = error
+            if isinstance(turn_event, TurnEnded):
+                problem = turn_event.problem
         if (thread := await self._titled_thread(created, client)) is not None:
             yield ThreadUpdatedEvent(thread=thread)
-        if failure is not None:
-            raise failure
+        if problem is not None:
+            # A refusal (4xx) would be repeated.
+            yield ErrorEvent(message=problem.detail, allow_retry=problem.status >= 500)
+
+    def _shown(self, plan: Plan) -> list[ThreadItem]:
+        """What the client already has of the answer that continues."""
+        if plan.waiting is None:
+            return []
+        shown = message_items(plan.waiting, "waiting_approval", self._client_tools)
+        ids = {item.id for item in shown}
+        return shown + [item for item in plan.items if item.id not in ids]
 
     async def _titled_thread(self, created: TurnCreated, client: Client) -> Thread | None:
         """The thread with its title, which may be new. None if it cannot be read."""
         try:
-            thread = await self._threads.store.load_thread(str(created.conversation_id), client)
-        except (NotFoundError, ProblemError):
+            return await self._database.call(threads.get_thread, client.user_id, created.conversation_id)
+        except ProblemError:
             return None
-        return Thread(**thread.model_dump(exclude={"metadata"}), items=Page())
-
-    def _missing(self, request: ChatKitReq, user_id: str) -> ProblemError:
-        """Forbidden where a part of what the request names is another user's, else NotFound."""
-        thread_id = getattr(request.params, "thread_id", None) or getattr(request.params, "after", None) or ""
-        item_ids = getattr(request.params, "item_ids", None) or [getattr(request.params, "item_id", None)]
-        try:
-            conversation_id = identifier(thread_id)
-        except NotFound as error:
-            return error
-        ids = [message_id(item_id) if item_id else None for item_id in item_ids]
-        problems = [
-            missing_message(self._database, user_id, conversation_id, each or conversation_id)
-            for each in set(ids)
-        ]
-        return max(problems, key=lambda problem: problem.status == 403)
 
 
-def _reply(result: StreamingResult | NonStreamingResult, created: TurnCreated | None = None) -> Reply:
-    return Reply(result.json if isinstance(result, NonStreamingResult) else aiter(result), created)
+def _opening(request: TurnRequest, created: TurnCreated) -> list[ThreadStreamEvent]:
+    """What is new in the thread before the answer."""
+    if not isinstance(request, ThreadsCreateReq | ThreadsAddUserMessageReq):
+        return []
+    events: list[ThreadStreamEvent] = []
+    thread_id, now, message = str(created.conversation_id), datetime.now(UTC), request.params.input
+    if isinstance(request, ThreadsCreateReq):
+        events.append(ThreadCreatedEvent(thread=Thread(id=thread_id, created_at=now, items=Page())))
+    question = UserMessageItem(
+        id=str(created.user_message_id),
+        thread_id=thread_id,
+        created_at=now,
+        content=message.content,
+        quoted_text=message.quoted_text,
+        inference_options=message.inference_options,
+    )
+    return [*events, ThreadItemDoneEvent(item=question)]
 
 
-async def _notice(problem: ProblemError) -> AsyncIterator[bytes]:
-    notice = NoticeEvent(level="warning", title=problem.title, message=problem.detail)
-    yield b"data: " + notice.model_dump_json(exclude_none=True).encode() + b"\n\n"
+async def _settle(
+    request: ThreadsSyncCustomActionReq, plan: Plan, events: AsyncIterator[TurnEvent]
+) -> SyncCustomActionResponse:
+    """Wait for the turn's end before replying: after the reply, Lambda freezes the process."""
+    async for event in events:
+        if isinstance(event, TurnEnded) and event.problem:
+            raise event.problem
+    (widget,) = (item for item in plan.items if isinstance(item, WidgetItem))
+    return SyncCustomActionResponse(
+        updated_item=settled(widget, approved=request.params.action.type == APPROVE)
+    )
+
+
+async def _notice(problem: ProblemError) -> AsyncIterator[ThreadStreamEvent]:
+    yield NoticeEvent(level="warning", title=problem.title, message=problem.detail)
+
+
+async def _frames(events: AsyncIterator[ThreadStreamEvent]) -> AsyncIterator[bytes]:
+    try:
+        async for event in events:
+            yield b"data: " + _json(event) + b"\n\n"
+    except Exception as error:
+        logger.error("chatkit_failed", extra=describe_error(error))
+        yield b"data: " + _json(ErrorEvent(code=ErrorCode.STREAM_ERROR, allow_retry=True)) + b"\n\n"
+
+
+def _json(model: BaseModel) -> bytes:
+    return model.model_dump_json(by_alias=True, exclude_none=True).encode()
