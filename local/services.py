@@ -92,6 +92,6 @@ def frontend(env: Environment, port: int, *, built: bool) -> Service:
     command = ["node", ".next/standalone/server.js"] if built else next_dev
     # The built server listens on HOSTNAME, which many shells set to the machine's name.
     own = {"PORT": str(port), "HOSTNAME": "127.0.0.1"}
-    # The development server compiles a page on its first request, and the API does not wait that long for keys.
+    # The development server compiles a page when it is first requested, longer than the API waits for keys.
     pages = [f"http://127.0.0.1:{port}{path}" for path in ("/", *ISSUER_PATHS)]
     return Service("front end", command, {**env, **own}, FRONTEND, pages)

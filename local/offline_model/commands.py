@@ -1,7 +1,7 @@
 """Commands that make the model misbehave, for tests and for people who are curious.
 
-A command is `name` or `name=value`, and commas join several. They are read from these places in turn, and later
-ones win:
+A command is `name` or `name=value`, and commas join several. They are read from these places in turn, and
+later ones win:
 
 * the model's name: `offline:slow=2,word=50`;
 * the header `X-Offline-Model: status=503`;

@@ -129,12 +129,12 @@ class Person:
         self._gate.arm(fault)
         self._stopped = False
         self._cancels = step.action == "cancel"
-        asking = asyncio.gather(*attempts)
+        asking: asyncio.Future[Any] = asyncio.gather(*attempts)
         if fault is None or fault.how != "stop":
             await asking
         else:
             striking = asyncio.create_task(fault.struck.wait())
-            await asyncio.wait({asking, striking}, return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait([asking, striking], return_when=asyncio.FIRST_COMPLETED)
             striking.cancel()
             if fault.struck.is_set():
                 await self._overtake(fault, step)

@@ -2,6 +2,7 @@ import asyncio
 import json
 import time
 from collections.abc import Awaitable, Callable, Iterator
+from typing import Any
 
 import httpx
 import openai
@@ -15,8 +16,10 @@ from agents import (
     OpenAIProvider,
     RunConfig,
     Runner,
+    TResponseInputItem,
     function_tool,
 )
+from agents.result import RunResultBase
 from openai.types.chat import ChatCompletion, ChatCompletionChunk
 from openai.types.responses import Response, ResponseStreamEvent
 from pydantic import TypeAdapter
@@ -54,8 +57,9 @@ def empty_log(url: str) -> None:
     HTTP.delete(f"{url}/log")
 
 
-def log(url: str) -> list[dict]:
-    return HTTP.get(f"{url}/log").json()["requests"]
+def log(url: str) -> list[dict[str, Any]]:
+    requests: list[dict[str, Any]] = HTTP.get(f"{url}/log").json()["requests"]
+    return requests
 
 
 def talk(*texts: str) -> str:
@@ -173,11 +177,11 @@ def test_commands_in_a_message_do_not_reach_the_title(url: str) -> None:
 # The protocols
 
 
-def post(url: str, body: dict, path: str = "responses", **headers: str) -> httpx.Response:
+def post(url: str, body: dict[str, Any], path: str = "responses", **headers: str) -> httpx.Response:
     return HTTP.post(f"{url}/v1/{path}", json=body, headers={"authorization": "Bearer key"} | headers)
 
 
-def sse(response: httpx.Response) -> list:
+def sse(response: httpx.Response) -> list[Any]:
     assert response.headers["content-type"].startswith("text/event-stream")
     lines = [line.removeprefix("data: ") for line in response.text.splitlines() if line.startswith("data: ")]
     return [line if line == "[DONE]" else json.loads(line) for line in lines]
@@ -260,7 +264,7 @@ def test_a_prefix_seen_before_counts_as_cached(url: str) -> None:
         [{"role": "nobody", "content": "Hello"}],
     ],
 )
-def test_input_that_the_real_api_refuses_is_refused(url: str, items: list[dict]) -> None:
+def test_input_that_the_real_api_refuses_is_refused(url: str, items: list[dict[str, Any]]) -> None:
     response = post(url, {"model": "offline", "input": items})
     assert response.status_code == 400
     assert response.json()["error"]["type"] == "invalid_request_error"
@@ -296,28 +300,31 @@ class Chat:
             tracing_disabled=True,
         )
         self._streamed = streamed
-        self._items: list = []
+        self._items: list[TResponseInputItem] = []
         self.requests = 0
 
     async def say(self, text: str) -> str:
-        items = [*self._items, {"role": "user", "content": text}]
+        items: list[TResponseInputItem] = [*self._items, {"role": "user", "content": text}]
+        result: RunResultBase
         if self._streamed:
-            result = Runner.run_streamed(self._agent, items, run_config=self._config, max_turns=3)
-            async for _ in result.stream_events():
+            result = streamed = Runner.run_streamed(self._agent, items, run_config=self._config, max_turns=3)
+            async for _ in streamed.stream_events():
                 pass
         else:
             result = await Runner.run(self._agent, items, run_config=self._config, max_turns=3)
         self._items = result.to_input_list()
         self.requests = result.context_wrapper.usage.requests
         assert result.context_wrapper.usage.output_tokens > 0
-        return result.final_output
+        return str(result.final_output)
 
 
-def with_client(url: str, work: Callable[[openai.AsyncOpenAI], Awaitable[None]], **options: object) -> None:
+def with_client(url: str, work: Callable[[openai.AsyncOpenAI], Awaitable[None]], **options: Any) -> None:
     async def run() -> None:
         http_client = openai.DefaultAsyncHttpxClient(verify=False)
-        settings = {"base_url": f"{url}/v1", "api_key": "key", "max_retries": 0, "http_client": http_client}
-        async with openai.AsyncOpenAI(**settings, **options) as client:
+        settings = {"max_retries": 0, **options}
+        async with openai.AsyncOpenAI(
+            base_url=f"{url}/v1", api_key="key", http_client=http_client, **settings
+        ) as client:
             await work(client)
 
     asyncio.run(run())
