@@ -18,11 +18,9 @@ class Asked:
     body: Json
     commands: str
     at: float = field(default_factory=time.time)
-    ended_at: float | None = None
     outcome: Outcome | None = None
 
     def end(self, outcome: Outcome) -> None:
-        self.ended_at = time.time()
         self.outcome = outcome
 
 

@@ -36,7 +36,6 @@ class Request:
     raw: bytes | None = None
     ran: bool = False
     pointless: bool = False
-    tries: int = 0
     stored_ids: set[str] = field(default_factory=set)
 
 
@@ -240,7 +239,6 @@ class Person:
     ) -> None:
         """Send it once; the ledger has what came of it."""
         worker = await self._worker()
-        request.tries += 1
         self._asking[request.key] += 1
         headers = {**self._headers, "Idempotency-Key": request.key}
         if streams:
