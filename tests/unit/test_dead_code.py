@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from vulture import Vulture
+from vulture.core import Vulture
 
 ROOT = Path(__file__).parents[2]
 SOURCES = ("layers/parley/python", "functions", "local", "tests")

@@ -89,10 +89,6 @@ def talk(*texts: str) -> str:
         (["Hello", "My name is Ada."], "Nice to meet you, Ada."),
         (["My name is Ada.", "Hello"], "Hello, Ada! What would you like to talk about?"),
         (["Hello", "Well", "How many messages have I sent?"], "You have sent me 3 messages."),
-        (["Tea, please", "What did I say before?"], "Before this you said: “Tea, please”"),
-        (["Tea, please", "And milk", "What did I say first?"], "First you said: “Tea, please”"),
-        (["Hello", "What is 6 * 7?"], "6 * 7 = 42"),
-        (["Hello", "What is 1 / 0?"], "Nothing can be divided by zero."),
         (["say exactly: <b>**x**</b>\n\n- 1"], "<b>**x**</b>\n\n- 1"),
         (["Please repeat: my name is Ada"], "my name is Ada"),
         (["Hello", "Use the tool dance"], "I have no tool called dance. The tools I have: none."),
@@ -364,7 +360,6 @@ ERRORS = [
     ("status=429", openai.RateLimitError),
     ("status=500", openai.InternalServerError),
     ("status=503", openai.InternalServerError),
-    ("context=3", openai.BadRequestError),
     ("cut=4", openai.APIConnectionError),
     ("hang", openai.APITimeoutError),
     ("hang=4", openai.APITimeoutError),
@@ -413,25 +408,19 @@ def test_the_header_commands_too(url: str) -> None:
     assert post(url, body, **{"x-offline-model": "status=500"}).status_code == 500
 
 
-@pytest.mark.parametrize("kind", ["html", "empty", "order"])
+@pytest.mark.parametrize("kind", ["html", "empty"])
 def test_rubbish_is_sent_with_status_200(url: str, kind: str) -> None:
     response = post(url, {"model": f"offline:rubbish={kind}", "input": "Hello", "stream": True})
     assert response.status_code == 200
     if kind == "html":
         assert response.text.startswith("<!doctype html>")
-    elif kind == "empty":
-        assert sse(response)[-1]["response"]["output"] == []
     else:
-        assert sse(response)[0]["type"] == "response.completed"
+        assert sse(response)[-1]["response"]["output"] == []
 
 
-def test_answers_and_arguments_grow_to_the_size_commanded(url: str) -> None:
+def test_an_answer_has_the_length_commanded(url: str) -> None:
     long = post(url, {"model": "offline:words=5000", "input": "Hello"}).json()
     assert len(long["output"][0]["content"][0]["text"].split()) == 5000
-    tools = [{"type": "function", "name": "add", "parameters": ADD_TOOL}]
-    huge = post(url, {"model": "offline:arguments=100000", "input": "Hello", "tools": tools}).json()
-    assert len(huge["output"][0]["arguments"]) == 100_000
-    assert json.loads(huge["output"][0]["arguments"]) == {"a": 1, "b": 1}
 
 
 def test_words_come_at_the_pace_commanded(url: str) -> None:
