@@ -74,13 +74,6 @@ def api(env: Environment, port: int, factory: str = API) -> Service:
     return _python("API", command, env, f"http://127.0.0.1:{port}{READY_PATH}", restarts=True)
 
 
-def gateway(env: Environment, built: Path, port: int, stream_port: int, logs: Path) -> Service:
-    """The functions in the folder `built`, behind an HTTP API and a Function URL."""
-    command = ["local.gateway", "--built", str(built), "--port", str(port)]
-    command += ["--stream-port", str(stream_port), "--logs", str(logs)]
-    return _python("gateway", command, env, f"http://127.0.0.1:{port}{READY_PATH}", restarts=True)
-
-
 def _python(
     name: str, module_and_options: list[str], env: Environment, ready_url: str, *, restarts: bool = False
 ) -> Service:
