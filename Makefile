@@ -100,7 +100,7 @@ check-python:
 	$(QUIETLY) $(VENV)/bin/ruff format --check
 	$(QUIETLY) $(VENV)/bin/ruff check
 	$(QUIETLY) $(VENV)/bin/mypy
-	$(QUIETLY) $(RUN) -m pytest tests/unit/test_imports.py
+	$(QUIETLY) $(RUN) -m pytest tests/unit/test_imports.py tests/unit/test_functions.py tests/unit/test_dead_code.py
 
 .PHONY: check-frontend
 check-frontend:

@@ -16,12 +16,12 @@ from typing import NoReturn
 from local import services
 from local.aws.build import Target, build
 from local.environment import read_env_file
+from local.gateway import serve_built
 from local.issuer import AUDIENCE, DEFAULT_PORT, issuer_url
 from local.ports import check_port, free_port
 from local.postgres import Postgres, PostgresError
 from local.progress import Problem, exit_code, step
 from local.secret import kept_secret
-from local.services import Environment
 from local.serving import answers
 from local.state import State
 from local.supervisor import Service, Supervisor
@@ -63,6 +63,7 @@ class Stack:
     env: dict[str, str]
     postgres: Postgres
     supervisor: Supervisor
+    running: contextlib.ExitStack
 
     def set_up_auth(self) -> None:
         self.env |= {
@@ -90,22 +91,27 @@ class Stack:
         return "the offline model; set OPENAI_API_KEY, in .env for example, for the real one"
 
     def start_api_and_frontend(self, *, built: bool, factory: str = services.API) -> None:
-        # The API reads the front end's keys when it starts, so it comes second.
-        self.supervisor.start(
-            services.frontend(self.env, self.ports.web, built=built),
-            self.api(self.ports.web_url, factory, {"CORS_ORIGINS": self.ports.web_url}),
-        )
+        self.env["CORS_ORIGINS"] = self.ports.web_url
+        frontend = services.frontend(self.env, self.ports.web, built=built)
+        self.start_api(frontend, self.ports.web_url, factory)
 
-    def api(self, issuer: str, factory: str = services.API, more: Environment | None = None) -> Service:
-        """The API as one process or, with a port for the stream, built and run as on AWS."""
-        env = {**self.env, "DATABASE_URL": self.postgres.app_url, "JWT_ISSUER": issuer, **(more or {})}
+    def start_api(self, issuer: Service, issuer_url: str, factory: str = services.API) -> None:
+        """Start the API as one process or, with a port for the stream, built and run as on AWS.
+
+        It reads the keys of the issuer when it starts, so it comes second.
+        """
+        env = {**self.env, "DATABASE_URL": self.postgres.app_url, "JWT_ISSUER": issuer_url}
         if self.ports.stream is None:
-            return services.api(env, self.ports.api, factory)
+            self.supervisor.start(issuer, services.api(env, self.ports.api, factory))
+            return
         build(self.state.built, Target.here())
         if factory == E2E_API:
             install_e2e_agent(self.state.built)
-        logs = self.state.function_logs
-        return services.gateway(env, self.state.built, self.ports.api, self.ports.stream, logs)
+        self.supervisor.start(issuer)
+        built, logs = self.state.built, self.state.function_logs
+        self.running.enter_context(
+            serve_built(env, built, logs, port=self.ports.api, stream_port=self.ports.stream)
+        )
 
     def watch(self) -> NoReturn:
         while True:
@@ -126,8 +132,8 @@ def start(state: State, ports: Ports, env: dict[str, str], *, durable: bool) -> 
     with postgres:
         with step("Tables of the API"):
             services.migrate_api(env, postgres)
-        with Supervisor(state.logs) as supervisor:
-            yield Stack(state, ports, dict(env), postgres, supervisor)
+        with Supervisor(state.logs) as supervisor, contextlib.ExitStack() as running:
+            yield Stack(state, ports, dict(env), postgres, supervisor, running)
 
 
 def run_dev(state: State, ports: Ports, env: dict[str, str]) -> NoReturn:
@@ -151,7 +157,7 @@ def run_api(state: State, ports: Ports, env: dict[str, str]) -> NoReturn:
     with start(state, ports, env, durable=True) as stack:
         model = stack.use_model()
         issuer = services.issuer(stack.env, ports.issuer, state.issuer_key)
-        stack.supervisor.start(issuer, stack.api(issuer_url(ports.issuer)))
+        stack.start_api(issuer, issuer_url(ports.issuer))
         token = "make token USER=alice"  # noqa: S105 (a command)
         if ports.issuer != DEFAULT_PORT:
             token += f" ISSUER_PORT={ports.issuer}"

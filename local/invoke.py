@@ -1,8 +1,8 @@
 """`make invoke EVENT=tests/events/chat.json`: one invocation of a built function in a new environment.
 
-PostgreSQL, the issuer and the offline model are started for this alone. Their data stays in .parley/invoke, so
-that a second invocation finds the conversation of the first. In the event, `${TOKEN}` becomes a token for the
-user alice, and `${CONVERSATION_ID}` the latest conversation of hers.
+It starts PostgreSQL, the issuer and the offline model. Their data stays in .parley/invoke, so that a second
+invocation finds the conversation of the first. In the event, `${TOKEN}` becomes a token for the user alice,
+and `${CONVERSATION_ID}` her latest conversation.
 """
 
 import argparse

@@ -46,15 +46,7 @@ class Issuer:
             name: public[name] for name in ("kty", "n", "e")
         }
 
-    def mint(
-        self,
-        user_id: str,
-        *,
-        email: str | None = None,
-        name: str | None = None,
-        ttl: float = TTL_S,
-        **claims: Any,
-    ) -> str:
+    def mint(self, user_id: str, *, ttl: float = TTL_S, **claims: Any) -> str:
         now = int(time.time())
         usual = {
             "iss": self.url,
@@ -62,8 +54,8 @@ class Issuer:
             "sub": user_id,
             "iat": now,
             "exp": now + int(ttl),
-            "email": email or f"{user_id}@example.com",
-            "name": name or user_id.capitalize(),
+            "email": f"{user_id}@example.com",
+            "name": user_id.capitalize(),
         }
         return jwt.encode(usual | claims, self._key, algorithm="RS256", headers={"kid": self.jwk["kid"]})
 

@@ -2,8 +2,8 @@
 
 The parent holds the writing end of this script's standard input. When the parent closes it, or dies, the
 command's process group gets a signal and, if it is still there some seconds later, SIGKILL. A parent-death
-signal alone would not do: it exists on Linux only, fires when the starting *thread* ends, and is lost when the
-command changes its user.
+signal alone would not do: it exists on Linux only, fires when the starting *thread* ends, and is lost when
+the command changes its user.
 """
 
 import contextlib

@@ -12,21 +12,17 @@ def free_port() -> int:
 
 
 def check_port(port: int, setting: str) -> None:
-    """Both addresses that `localhost` stands for: whoever has one of them gets half of the requests."""
+    """Checks both addresses of `localhost`: a server on either gets half of the requests."""
     for family, host in ((socket.AF_INET, "127.0.0.1"), (socket.AF_INET6, "::1")):
         try:
             with socket.socket(family) as probe:
                 probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
                 probe.bind((host, port))
-        except PermissionError:
-            raise Problem(
-                f"Port {port} is for root only: choose another, as in {setting}={port + 8000}"
-            ) from None
         except OverflowError:
             raise Problem(f"{setting}={port} is no port: choose one below 65536") from None
         except OSError as error:
-            if error.errno == errno.EADDRINUSE:
-                advice = f"stop what uses it, or choose another, as in {setting}={port + 10}"
-                raise Problem(f"Port {port} is in use: {advice}") from None
-            if family == socket.AF_INET:
-                raise
+            # A machine without IPv6 is no problem.
+            if family == socket.AF_INET or error.errno == errno.EADDRINUSE:
+                raise Problem(
+                    f"Port {port}: {error.strerror}. Choose another, as in {setting}={port + 8000}"
+                ) from None

@@ -74,13 +74,6 @@ def api(env: Environment, port: int, factory: str = API) -> Service:
     return _python("API", command, env, f"http://127.0.0.1:{port}{READY_PATH}", restarts=True)
 
 
-def gateway(env: Environment, built: Path, port: int, stream_port: int, logs: Path) -> Service:
-    """The functions in the folder `built`, behind an HTTP API and a Function URL."""
-    command = ["local.gateway", "--built", str(built), "--port", str(port)]
-    command += ["--stream-port", str(stream_port), "--logs", str(logs)]
-    return _python("gateway", command, env, f"http://127.0.0.1:{port}{READY_PATH}", restarts=True)
-
-
 def _python(
     name: str, module_and_options: list[str], env: Environment, ready_url: str, *, restarts: bool = False
 ) -> Service:
@@ -92,6 +85,6 @@ def frontend(env: Environment, port: int, *, built: bool) -> Service:
     command = ["node", ".next/standalone/server.js"] if built else next_dev
     # The built server listens on HOSTNAME, which many shells set to the machine's name.
     own = {"PORT": str(port), "HOSTNAME": "127.0.0.1"}
-    # The development server compiles a page on its first request, and the API does not wait that long for keys.
+    # The development server compiles a page when it is first requested, longer than the API waits for keys.
     pages = [f"http://127.0.0.1:{port}{path}" for path in ("/", *ISSUER_PATHS)]
     return Service("front end", command, {**env, **own}, FRONTEND, pages)

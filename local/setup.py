@@ -9,10 +9,9 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Sequence
 from pathlib import Path
 
-from local.progress import Problem, exit_code, last_lines, one_at_a_time, step
+from local.progress import Problem, exit_code, one_at_a_time, run, step
 
 ROOT = Path(__file__).resolve().parent.parent
 REQUIREMENTS = ROOT / "tests" / "requirements.txt"
@@ -52,10 +51,10 @@ def _make_venv(venv: Path) -> None:
     if _is_current(stamp, digest):
         return
     with step(f"Python packages into {venv.name}, the first time a minute or two"):
-        _run([sys.executable, "-m", "venv", "--clear", str(venv)], log="venv")
+        run([sys.executable, "-m", "venv", "--clear", str(venv)], cwd=ROOT)
         # Python compiles each module when it is first imported, which takes a third of the time.
         pip = [str(venv / "bin" / "python"), "-m", "pip", "install", "--no-compile"]
-        _run([*pip, "--disable-pip-version-check", "--requirement", str(REQUIREMENTS)], log="pip")
+        run([*pip, "--disable-pip-version-check", "--requirement", str(REQUIREMENTS)], cwd=ROOT)
     stamp.write_text(digest)
 
 
@@ -76,7 +75,7 @@ def _install_npm_packages(folder: Path) -> None:
     name = folder.relative_to(ROOT)
     with step(f"npm packages of {name}, the first time a minute or two"):
         command = ["npm", "ci", "--no-audit", "--no-fund", "--prefix", str(folder)]
-        _run(command, log=f"npm-{folder.name}")
+        run(command, cwd=ROOT)
     stamp.write_text(digest)
 
 
@@ -93,35 +92,14 @@ def _install_debian_packages() -> None:
             raise Problem(f"The tests need Debian packages: sudo apt-get install {' '.join(missing)}")
     with step(f"Debian packages: {', '.join(missing)}"):
         apt = [*root, "env", "DEBIAN_FRONTEND=noninteractive", "apt-get", "--quiet"]
-        _run([*apt, "update"], log="apt")
-        _run([*apt, "install", "--yes", "--no-install-recommends", *missing], log="apt")
+        run([*apt, "update"], cwd=ROOT)
+        run([*apt, "install", "--yes", "--no-install-recommends", *missing], cwd=ROOT)
 
 
 def _is_installed(package: str) -> bool:
     command = ["dpkg-query", "--show", "--showformat=${db:Status-Status}", package]
     result = subprocess.run(command, capture_output=True, text=True, check=False)
     return result.stdout == "installed"
-
-
-def _run(command: Sequence[str], log: str) -> None:
-    file = ROOT / ".parley" / "logs" / f"{log}.log"
-    file.parent.mkdir(parents=True, exist_ok=True)
-    with file.open("wb") as output:
-        result = subprocess.run(
-            command, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT, check=False
-        )
-    if result.returncode != 0:
-        lines = _telling_lines(file.read_text(errors="replace"))
-        raise Problem(
-            f"{lines}\n`{' '.join(command[:4])} …` failed; more is in {file.relative_to(ROOT)}. "
-            "Mend the cause, then run make again."
-        )
-
-
-def _telling_lines(log: str) -> str:
-    # npm prints the cause first, and then its usage.
-    errors = [line for line in log.splitlines() if line.startswith("npm error")]
-    return last_lines("\n".join(errors[:6]) or log)
 
 
 def _digest(content: bytes, more: str = "") -> str:

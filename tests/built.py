@@ -158,7 +158,7 @@ def _main() -> None:
     before, started = set(sys.modules), time.process_time()
     try:
         exec(sys.argv[1])
-        import app  # type: ignore[import-not-found]
+        app = importlib.import_module("app")
     except BaseException:
         os.dup2(errors, 2)
         raise

@@ -11,7 +11,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from local.parent_watch import ChildProcess
-from local.postgres import free_port
+from local.ports import free_port
 from local.unprivileged import as_user
 
 BINARY = shutil.which("pgbouncer", path=f"{os.environ['PATH']}:/usr/sbin")

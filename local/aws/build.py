@@ -1,8 +1,7 @@
 """Builds what AWS Lambda runs, two layers and the functions, without Docker.
 
     python -m local.aws.build                            everything, for Lambda, by `sam build`
-    python -m local.aws.build --here --out FOLDER        the same folders, for the Python that runs this
-    python -m local.aws.build --one NAME --out FOLDER    one of them: what the Makefiles of `sam build` call
+    python -m local.aws.build --one NAME --out FOLDER    one part: what the Makefiles of `sam build` call
 
 It needs Python 3.11 or newer with pip, and `sam build` for the first. Byte code works only for the Python
 version that made it, so a Python of Lambda's version is looked for. Without one the functions start slower.
@@ -68,17 +67,14 @@ def main() -> None:
         prog="python -m local.aws.build", description="Build what AWS Lambda runs, without Docker."
     )
     parser.add_argument("--architecture", choices=MACHINES, default="x86_64", help="Lambda's architecture")
-    parser.add_argument("--here", action="store_true", help="build for the Python that runs this")
     parser.add_argument("--one", metavar="NAME", help="one layer or function, named as in template.yaml")
-    parser.add_argument("--out", type=Path, metavar="FOLDER", help="target folder, with --here and --one")
+    parser.add_argument("--out", type=Path, metavar="FOLDER", help="target folder of --one")
     options = parser.parse_args()
-    if (options.here or options.one) and not options.out:
-        parser.error("--here and --one need --out")
-    target = Target.here() if options.here else Target(architecture=options.architecture)
+    if options.one and not options.out:
+        parser.error("--one needs --out")
+    target = Target(architecture=options.architecture)
     if options.one:
         build_one(options.one, options.out, target)
-    elif options.out:
-        build(options.out, target)
     else:
         build_for_lambda(target)
         print("Next: make deploy")
@@ -223,15 +219,7 @@ def _install(folder: Path, target: Target) -> None:
     listed = folder.parent / "requirements.txt"
     listed.write_text("\n".join(_requirements()))
     command = [sys.executable, "-m", "pip", "install", "--disable-pip-version-check", "--no-deps"]
-    command += [
-        "--no-compile",
-        "--only-binary",
-        ":all:",
-        "--target",
-        str(folder),
-        "--requirement",
-        str(listed),
-    ]
+    command += ["--no-compile", "--only-binary=:all:", f"--target={folder}", f"--requirement={listed}"]
     if target.architecture is not None:
         command += ["--implementation", "cp", "--python-version", target.python]
         command += [f"--platform={name}_{MACHINES[target.architecture]}" for name in GLIBC]

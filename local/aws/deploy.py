@@ -1,4 +1,4 @@
-"""Deploys both stacks: first the front end, whose discovery document the API's authorizer reads, then the API.
+"""Deploys the front end, whose discovery document the API's authorizer reads, and then the API.
 
     python -m local.aws.deploy --stage dev          deploys, or brings up to date what is deployed
     python -m local.aws.deploy --stage dev --dry    says what it would do, and does nothing
@@ -125,7 +125,7 @@ class Deployment:
         build_for_lambda(Target(architecture=self._architecture))
 
     def _deploy_frontend(self) -> None:
-        """A new front end is deployed twice: its address, which names the issuer, is known only afterwards."""
+        """A new front end is deployed twice: its address, the issuer's name, is known only afterwards."""
         for _ in range(2):
             known = self._outputs("web").get("Url", NOT_KNOWN_YET)
             api = self._outputs("api")

@@ -35,7 +35,7 @@ class Runtime:
 
 @dataclass(frozen=True)
 class Outcome:
-    """The end of an invocation. An error's payload is Lambda's error object. `report` is Lambda's log line."""
+    """How an invocation ended. An error's payload is Lambda's error object, `report` Lambda's log line."""
 
     payload: bytes
     is_error: bool

@@ -34,10 +34,11 @@ def serve(
     """On free ports by default. `folder` is the folder of the build."""
     runtime = runtime_here(folder / "runtime")
     [url] = template.urls
-    log = partial(print, flush=True)
     streamed = template.functions[url.function]
     with ExitStack() as stack:
         deployment = stack.enter_context(deploy(template, runtime, settings))
+        requests = stack.enter_context((settings.logs / "gateway.log").open("w", buffering=1))
+        log = partial(print, file=requests)
         http_api = HttpApi(
             template.routes, template.cors, deployment.submit, log, settings.integration_timeout_s
         )

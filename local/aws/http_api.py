@@ -168,7 +168,7 @@ def cors_headers(cors: Cors, request: Request) -> dict[str, str]:
 
 
 def _generality(route: Route) -> tuple[Any, ...]:
-    """Sorts literal segments before variables, these before greedy ones, ANY after a method, $default last."""
+    """Literal segments before variables, those before greedy ones, ANY after a method, $default last."""
     if route.path == "$default":
         return (1,)
     segments = [

@@ -1,4 +1,4 @@
-"""The environments of one function. Each takes one invocation at a time; the one used last is reused first."""
+"""The environments of one function. Each takes one invocation at a time; the last used is reused first."""
 
 import json
 import threading

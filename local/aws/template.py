@@ -1,4 +1,4 @@
-"""Reads template.yaml as CloudFormation would see it: after SAM's own transform, with parameters filled in."""
+"""Reads template.yaml as CloudFormation sees it: after SAM's own transform, with parameters filled in."""
 
 import json
 import logging
@@ -105,9 +105,7 @@ def _resources(file: Path, parameters: Mapping[str, str]) -> dict[str, Any]:
     from samcli.lib.intrinsic_resolver.intrinsic_property_resolver import IntrinsicResolver  # noqa: PLC0415
     from samcli.lib.intrinsic_resolver.intrinsics_symbol_table import IntrinsicsSymbolTable  # noqa: PLC0415
     from samcli.yamlhelper import yaml_parse  # noqa: PLC0415
-    from samtranslator.translator.transform import (  # type: ignore[import-untyped]  # noqa: PLC0415
-        transform,
-    )
+    from samtranslator.translator.transform import transform  # noqa: PLC0415
 
     logging.getLogger("samtranslator").setLevel(logging.ERROR)
     template = yaml_parse(file.read_text())
@@ -116,7 +114,8 @@ def _resources(file: Path, parameters: Mapping[str, str]) -> dict[str, Any]:
     values = {**{name: str(of.get("Default", "")) for name, of in declared.items()}, **parameters}
     # The transform asks boto3 for the region.
     os.environ.setdefault("AWS_DEFAULT_REGION", REGION)
-    expanded = transform(template, values, SimpleNamespace(load=dict))
+    policies: Any = SimpleNamespace(load=dict)
+    expanded = transform(template, values, policies)
     # CloudFormation compares text.
     expanded["Conditions"] = json.loads(json.dumps(expanded.get("Conditions", {})), parse_int=str)
     known = {**values, "AWS::Region": REGION, "AWS::AccountId": ACCOUNT, _NO_VALUE: _NO_VALUE}

@@ -103,9 +103,8 @@ def _tool_calls(prompt: Prompt, commands: Commands) -> list[ToolCall]:
     last = prompt.last
     if last is None or last.kind not in ("user", "output"):
         return []
-    if last.kind == "user" and (commands.tool or commands.arguments is not None):
-        name = commands.tool or next(iter(prompt.tools), "no_tool")
-        return [ToolCall(name, _arguments(prompt.tools.get(name, {}), commands.arguments or 0))]
+    if last.kind == "user" and commands.tool:
+        return [ToolCall(commands.tool, _arguments(prompt.tools.get(commands.tool, {})))]
     said = prompt.texts("user")[-1:]
     steps = _THEN.split(said[0]) if said else []
     taken = _steps_taken(prompt)
@@ -151,21 +150,19 @@ def _json_at(text: str, start: int) -> str:
     return text[start:end]
 
 
-def _arguments(schema: Json, size: int = 0) -> str:
-    """Arguments that satisfy a simple schema, padded to about `size` characters."""
+def _arguments(schema: Json) -> str:
+    """Arguments that satisfy a simple schema."""
     properties: dict[str, Json] = schema.get("properties", {})
-    arguments = {name: _sample(properties.get(name, {}), size) for name in schema.get("required", [])}
-    text = json.dumps(arguments)
-    return text[:-1] + " " * (size - len(text)) + "}"
+    return json.dumps({name: _sample(properties.get(name, {})) for name in schema.get("required", [])})
 
 
-def _sample(schema: Json, size: int) -> object:
+def _sample(schema: Json) -> object:
     if "enum" in schema:
         return schema["enum"][0]
     kinds = schema.get("type", "string")
     kind = kinds[0] if isinstance(kinds, list) else kinds
     samples = {"integer": 1, "number": 1.5, "boolean": True, "array": [], "object": {}, "null": None}
-    return samples.get(kind, "x" * max(size, 1))
+    return samples.get(kind, "x")
 
 
 # Rules, in the order in which they are asked
@@ -174,7 +171,6 @@ def _sample(schema: Json, size: int) -> object:
 _ECHO = re.compile(r"(?:please\s+)?(?:say exactly|repeat)\s*:\s*(.+)", re.I | re.S)
 _QUESTION = re.compile(r"\bwhat(?:'s|’s| is) my ([\w ]{1,40}?)\s*\?", re.I)
 _FACT = re.compile(r"\bmy ([\w ]{1,40}?) is ([^.,;!?\n”]+?)(?= and |[.,;!?\n”]|$)", re.I)
-_SUM = re.compile(r"(-?\d+(?:\.\d+)?)\s*([-+*/×÷])\s*(-?\d+(?:\.\d+)?)")
 _GREETING = re.compile(r"(?:hi|hello|hey|good (?:morning|afternoon|evening))\b", re.I)
 
 
@@ -216,31 +212,6 @@ def _count(message: str, prompt: Prompt) -> str:
     return f"You have sent me {count} message{'' if count == 1 else 's'}."
 
 
-def _earlier(message: str, prompt: Prompt) -> str:
-    match = re.search(
-        r"\bwhat (?:did i (?:just )?(?:say|write|ask)|was my)\b.*?\b(first|last|before)\b", message, re.I
-    )
-    if not match:
-        return ""
-    before = prompt.texts("user")[:-1]
-    if not before:
-        return "This is the first message I have from you."
-    first = match[1].lower() == "first"
-    said = without_commands(before[0] if first else before[-1])
-    return f"{'First' if first else 'Before this'} you said: “{_shortened(said, 200)}”"
-
-
-def _arithmetic(message: str, _: Prompt) -> str:
-    if not (match := _SUM.search(message)):
-        return ""
-    left, right = float(match[1]), float(match[3])
-    if match[2] in "/÷" and right == 0:
-        return "Nothing can be divided by zero."
-    results = {"+": left + right, "-": left - right, "*": left * right, "×": left * right}
-    result = results[match[2]] if match[2] in results else left / right
-    return f"{match[0]} = {result:.10g}"
-
-
 def _long_answer(message: str, _: Prompt) -> str:
     match = re.search(r"\blong (?:answer|text|story|reply)\b(?: about ([^.?!\n]{1,60}))?", message, re.I)
     if not match:
@@ -279,7 +250,7 @@ def _greeting(message: str, prompt: Prompt) -> str:
 def _anything(message: str, _: Prompt) -> str:
     return (
         f"You wrote: “{_shortened(message, 80)}” I know too little to say much about that, but I do remember "
-        "what you tell me, and I can count, calculate, repeat and write a long answer."
+        "what you tell me, and I can count, repeat and write a long answer."
     )
 
 
@@ -288,8 +259,6 @@ _RULES = (
     _unknown_tool,
     _question,
     _count,
-    _earlier,
-    _arithmetic,
     _long_answer,
     _fact,
     _greeting,

@@ -2,7 +2,8 @@ import asyncio
 import hashlib
 import json
 import time
-from collections import Counter
+from collections import Counter, deque
+from dataclasses import asdict
 from typing import Any
 
 from starlette.applications import Starlette
@@ -15,10 +16,10 @@ from local.offline_model.answers import answer, is_follow_up
 from local.offline_model.chat_completions import CHAT_COMPLETIONS
 from local.offline_model.commands import Commands, read_commands
 from local.offline_model.delivery import Delivery
-from local.offline_model.log import Asked, Log
+from local.offline_model.log import LOGGED_REQUESTS, LoggedRequest
 from local.offline_model.prompt import BadRequestError, Json, Prompt
 from local.offline_model.responses import RESPONSES
-from local.offline_model.tokens import PromptCache, Usage
+from local.offline_model.tokens import PromptCache
 from local.offline_model.wire import Protocol
 
 MODEL = "offline"
@@ -51,7 +52,7 @@ def create_app(*, word_delay_ms: float = 0) -> ASGIApp:
 class OfflineModel:
     def __init__(self, *, word_delay_s: float) -> None:
         self._word_delay_s = word_delay_s
-        self._log = Log()
+        self._log: deque[LoggedRequest] = deque(maxlen=LOGGED_REQUESTS)
         self._cache = PromptCache()
         self._times_asked: Counter[str] = Counter()
 
@@ -66,7 +67,7 @@ class OfflineModel:
         return JSONResponse({"object": "list", "data": [model]})
 
     async def show_log(self, _: Request) -> Response:
-        return JSONResponse({"requests": self._log.as_json()})
+        return JSONResponse({"requests": [asdict(logged) for logged in self._log]})
 
     async def clear_log(self, _: Request) -> Response:
         self._log.clear()
@@ -74,28 +75,27 @@ class OfflineModel:
 
     async def _answer(self, request: Request, protocol: Protocol) -> ASGIApp:
         header = request.headers.get("x-offline-model", "")
-        asked = Asked(request.url.path, {}, header)
-        self._log.add(asked)
+        logged = LoggedRequest(request.url.path, {}, header)
+        self._log.append(logged)
         if not request.headers.get("authorization", "").removeprefix("Bearer ").strip():
-            return _refuse(asked, 401)
+            return _refuse(logged, 401)
         try:
-            asked.body = _object(await request.body())
-            prompt = protocol.read(asked.body)
+            logged.body = _object(await request.body())
+            prompt = protocol.read(logged.body)
             prompt.check_pairs()
-            commands = self._commands(asked, prompt)
+            commands = self._commands(logged, prompt)
             usage = self._cache.usage(prompt, reply := answer(prompt, commands))
-            _check_size(commands, usage)
         except BadRequestError as error:
-            return _refuse(asked, 400, message=str(error), code=error.code)
+            return _refuse(logged, 400, message=str(error), code=error.code)
         if commands.status:
             await asyncio.sleep(commands.slow)
-            return _refuse(asked, commands.status, retry_after=commands.retry_after)
-        make = protocol.events if asked.body.get("stream") else protocol.whole
-        return Delivery(make(asked.body, reply, usage), commands, self._word_delay_s, asked)
+            return _refuse(logged, commands.status, retry_after=commands.retry_after)
+        make = protocol.events if logged.body.get("stream") else protocol.whole
+        return Delivery(make(logged.body, reply, usage), commands, self._word_delay_s, logged)
 
-    def _commands(self, asked: Asked, prompt: Prompt) -> Commands:
+    def _commands(self, logged: LoggedRequest, prompt: Prompt) -> Commands:
         said = [] if is_follow_up(prompt) else prompt.texts("user")
-        commands = read_commands(asked.body["model"], asked.commands, said[-1] if said else "")
+        commands = read_commands(logged.body["model"], logged.commands, said[-1] if said else "")
         if commands.first is None:
             return commands
         same = repr((commands, prompt.instructions, prompt.entries))
@@ -114,21 +114,15 @@ def _object(body: bytes) -> Json:
     return given
 
 
-def _check_size(commands: Commands, usage: Usage) -> None:
-    if commands.context is not None and usage.input_tokens > commands.context:
-        message = "Your input exceeds the context window of this model."
-        raise BadRequestError(message, "context_length_exceeded")
-
-
 def _refuse(
-    asked: Asked,
+    logged: LoggedRequest,
     status: int,
     *,
     message: str | None = None,
     code: str | None = None,
     retry_after: float | None = None,
 ) -> Response:
-    asked.end("refused")
+    logged.outcome = "refused"
     kind, usual_code, usual_message = _ERRORS.get(status, _SERVER_ERROR)
     error = {"message": message or usual_message, "type": kind, "param": None, "code": code or usual_code}
     seconds = 1 if status == 429 and retry_after is None else retry_after

@@ -1,7 +1,7 @@
 """Commands that make the model misbehave, for tests and for people who are curious.
 
-A command is `name` or `name=value`, and commas join several. They are read from these places in turn, and later
-ones win:
+A command is `name` or `name=value`, and commas join several. They are read from these places in turn, and
+later ones win:
 
 * the model's name: `offline:slow=2,word=50`;
 * the header `X-Offline-Model: status=503`;
@@ -19,15 +19,12 @@ Faults of the service:
     rubbish=json        JSON that does not parse
     rubbish=html        status 200 and a page of HTML
     rubbish=empty       an answer without output
-    rubbish=order       events in an impossible order
-    context=N           refuse prompts of more than N tokens, as a model with a small window does
 What the model says:
     refusal             refuse to answer
     incomplete=REASON   stop in the middle: content_filter or max_output_tokens
     words=N             an answer of N words
     tool=NAME           call this tool, which need not exist
     loop                call a tool again and again
-    arguments=N         call a tool with about N characters of arguments
 When:
     first=N             only for the first N requests with the same input, then behave
     key=TEXT            makes equal inputs differ, so that `first` counts them apart
@@ -57,14 +54,12 @@ class Commands:
     cut: int | None = None
     hang: Annotated[int | None, BeforeValidator(lambda value: value or 0)] = None
     error: str | None = None
-    rubbish: Literal["json", "html", "empty", "order"] | None = None
-    context: int | None = None
+    rubbish: Literal["json", "html", "empty"] | None = None
     refusal: Flag = False
     incomplete: Literal["content_filter", "max_output_tokens"] | None = None
     words: int | None = None
     tool: str | None = None
     loop: Flag = False
-    arguments: int | None = None
     first: int | None = None
     key: str = ""
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from starlette.types import Receive, Scope, Send
 
 from local.offline_model.commands import Commands
-from local.offline_model.log import Asked
+from local.offline_model.log import LoggedRequest
 from local.offline_model.prompt import Json
 from local.offline_model.wire import Event
 
@@ -26,23 +26,23 @@ class Delivery:
     """An ASGI response. It returns without completing itself where the connection is to be cut."""
 
     def __init__(
-        self, content: Json | Iterable[Event], commands: Commands, word_delay_s: float, asked: Asked
+        self, content: Json | Iterable[Event], commands: Commands, word_delay_s: float, logged: LoggedRequest
     ) -> None:
         self._content = content
         self._commands = commands
         self._word_delay_s = word_delay_s if commands.word is None else commands.word / 1000
-        self._asked = asked
+        self._logged = logged
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         self._send = send
         self._left = asyncio.ensure_future(_disconnected(receive))
         try:
             await self._deliver()
-            self._asked.end("answered")
+            self._logged.outcome = "answered"
         except _LeftError:
-            self._asked.end("left")
+            self._logged.outcome = "left"
         except _CutError:
-            self._asked.end("cut")
+            self._logged.outcome = "cut"
         finally:
             self._left.cancel()
 
@@ -72,7 +72,7 @@ class Delivery:
 
     async def _deliver_events(self, events: Iterable[Event]) -> None:
         await self._start({"content-type": "text/event-stream; charset=utf-8", "cache-control": "no-cache"})
-        for number, event in enumerate(_reversed(events) if self._commands.rubbish == "order" else events):
+        for number, event in enumerate(events):
             if number == self._commands.cut:
                 raise _CutError
             if number == self._commands.hang:
@@ -99,7 +99,3 @@ class Delivery:
 async def _disconnected(receive: Receive) -> None:
     while (await receive())["type"] != "http.disconnect":
         pass
-
-
-def _reversed(events: Iterable[Event]) -> list[Event]:
-    return list(events)[::-1]

@@ -1,42 +1,20 @@
 import time
-from collections import deque
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from typing import Literal
 
 from local.offline_model.prompt import Json
 
-REMEMBERED_REQUESTS = 1000
+LOGGED_REQUESTS = 1000
 
 Outcome = Literal["answered", "refused", "cut", "left"]
 
 
 @dataclass
-class Asked:
-    """One request; `outcome` says how it ended: `left` is a client that went away."""
+class LoggedRequest:
+    """`outcome` says how it ended: `left` is a client that went away."""
 
     path: str
     body: Json
     commands: str
     at: float = field(default_factory=time.time)
-    ended_at: float | None = None
     outcome: Outcome | None = None
-
-    def end(self, outcome: Outcome) -> None:
-        self.ended_at = time.time()
-        self.outcome = outcome
-
-
-class Log:
-    """The latest requests, oldest first."""
-
-    def __init__(self) -> None:
-        self._asked: deque[Asked] = deque(maxlen=REMEMBERED_REQUESTS)
-
-    def add(self, asked: Asked) -> None:
-        self._asked.append(asked)
-
-    def clear(self) -> None:
-        self._asked.clear()
-
-    def as_json(self) -> list[Json]:
-        return [asdict(asked) for asked in self._asked]

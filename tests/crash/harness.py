@@ -1,12 +1,14 @@
 """Runs schedules one after another: one event loop with the proxy, the model and the person in it."""
 
 import asyncio
+import socket
 import tempfile
 import time
 from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 import httpx
@@ -55,7 +57,7 @@ async def run_schedules(
 
 
 async def _run(
-    seed: int, *, gate: Gate, zygote: Zygote, issuer: Issuer, http: httpx.AsyncClient, owner: object
+    seed: int, *, gate: Gate, zygote: Zygote, issuer: Issuer, http: httpx.AsyncClient, owner: Any
 ) -> Report:
     done = Report(seed)
     user_id = f"crash-{seed}-{time.time_ns()}"
@@ -105,7 +107,7 @@ async def _stage(gate: Gate, app_url: str) -> AsyncIterator[tuple[Zygote, Issuer
 
 
 @asynccontextmanager
-async def _served(app: ASGIApp, listener: object) -> AsyncIterator[None]:
+async def _served(app: ASGIApp, listener: socket.socket) -> AsyncIterator[None]:
     server = uvicorn.Server(uvicorn.Config(app, **QUIET, lifespan="off"))
     serving = asyncio.create_task(server.serve([listener]))
     try:

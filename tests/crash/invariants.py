@@ -32,7 +32,7 @@ class Row:
     key: str | None
     reply_to: str | None
     superseded: bool
-    tokens: tuple[int, int]
+    tokens: list[int]
     completed_at: Any
 
 
@@ -41,7 +41,7 @@ _ROWS = """
         case when status = 'in_progress' and lease_expires_at <= clock_timestamp()
              then 'interrupted' else status end,
         content, idempotency_key, reply_to::text, superseded,
-        coalesce(input_tokens, 0), coalesce(output_tokens, 0), completed_at
+        array[coalesce(input_tokens, 0), coalesce(output_tokens, 0)], completed_at
     from message where user_id = %s order by conversation_id, seq
 """
 _CONVERSATIONS = "select id::text, message_count, last_seq from conversation where user_id = %s"
@@ -69,7 +69,7 @@ class Rows:
 
     def look(self, rerun_keys: set[str]) -> list[Row]:
         """The rows of now. `rerun_keys`: of requests sent again since the last look."""
-        rows = [Row(*row[:9], tokens=row[9:11], completed_at=row[11]) for row in self._query(_ROWS)]
+        rows = [Row(*row) for row in self._query(_ROWS)]
         now = {row.id: row for row in rows}
         for before in self.seen.values():
             hold(before.id in now, f"message {before.id} is lost")

@@ -36,7 +36,6 @@ class Request:
     raw: bytes | None = None
     ran: bool = False
     pointless: bool = False
-    tries: int = 0
     stored_ids: set[str] = field(default_factory=set)
 
 
@@ -129,12 +128,12 @@ class Person:
         self._gate.arm(fault)
         self._stopped = False
         self._cancels = step.action == "cancel"
-        asking = asyncio.gather(*attempts)
+        asking: asyncio.Future[Any] = asyncio.gather(*attempts)
         if fault is None or fault.how != "stop":
             await asking
         else:
             striking = asyncio.create_task(fault.struck.wait())
-            await asyncio.wait({asking, striking}, return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait([asking, striking], return_when=asyncio.FIRST_COMPLETED)
             striking.cancel()
             if fault.struck.is_set():
                 await self._overtake(fault, step)
@@ -240,7 +239,6 @@ class Person:
     ) -> None:
         """Send it once; the ledger has what came of it."""
         worker = await self._worker()
-        request.tries += 1
         self._asking[request.key] += 1
         headers = {**self._headers, "Idempotency-Key": request.key}
         if streams:

@@ -63,7 +63,8 @@ def _step(rng: random.Random) -> Step:
 def _strike(rng: random.Random) -> Strike:
     where: Where = rng.choice(["begin", "begin", "end", "end", "checkpoint", "model"])
     # A model whose connection breaks is no crash: tests/integration/test_chat.py has it.
-    how: How = rng.choices(["kill", "cut", "stop"], [6, 0 if where == "model" else 2, 2])[0]
+    hows: list[How] = ["kill", "cut", "stop"]
+    [how] = rng.choices(hows, [6, 0 if where == "model" else 2, 2])
     nth = rng.choice([1, 1, 2]) if where in {"checkpoint", "begin"} else 1
     when: When = rng.choice(["before", "after"] if how == "cut" else ["before", "after", "replied"])
     return Strike(where, when, how, nth)

@@ -7,7 +7,9 @@ import asyncio
 from agents import function_tool
 
 from functions.chat.agent import agent as forked
-from functions.chat.agent import mcp_servers as mcp_servers
+from functions.chat.agent import mcp_servers
+
+__all__ = ["agent", "mcp_servers"]
 
 
 @function_tool(needs_approval=True)

@@ -17,6 +17,7 @@ import pytest
 from local.aws import build as building
 from local.aws.build import IN_THE_RUNTIME, Target, build, build_one, functions
 from local.issuer import Issuer
+from local.progress import Problem
 from parley.config import Settings
 from tests.built import Function
 
@@ -162,7 +163,7 @@ def test_a_change_in_a_layer_changes_every_function(
 
 
 def test_a_function_without_a_folder_is_told(tmp_path: Path) -> None:
-    with pytest.raises(building.Problem, match="no folder functions/other"):
+    with pytest.raises(Problem, match="no folder functions/other"):
         build_one("OtherFunction", tmp_path / "out", Target.here())
 
 

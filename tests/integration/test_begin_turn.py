@@ -48,7 +48,7 @@ class Turns:
 
     def ended(self, act: Act, status: Any = "completed", key: str | None = None) -> Begun:
         turn, begun = self.begun(act, key)
-        run_state = {"run": {}} if status == "waiting_approval" else None
+        run_state: dict[str, Any] | None = {"run": {}} if status == "waiting_approval" else None
         ending = Ending(status, "answer", 3, None, run_state, None, "m", 1, 1)
         assert end_turn(self.database, turn, begun, ending) is not None
         return begun

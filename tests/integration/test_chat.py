@@ -3,6 +3,7 @@
 import json
 import uuid
 from datetime import datetime
+from typing import Any
 
 import httpx
 import pytest
@@ -10,7 +11,7 @@ import pytest
 from tests.conftest import Person
 
 
-def events(reply: httpx.Response) -> list[tuple[str, dict]]:
+def events(reply: httpx.Response) -> list[tuple[str, dict[str, Any]]]:
     assert reply.headers["content-type"].startswith("text/event-stream")
     found = []
     for number, block in enumerate((part for part in reply.text.split("\n\n") if part), 1):
@@ -193,7 +194,7 @@ def test_a_large_body_without_a_length_is_refused_too(alice: Person) -> None:
 
 @pytest.mark.parametrize("key", ["", "x" * 256, "two words", "käse"])
 def test_a_bad_key_is_refused(alice: Person, key: str) -> None:
-    reply = alice.http.post("/chat", json={"message": "hi"}, headers=[("Idempotency-Key", key.encode())])
+    reply = alice.http.post("/chat", json={"message": "hi"}, headers={b"Idempotency-Key": key.encode()})
     assert reply.status_code == 422
 
 

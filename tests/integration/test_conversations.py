@@ -14,7 +14,7 @@ from tests.conftest import Person
 
 def converse(person: Person, *messages: str) -> str:
     """A conversation with these messages, each answered; its id."""
-    conversation_id = None
+    conversation_id: str | None = None
     for message in messages:
         reply = person.say(message, conversation_id)
         assert reply.status_code == 200, reply.text

@@ -11,7 +11,8 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
-from local.postgres import Postgres, free_port
+from local.ports import free_port
+from local.postgres import Postgres
 from parley.config import ConfigError
 from parley.database import Address, Database
 from parley.errors import DatabaseUnavailable

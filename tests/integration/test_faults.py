@@ -58,7 +58,8 @@ from cryptography.x509.oid import NameOID
 from pydantic import SecretStr
 from sqlalchemy import text
 
-from local.postgres import Postgres, free_port
+from local.ports import free_port
+from local.postgres import Postgres
 from parley import migrate
 from parley.config import Settings
 from parley.database import Address, Database

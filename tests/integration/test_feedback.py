@@ -1,6 +1,7 @@
 """What users think of answers."""
 
 import uuid
+from typing import Any
 
 import pytest
 
@@ -59,7 +60,7 @@ def test_a_question_has_no_feedback(alice: Person) -> None:
         {"rating": "up", "comment": "a\x00b"},
     ],
 )
-def test_what_is_no_feedback_is_refused(alice: Person, feedback: dict[str, object]) -> None:
+def test_what_is_no_feedback_is_refused(alice: Person, feedback: dict[str, Any]) -> None:
     reply = alice.say("Hello").json()
     assert rate(alice, reply, **feedback) == 422
     assert feedback_of(alice, reply) == [None, None]

@@ -142,7 +142,7 @@ def test_a_long_conversation_is_folded_step_by_step(
     alice: Person, database: Database, model_url: str
 ) -> None:
     conversation_id = seed(database, alice.id, turns=200)
-    seen = set()
+    seen: set[int] = set()
     for number in range(3):
         asked(alice, model_url, conversation_id, f"{number} {alice.id}")
         wait_for(lambda: conversation(database, alice.id, conversation_id).summary_seq > max(seen, default=0))

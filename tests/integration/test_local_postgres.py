@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 import pg8000.native
@@ -28,10 +29,11 @@ def connect(url: str, *, password: str | None = None) -> pg8000.native.Connectio
     )
 
 
-def query(url: str, statement: str) -> list:
+def query(url: str, statement: str) -> list[Any]:
     connection = connect(url)
     try:
-        return connection.run(statement)
+        rows: list[Any] = connection.run(statement)
+        return rows
     finally:
         connection.close()
 

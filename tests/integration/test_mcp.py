@@ -27,7 +27,7 @@ async def connected(api_url: str, token: str, mode: str = "auto") -> AsyncIterat
     headers = {"Authorization": f"Bearer {token}"}
     async with (
         httpx2.AsyncClient(headers=headers, timeout=60) as http,
-        Client(streamable_http_client(f"{api_url}/api/mcp", http_client=http), mode=mode) as client,  # type: ignore[arg-type]
+        Client(streamable_http_client(f"{api_url}/api/mcp", http_client=http), mode=mode) as client,
     ):
         yield client
 

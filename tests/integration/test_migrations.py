@@ -100,7 +100,7 @@ def test_every_table_is_walled_off_from_the_role(server: Postgres, owner: Engine
                     "select relname, relrowsecurity from pg_class where relkind = 'r' and relname = any(:t)"
                 ),
                 {"t": list(SQLModel.metadata.tables)},
-            ).all()  # type: ignore[arg-type]
+            ).all()
         )
         owned = connection.execute(
             text("select count(*) from pg_class where relowner = 'parley_app'::regrole")

@@ -15,7 +15,8 @@ import httpx
 import pytest
 from pydantic import SecretStr
 
-from local.postgres import Postgres, free_port
+from local.ports import free_port
+from local.postgres import Postgres
 from parley.config import Settings
 from tests.conftest import Person
 

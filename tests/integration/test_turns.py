@@ -174,14 +174,14 @@ def test_a_regenerated_answer_keeps_the_old_one(alice: Person) -> None:
     conversation_id = first["conversation_id"]
     alice.say("What is my name?", conversation_id)
     path = f"/conversations/{conversation_id}/messages/{first['message_id']}"
-    again = post(alice, f"{path}/regenerate", **{"Idempotency-Key": "r"})
+    again = post(alice, f"{path}/regenerate", None, **{"Idempotency-Key": "r"})
     assert again.status_code == 200, again.text
     messages = alice.messages(conversation_id)
     assert [message["content"] for message in messages] == ["My name is Ada", again.json()["response"]]
     assert [(message["version"], message["version_count"]) for message in messages] == [(1, 1), (2, 2)]
     versions = alice.http.get(f"{path}/versions").json()["data"]
     assert [version["content"] for version in versions] == [first["response"], again.json()["response"]]
-    assert post(alice, f"{path}/regenerate", **{"Idempotency-Key": "r"}).content == again.content
+    assert post(alice, f"{path}/regenerate", None, **{"Idempotency-Key": "r"}).content == again.content
     assert post(alice, f"{path}/regenerate").json()["type"] == "/problems/message-superseded"
     conversation = alice.http.get(f"/conversations/{conversation_id}").json()
     assert conversation["message_count"] == 2

@@ -37,9 +37,9 @@ MAX_LOAD_PER_CORE = 0.5
 def main() -> int:
     parser = argparse.ArgumentParser(
         prog="make bench",
-        description="Measure a turn and compare it with its goals and with other designs, all on one PostgreSQL "
-        "and one offline model. Writes docs/bench.txt, docs/bench.json and docs/bench.svg, and therefore runs "
-        "on an idle machine only. Exits with 1 if a goal is missed.",
+        description="Measure a turn and compare it with its goals and with other designs, all on one "
+        "PostgreSQL and one offline model. Writes docs/bench.txt, docs/bench.json and docs/bench.svg, and "
+        "therefore runs on an idle machine only. Exits with 1 if a goal is missed.",
     )
     parser.add_argument("--quick", action="store_true", help="fewer runs, and nothing is written")
     parser.add_argument("--no-fail", action="store_true", help="exit with 0 even if a goal is missed")
@@ -50,9 +50,9 @@ def main() -> int:
     started, load, cores = time.monotonic(), os.getloadavg()[0], os.cpu_count() or 1
     if writes and load > MAX_LOAD_PER_CORE * cores:
         print(
-            f"The load average is {load:.1f} on {cores} cores, above {MAX_LOAD_PER_CORE} a core: docs/bench.* "
-            "would hold the figures of a busy machine. Wait until `uptime` shows less and run it again, or "
-            "measure without writing: make bench ARGS=--quick",
+            f"The load average is {load:.1f} on {cores} cores, above {MAX_LOAD_PER_CORE} a core: "
+            "docs/bench.* would hold the figures of a busy machine. Wait until `uptime` shows less and run "
+            "it again, or measure without writing: make bench ARGS=--quick",
             file=sys.stderr,
         )
         return 1
@@ -112,20 +112,19 @@ def measure(*, quick: bool, only: set[str] | None) -> list[Row]:
 def _notes(load: float, seconds: float) -> list[str]:
     versions = ", ".join(f"{package} {version(package)}" for package in PACKAGES)
     return [
-        "Parley is measured as its whole Lambda handler: a gateway event goes through Mangum and the app, and",
-        "its token is verified. First token and P9 are measured over HTTP under uvicorn. The peers are called",
-        "as functions, without HTTP, sign-in, quotas or idempotency.",
-        "P1 counts executions in PostgreSQL's protocol, BEGIN and COMMIT included. Each of our statements also",
-        "sends the setting that row-level security reads, so 2 set_config() more run in the same 2 round trips.",
-        f"P3 runs with HISTORY_TOKENS={SMALL_WINDOW}, which 10 messages fill. Both conversations are as follow-ups leave",
-        "them: a summary and the newest turns, the same four messages, so both requests have the same size.",
-        "All are seeded before the first is measured, short and long take turns at going first, and there are",
-        "as many of each. Earlier tables seeded 10,000 messages right before a long turn, in the same process,",
-        "and took the minimum of twice as many short turns: that, not the turn, was the growth. With the",
-        "default of 8,000 tokens, 10 messages are sent whole; a window grows to 4,000 to 8,000 tokens, no more.",
+        "Parley is measured as its whole Lambda handler: a gateway event goes through Mangum and the app,",
+        "and its token is verified. First token and P9 are measured over HTTP under uvicorn. The peers are",
+        "called as functions, without HTTP, sign-in, quotas or idempotency.",
+        "P1 counts executions in PostgreSQL's protocol, BEGIN and COMMIT included. Each of our statements",
+        "also sends the setting that row-level security reads: 2 set_config() more in the same round trips.",
+        f"P3 runs with HISTORY_TOKENS={SMALL_WINDOW}, which 10 messages fill. Both conversations are as",
+        "follow-ups leave them: a summary and the newest turns, the same four messages, so both requests",
+        "have the same size. All are seeded before the first is measured, short and long take turns at",
+        "going first, and there are as many of each. With the default of 8,000 tokens, 10 messages are sent",
+        "whole; a window grows to 4,000 to 8,000 tokens, no more.",
         "CPU is the process time of the design's own process, the minimum of interleaved runs. The model,",
         "PostgreSQL and the proxy are other processes. ChatKit keeps a window of 20 items.",
-        f"Python {platform.python_version()}, {os.cpu_count()} cores, load average {load:.1f} before the run.",
+        f"Python {platform.python_version()}, {os.cpu_count()} cores, load average {load:.1f} at the start.",
         f"{versions}.",
         f"Took {seconds / 60:.1f} minutes.",
     ]

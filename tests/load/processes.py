@@ -20,8 +20,8 @@ PEERS = {
     "tutorial": "tutorial",
     "ChatKit": "chatkit_store",
 }
-# Ten messages fill it. So conversations of 10 and of 10,000 messages are compared in the same state: the newest
-# two turns in the window and the older ones in a summary.
+# Ten messages fill it. So conversations of 10 and of 10,000 messages are compared in the same state: the
+# newest two turns in the window and the older ones in a summary.
 SMALL_WINDOW = 500
 WARM_UP = 6
 

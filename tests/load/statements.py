@@ -1,4 +1,4 @@
-"""Counts what clients execute in PostgreSQL by reading the protocol, so that every driver is counted alike."""
+"""Counts what clients execute in PostgreSQL, from the protocol, so that every driver is counted alike."""
 
 import re
 import socket

@@ -61,7 +61,7 @@ def test_each_server_gets_the_settings_that_it_needs_and_no_others(deployment: D
 def test_a_secret_is_stored_again_only_when_it_changed(deployment: Deployment) -> None:
     client = boto3.client("secretsmanager")
 
-    def versions() -> list[str]:
+    def versions() -> list[dict[str, list[str]]]:
         return [
             client.describe_secret(SecretId=f"parley-dev-{kind}")["VersionIdsToStages"]
             for kind in ("api", "web")

@@ -52,7 +52,7 @@ def test_what_weakens_the_parts_or_belongs_to_a_deployment_is_not_passed_on(
 
 
 def test_a_port_in_use_is_told_with_the_setting_that_chooses_another(taken_port: int) -> None:
-    with pytest.raises(Problem, match=rf"Port {taken_port} is in use.*WEB_PORT="):
+    with pytest.raises(Problem, match=rf"Port {taken_port}: Address already in use.*WEB_PORT="):
         check_port(taken_port, "WEB_PORT")
 
 

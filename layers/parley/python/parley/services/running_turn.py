@@ -26,7 +26,7 @@ from parley.tools.api_client import ApiClient
 
 logger = logging.getLogger(__name__)
 
-CHECKPOINT_S = 2
+CHECKPOINT_S = 2.0
 # Proxies close connections on which nothing happens for long.
 KEEP_ALIVE_S = 10
 

@@ -9,6 +9,40 @@ depends_on = None
 
 TABLES = ("conversation", "message", "usage")
 
+MESSAGE = """
+    create table message (
+        id uuid primary key,
+        conversation_id uuid not null references conversation (id) on delete cascade,
+        user_id varchar not null,
+        seq int not null,
+        role varchar not null constraint message_role_check check (role in ('user', 'assistant')),
+        status varchar not null constraint message_status_check check (
+            status in ('in_progress', 'completed', 'failed', 'cancelled', 'interrupted')),
+        content varchar not null default '',
+        run_items jsonb,
+        error jsonb,
+        tokens int not null,
+        model varchar,
+        input_tokens int,
+        output_tokens int,
+        reply_to uuid,
+        version_of uuid not null,
+        version int not null default 1,
+        superseded boolean not null default false,
+        idempotency_key varchar(255),
+        request_hash varchar,
+        run_id uuid,
+        lease_expires_at timestamptz,
+        cancel_requested boolean not null default false,
+        created_at timestamptz not null default now(),
+        completed_at timestamptz,
+        constraint message_lease_check check (
+            status <> 'in_progress' or (run_id is not null and lease_expires_at is not null)),
+        constraint message_seq_key unique (conversation_id, seq),
+        constraint message_idempotency_key unique (user_id, idempotency_key)
+    )
+"""
+
 
 def upgrade() -> None:
     op.execute("""
@@ -29,39 +63,7 @@ def upgrade() -> None:
         )
     """)
     op.execute("create index conversation_activity on conversation (user_id, updated_at desc, id desc)")
-    op.execute("""
-        create table message (
-            id uuid primary key,
-            conversation_id uuid not null references conversation (id) on delete cascade,
-            user_id varchar not null,
-            seq int not null,
-            role varchar not null constraint message_role_check check (role in ('user', 'assistant')),
-            status varchar not null constraint message_status_check check (
-                status in ('in_progress', 'completed', 'failed', 'cancelled', 'interrupted')),
-            content varchar not null default '',
-            run_items jsonb,
-            error jsonb,
-            tokens int not null,
-            model varchar,
-            input_tokens int,
-            output_tokens int,
-            reply_to uuid,
-            version_of uuid not null,
-            version int not null default 1,
-            superseded boolean not null default false,
-            idempotency_key varchar(255),
-            request_hash varchar,
-            run_id uuid,
-            lease_expires_at timestamptz,
-            cancel_requested boolean not null default false,
-            created_at timestamptz not null default now(),
-            completed_at timestamptz,
-            constraint message_lease_check check (
-                status <> 'in_progress' or (run_id is not null and lease_expires_at is not null)),
-            constraint message_seq_key unique (conversation_id, seq),
-            constraint message_idempotency_key unique (user_id, idempotency_key)
-        )
-    """)
+    op.execute(MESSAGE)
     op.execute(
         "create unique index message_one_running on message (conversation_id) where status = 'in_progress'"
     )
