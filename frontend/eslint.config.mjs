@@ -7,7 +7,13 @@ const maxLines = (max) => ["error", { max, skipBlankLines: true, skipComments: t
 const config = [
   ...next,
   ...typescript,
-  { rules: { complexity: ["error", 10], "max-lines-per-function": maxLines(50) } },
+  {
+    rules: {
+      complexity: ["error", 10],
+      "max-lines-per-function": maxLines(50),
+      "max-params": ["error", 4],
+    },
+  },
   // Markup takes lines of its own.
   { files: ["**/*.tsx"], rules: { "max-lines-per-function": maxLines(80) } },
   {
@@ -16,6 +22,19 @@ const config = [
       "no-restricted-globals": [
         "error",
         { name: "fetch", message: "The network is in services/." },
+      ],
+    },
+  },
+  {
+    files: ["src/hooks/*.ts"],
+    rules: {
+      "no-restricted-syntax": [
+        "error",
+        {
+          selector:
+            "ExportNamedDeclaration > :matches(FunctionDeclaration:not([id.name=/^use[A-Z]/]), VariableDeclaration, ClassDeclaration)",
+          message: "A file in hooks/ exports one hook. Other code belongs in chat/.",
+        },
       ],
     },
   },

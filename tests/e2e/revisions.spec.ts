@@ -41,6 +41,21 @@ test("an edited question replaces all later messages, and the old question can s
   }
 });
 
+test("the answer to an edited message stays in view while it grows", async ({ page }) => {
+  const chat = new Chat(page);
+  await chat.start();
+  await chat.ask("Please write a long answer about lighthouses");
+  await chat.questions.getByRole("button", { name: "Edit the message" }).click();
+  const editor = page.getByRole("textbox", { name: "Edit your message" });
+  await editor.fill("[offline: words=600, word=1] Tell me everything.");
+  await editor.press("Enter");
+  await expect(chat.answers).toContainText("seven wizards");
+  await expect(chat.send).toBeVisible();
+  await expect(
+    chat.answers.getByRole("button", { name: "Regenerate the answer" }),
+  ).toBeInViewport();
+});
+
 test("a regenerated answer replaces all later messages, and both answers can be read", async ({
   page,
 }) => {

@@ -3,7 +3,7 @@ import { ApiError, connectionLost } from "@/services/errors";
 import { newIdempotencyKey } from "@/services/idempotency_key";
 import type { Act, TurnRequest } from "@/services/types";
 import { fromApi, isWaiting, userMessage } from "./chatMessage";
-import type { ChatState } from "./chatState";
+import { answerInProgress, isBusy, type ChatState } from "./chatState";
 import { ChatStore, problemOf } from "./chatStore";
 import { LiveTurn } from "./liveTurn";
 import { withChange, withoutMessage } from "./messageList";
@@ -68,7 +68,8 @@ export class ChatController {
   /** Regenerates a failed answer, or sends an unsent message: at once, or after the current answer. */
   retry = async (messageId: string) => {
     if (this.#store.find(messageId)?.role === "assistant") return this.regenerate(messageId);
-    if (this.#store.isBusy) this.#store.setMessage(messageId, { status: "queued", error: null });
+    if (isBusy(this.#store.state))
+      this.#store.setMessage(messageId, { status: "queued", error: null });
     else await this.#sendLocal(messageId);
   };
 
@@ -81,7 +82,7 @@ export class ChatController {
   /** Approves or rejects the tool calls that an answer waits for. */
   decide = async (messageId: string, approved: boolean) => {
     const { conversationId } = this.#store.state;
-    if (!conversationId || this.#store.isBusy) return;
+    if (!conversationId || isBusy(this.#store.state)) return;
     // Names the calls that the user saw: the turn may wait for others by now.
     const waiting = this.#store.find(messageId)?.toolCalls.filter(isWaiting) ?? [];
     const calls = waiting.map(({ call_id }) => call_id);
@@ -121,15 +122,16 @@ export class ChatController {
   };
 
   stop = async () => {
-    const { answerInProgress, state } = this.#store;
-    if (!answerInProgress || !state.conversationId) return;
+    const { state } = this.#store;
     const { conversationId } = state;
+    const answer = answerInProgress(state);
+    if (!answer || !conversationId) return;
     this.#store.set({ isStopping: true, problem: null });
     await this.#store.request(
       async () => {
-        const answer = await this.#store.api.cancelTurn(conversationId, answerInProgress.id);
+        const stopped = await this.#store.api.cancelTurn(conversationId, answer.id);
         if (this.#liveTurn) return; // Its stream reports the end.
-        this.#store.setMessage(answerInProgress.id, fromApi(answer));
+        this.#store.setMessage(answer.id, fromApi(stopped));
         await this.poller.refresh();
       },
       (error) => ({ ...problemOf(error), isStopping: false }),
@@ -145,7 +147,7 @@ export class ChatController {
 
   #sendQueued() {
     const queued = this.#store.state.messages.find(({ status }) => status === "queued");
-    if (queued && !this.#store.isBusy) void this.#sendLocal(queued.id);
+    if (queued && !isBusy(this.#store.state)) void this.#sendLocal(queued.id);
   }
 
   async #startTurn(targetId: string, act: Act): Promise<void> {

@@ -1,5 +1,5 @@
 import type { Rating } from "@/services/types";
-import type { ChatMessage } from "./chatMessage";
+import { isInProgress, type ChatMessage } from "./chatMessage";
 
 export type ChatView = "loading" | "ready" | "forbidden" | "missing" | "unavailable" | "signed-out";
 
@@ -31,6 +31,12 @@ export interface ChatState {
   /** The answer that has just ended, for screen readers. */
   announcement: string;
 }
+
+export const answerInProgress = ({ messages }: ChatState) => messages.find(isInProgress);
+
+/** Whether a turn is starting or in progress. */
+export const isBusy = (state: ChatState) =>
+  state.pendingId !== null || answerInProgress(state) !== undefined;
 
 export function initialState(conversationId: string | null): ChatState {
   return {

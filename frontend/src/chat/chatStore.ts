@@ -1,6 +1,6 @@
 import type { ChatApi } from "@/services/chat_api";
 import { ApiError } from "@/services/errors";
-import { isInProgress, isWaiting, type ChatMessage } from "./chatMessage";
+import { isWaiting, type ChatMessage } from "./chatMessage";
 import { initialState, type ChatState } from "./chatState";
 import { withChange } from "./messageList";
 import { toolName } from "./toolCalls";
@@ -30,14 +30,6 @@ export class ChatStore {
   /** Aborted when the conversation is closed. */
   get signal() {
     return this.#closing.signal;
-  }
-
-  get answerInProgress() {
-    return this.#state.messages.find(isInProgress);
-  }
-
-  get isBusy() {
-    return this.#state.pendingId !== null || this.answerInProgress !== undefined;
   }
 
   subscribe(listener: () => void) {

@@ -1,6 +1,6 @@
 import { ApiError } from "@/services/errors";
 import type { ChatMessage } from "./chatMessage";
-import type { ChatState } from "./chatState";
+import { answerInProgress, type ChatState } from "./chatState";
 import { problemOf, type ChatStore } from "./chatStore";
 import { hasGrown } from "./messageList";
 import type { MessageLoader } from "./messageLoader";
@@ -59,7 +59,7 @@ export class MessagePoller {
 
   /** Reads the messages again and again until no answer is in progress. */
   async poll(connection: ChatState["connection"] = "good") {
-    if (this.#isPolling || !this.#store.answerInProgress) return;
+    if (this.#isPolling || !answerInProgress(this.#store.state)) return;
     this.#isPolling = true;
     this.#store.set({ connection });
     try {
@@ -67,7 +67,7 @@ export class MessagePoller {
     } finally {
       this.#isPolling = false;
     }
-    if (!this.#store.signal.aborted && !this.#store.answerInProgress) this.#onIdle();
+    if (!this.#store.signal.aborted && !answerInProgress(this.#store.state)) this.#onIdle();
   }
 
   /** Returns false if another attempt makes sense. */
@@ -84,13 +84,13 @@ export class MessagePoller {
   async #pollUntilEnded() {
     const { signal } = this.#store;
     let wait = POLL_MS.first;
-    let answer = this.#store.answerInProgress;
+    let answer = answerInProgress(this.#store.state);
     while (answer) {
       await this.#pause(wait);
       if (signal.aborted) return;
       wait = await this.#pollOnce(answer, wait);
       if (this.#store.find(answer.id)?.status !== "in_progress") this.#store.finishTurn(answer.id);
-      answer = this.#store.answerInProgress;
+      answer = answerInProgress(this.#store.state);
     }
   }
 

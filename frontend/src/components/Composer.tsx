@@ -1,7 +1,8 @@
 import { useEffect, type KeyboardEvent, type RefObject } from "react";
 import styles from "./Composer.module.css";
 import { SendIcon, StopIcon } from "./icons";
-import { isSendable, isSendKey, tooLong } from "./messageText";
+import { hasKeyboard, isSendKey } from "./keyboard";
+import { isSendable, tooLong } from "./messageText";
 
 interface ComposerProps {
   ref: RefObject<HTMLTextAreaElement | null>;
@@ -18,8 +19,7 @@ export function Composer({ ref, draft, onDraft, isBusy, canStop, onSend, onStop 
   const canSend = !isBusy && isSendable(draft);
 
   useEffect(() => {
-    // On a touch screen, focusing the composer would raise the keyboard over the conversation.
-    if (window.matchMedia("(hover: hover)").matches) ref.current?.focus();
+    if (hasKeyboard()) ref.current?.focus();
   }, [ref]);
 
   function send() {

@@ -1,6 +1,6 @@
 import { useRef, type Dispatch, type SetStateAction } from "react";
 import { isInProgress, type ChatMessage } from "@/chat/chatMessage";
-import type { ChatState } from "@/chat/chatState";
+import { answerInProgress, isBusy, type ChatState } from "@/chat/chatState";
 import { toolName } from "@/chat/toolCalls";
 import { useChat } from "@/hooks/useChat";
 import { useFocusFallback } from "@/hooks/useFocusFallback";
@@ -9,6 +9,7 @@ import type { ChatApi } from "@/services/chat_api";
 import { Composer } from "./Composer";
 import styles from "./ConversationPanel.module.css";
 import { EmptyState } from "./EmptyState";
+import { hasKeyboard } from "./keyboard";
 import { MessageList } from "./MessageList";
 import { MessageSkeleton } from "./MessageSkeleton";
 import { PanelHeader } from "./PanelHeader";
@@ -39,13 +40,11 @@ export function ConversationPanel(props: ConversationPanelProps) {
   const composer = useRef<HTMLTextAreaElement>(null);
   const panel = useRef<HTMLElement>(null);
   const { view, messages } = state;
-  const answer = messages.find(isInProgress);
-  const isBusy = answer !== undefined || state.pendingId !== null;
+  const answer = answerInProgress(state);
+  const busy = isBusy(state);
 
   function focusComposer() {
-    // On a touch screen, focusing the composer would raise the keyboard over the conversation.
-    const hasKeyboard = window.matchMedia("(hover: hover)").matches;
-    (hasKeyboard ? composer : panel).current?.focus();
+    (hasKeyboard() ? composer : panel).current?.focus();
   }
 
   useFocusFallback(panel, focusComposer);
@@ -91,7 +90,7 @@ export function ConversationPanel(props: ConversationPanelProps) {
             <MessageList
               state={state}
               controller={controller}
-              isBusy={isBusy}
+              isBusy={busy}
               onWithdraw={withdraw}
             />
           )}
@@ -101,7 +100,7 @@ export function ConversationPanel(props: ConversationPanelProps) {
               ref={composer}
               draft={draft}
               onDraft={onDraft}
-              isBusy={isBusy}
+              isBusy={busy}
               canStop={answer !== undefined && !state.isStopping}
               onSend={controller.send}
               onStop={stop}
@@ -110,7 +109,7 @@ export function ConversationPanel(props: ConversationPanelProps) {
         </>
       )}
       <p className="visually-hidden" role="status">
-        {CONNECTION[state.connection] ?? (isBusy ? activityOf(answer) : state.announcement)}
+        {CONNECTION[state.connection] ?? (busy ? activityOf(answer) : state.announcement)}
       </p>
     </main>
   );

@@ -19,9 +19,8 @@ export function Dialog({ title, action, isDangerous, onSubmit, onClose, children
   const [error, setError] = useState<string | null>(null);
 
   useEffect(() => {
-    const element = dialog.current!;
-    element.showModal();
-    return () => element.close();
+    // React's strict mode runs this twice. Closing in between would report to `onClose` and end the dialog.
+    if (!dialog.current!.open) dialog.current!.showModal();
   }, []);
 
   async function submit(event: FormEvent) {

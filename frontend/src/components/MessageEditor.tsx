@@ -1,7 +1,8 @@
 import { useLayoutEffect, useRef, type KeyboardEvent } from "react";
 import type { EditDraft } from "@/chat/chatState";
 import styles from "./MessageEditor.module.css";
-import { isComposing, isSendable, isSendKey, tooLong } from "./messageText";
+import { isComposing, isSendKey } from "./keyboard";
+import { isSendable, tooLong } from "./messageText";
 
 interface MessageEditorProps {
   edit: EditDraft;

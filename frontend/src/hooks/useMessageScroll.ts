@@ -21,7 +21,8 @@ export function useMessageScroll(messages: ChatMessage[]) {
     const firstId = messages[0]?.id ?? "";
     adjust(element, previous.current, firstId, messages);
     previous.current = {
-      ...previous.current,
+      // Measured here too: messages that are replaced by fewer may end in view without a scroll event.
+      isAtEnd: isAtEnd(element),
       firstId,
       count: messages.length,
       height: element.scrollHeight,
@@ -29,12 +30,14 @@ export function useMessageScroll(messages: ChatMessage[]) {
   }, [messages]);
 
   function onScroll() {
-    const { scrollTop, scrollHeight, clientHeight } = region.current!;
-    previous.current.isAtEnd = scrollHeight - scrollTop - clientHeight < NEAR_END_PX;
+    previous.current.isAtEnd = isAtEnd(region.current!);
   }
 
   return { region, onScroll };
 }
+
+const isAtEnd = ({ scrollTop, scrollHeight, clientHeight }: HTMLElement) =>
+  scrollHeight - scrollTop - clientHeight < NEAR_END_PX;
 
 function adjust(element: HTMLElement, before: Scroll, firstId: string, messages: ChatMessage[]) {
   const isLonger = messages.length > before.count;

@@ -1,4 +1,5 @@
 import { ApiError, connectionLost, fromResponse } from "./errors";
+import { readEventStream } from "./event_stream";
 import type { AccessToken } from "./access_token";
 import type {
   Conversation,
@@ -87,8 +88,6 @@ export class ChatApi {
       signal,
     });
     try {
-      // Loaded with the first turn: the first page load does not need the parser.
-      const { readEventStream } = await import("./event_stream");
       for await (const { event = "message", data } of readEventStream(response.body!)) {
         yield toTurnEvent(event, data);
       }
