@@ -38,7 +38,7 @@ class ChatKitClient:
         body = request.model_dump_json(exclude_none=True)
         return self.http.post("/api/chatkit", content=body, headers=headers)
 
-    def stream(self, operation: str, key: str | None = None, **params: Any) -> list[ThreadStreamEvent]:
+    def stream(self, operation: str, key: str | None = None, **params: Any) -> list[Any]:
         return events(self.send(operation, params, key or uuid.uuid4().hex))
 
     def read(self, operation: str, **params: Any) -> Any:
@@ -47,13 +47,13 @@ class ChatKitClient:
         assert reply.headers["content-type"] == "application/json"
         return reply.json()
 
-    def create(self, text: str, key: str | None = None, **options: Any) -> list[ThreadStreamEvent]:
+    def create(self, text: str, key: str | None = None, **options: Any) -> list[Any]:
         return self.stream("threads.create", key, input=message(text, **options))
 
-    def add(self, thread_id: str, text: str, key: str | None = None) -> list[ThreadStreamEvent]:
+    def add(self, thread_id: str, text: str, key: str | None = None) -> list[Any]:
         return self.stream("threads.add_user_message", key, thread_id=thread_id, input=message(text))
 
-    def items(self, thread_id: str, order: str = "asc", **page: Any) -> list[ThreadItem]:
+    def items(self, thread_id: str, order: str = "asc", **page: Any) -> list[Any]:
         listed = self.read("items.list", thread_id=thread_id, order=order, **page)
         return list(ITEMS.validate_python(listed).data)
 
@@ -67,7 +67,7 @@ def message(text: str, **options: Any) -> dict[str, Any]:
     return content.model_dump()
 
 
-def events(reply: httpx.Response) -> list[ThreadStreamEvent]:
+def events(reply: httpx.Response) -> list[Any]:
     """What a stream says. Every frame is one line of data."""
     assert reply.status_code == 200, reply.text
     assert reply.headers["content-type"].startswith("text/event-stream")

@@ -615,7 +615,7 @@ class Play:
             return ""
         owner = next(actor for actor in self._actors if conversation in actor.conversations)
         items = owner.client.items(conversation.id, "desc", limit=1)
-        return items[0].id.partition(":")[0]
+        return str(items[0].id).partition(":")[0]
 
     def _cancel_waiting(self, conversation: Conversation) -> None:
         """Whoever goes on has decided; so it is of what a retry replaces, too."""

@@ -42,18 +42,8 @@ _TITLE = TypeAdapter(TitleText)
 
 
 def read_request(body: bytes) -> ThreadRequest | TurnRequest:
-    """A request of the protocol, every text of which Postgres can store."""
-    try:
-        raw = json.loads(body)
-        for text in _texts(raw):
-            storable(text)
-        request = _REQUEST.validate_json(body)
-    except ValidationError as error:
-        raise _refusal(error) from None
-    except (UnicodeDecodeError, json.JSONDecodeError, RecursionError):
-        raise BadRequest from None
-    except ValueError as error:
-        raise Unprocessable([{"pointer": "/body", "detail": str(error)}]) from None
+    """A request of the protocol that Parley supports, every text of which Postgres can store."""
+    request = _parse(body)
     match request:
         case AttachmentsCreateReq() | AttachmentsDeleteReq():
             raise NotSupported("Attachments are not supported.")
@@ -71,6 +61,20 @@ def read_request(body: bytes) -> ThreadRequest | TurnRequest:
         case _:
             _check_limit(getattr(request.params, "limit", None))
     return request
+
+
+def _parse(body: bytes) -> ChatKitReq:
+    try:
+        raw = json.loads(body)
+        for text in _texts(raw):
+            storable(text)
+        return _REQUEST.validate_json(body)
+    except ValidationError as error:
+        raise _refusal(error) from None
+    except (UnicodeDecodeError, json.JSONDecodeError, RecursionError):
+        raise BadRequest from None
+    except ValueError as error:
+        raise Unprocessable([{"pointer": "/body", "detail": str(error)}]) from None
 
 
 def message_text(message: UserMessageInput) -> str:
