@@ -44,10 +44,14 @@ export function fromApi(message: Message): ChatMessage {
   };
 }
 
-const BLANK: Pick<
-  ChatMessage,
-  "content" | "toolCalls" | "rating" | "error" | "version" | "versionCount"
-> = { content: "", toolCalls: [], rating: null, error: null, version: 1, versionCount: 1 };
+const BLANK = {
+  content: "",
+  toolCalls: [],
+  rating: null,
+  error: null,
+  version: 1,
+  versionCount: 1,
+} satisfies Partial<ChatMessage>;
 
 export function userMessage(id: string, change: Partial<ChatMessage>): ChatMessage {
   return { id, role: "user", status: "sending", ...BLANK, ...change };
@@ -57,15 +61,9 @@ export function startedAnswer(id: string, change: Partial<ChatMessage>): ChatMes
   return { id, role: "assistant", status: "in_progress", ...BLANK, ...change };
 }
 
-const LOCAL: ReadonlySet<string> = new Set<LocalStatus>([
-  "sending",
-  "unsent",
-  "lost",
-  "held",
-  "queued",
-]);
+const LOCAL: string[] = ["sending", "unsent", "lost", "held", "queued"] satisfies LocalStatus[];
 
-export const isLocal = ({ status }: ChatMessage) => LOCAL.has(status);
+export const isLocal = ({ status }: ChatMessage) => LOCAL.includes(status);
 
 export const isInProgress = ({ status }: { status: string }) => status === "in_progress";
 

@@ -37,7 +37,7 @@ export class ChatKitApi {
   /** Call when ChatKit shows another conversation, `null` for a new one. Returns whether it is another. */
   show(conversationId: string | null): boolean {
     const isAnother = conversationId !== this.#shown.id;
-    if (isAnother) this.#shown.renewView();
+    if (isAnother) this.#shown.view = {};
     this.#shown.id = conversationId;
     return isAnother;
   }
@@ -46,7 +46,7 @@ export class ChatKitApi {
   open(conversationId: string | null): boolean {
     if (this.show(conversationId)) return true;
     if (conversationId !== null || this.#creating === 0) return false;
-    this.#shown.renewView();
+    this.#shown.view = {};
     return true;
   }
 

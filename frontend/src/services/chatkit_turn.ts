@@ -15,18 +15,10 @@ export class ShownConversation {
   id: string | null;
   isPageOpen = true;
   /** Replaced whenever another conversation is opened: new conversations have no id to tell them apart. */
-  #view = {};
+  view = {};
 
   constructor(id: string | null) {
     this.id = id;
-  }
-
-  get view(): object {
-    return this.#view;
-  }
-
-  renewView() {
-    this.#view = {};
   }
 }
 
