@@ -10,11 +10,11 @@ RUN = $(VENV)/bin/python
 NEW_ENOUGH = $(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))'
 SETUP = @$(NEW_ENOUGH) || { echo "Python 3.11 or newer is needed, as in: make PYTHON=python3.13"; exit 1; }; \
 	$(PYTHON) -m local.setup --venv $(VENV)
-# Says nothing unless the command fails.
+# Prints nothing unless the command fails.
 QUIETLY = @quietly() { output=$$("$$@" 2>&1) || { echo "$$output"; echo "failed: $$*"; exit 1; }; }; quietly
-# Results of end-to-end tests lie among their sources, and Prettier looks into its own folder's lists only.
+# Results of end-to-end tests lie among their sources. By default Prettier reads only its own folder's lists.
 IGNORED = --ignore-path .prettierignore --ignore-path ../.gitignore
-# A test that does not run, or that keeps the others from running.
+# Matches a test that does not run, or that keeps others from running.
 NOT_RUN = \b(it|test|describe)\.(skip|only|todo|fixme|failing)\b|\bx(it|test|describe)\(|\bf(it|describe)\(
 
 .PHONY: help
@@ -68,13 +68,13 @@ test-python:
 	$(SETUP)
 	@$(RUN) -m pytest -p local.no_skips $(DESELECTED)
 
-# What takes minutes is run on one of two Pythons: the functions on the other one, which is that of Lambda, and
-# here what asks the database for its promises rather than Python.
+# With two Pythons, tests that take minutes run on one only. The tests of the built functions run on ALSO, which is
+# Lambda's version; these test the database more than Python, and run on PYTHON.
 OF_THE_DATABASE = tests/integration/test_crash.py \
 	tests/integration/test_database.py::test_no_statement_crosses_in_a_pooler \
 	tests/integration/test_chatkit_model.py::test_a_thousand_random_operations_of_two_users_are_answered_as_they_must_be
 
-# Beside `test-python`, before the browser's tests, which want the machine for themselves.
+# Runs at the same time as `test-python`. The browser's tests come later, because they need the machine to themselves.
 .PHONY: test-python-also
 test-python-also:
 	@$(MAKE) --no-print-directory test-python PYTHON=$(ALSO) VENV=.venv-also \
@@ -100,7 +100,8 @@ check-python:
 	$(QUIETLY) $(VENV)/bin/ruff format --check
 	$(QUIETLY) $(VENV)/bin/ruff check
 	$(QUIETLY) $(VENV)/bin/mypy
-	$(QUIETLY) $(RUN) -m pytest tests/unit/test_imports.py tests/unit/test_functions.py tests/unit/test_dead_code.py
+	$(QUIETLY) $(RUN) -m pytest tests/unit/test_imports.py tests/unit/test_functions.py \
+		tests/unit/test_dead_code.py tests/unit/test_docs.py
 
 .PHONY: check-frontend
 check-frontend:
@@ -112,7 +113,7 @@ check-frontend:
 	$(QUIETLY) npm --prefix tests/e2e run typecheck
 	@! git grep --untracked -nE '$(NOT_RUN)' -- frontend tests/e2e
 
-# SAM asks for a region, and would otherwise report that it was run.
+# SAM demands a region. The second variable turns its telemetry off.
 SAM = env AWS_DEFAULT_REGION=us-east-1 SAM_CLI_TELEMETRY=0 $(VENV)/bin/sam
 
 .PHONY: check-stack
@@ -129,7 +130,7 @@ check-stack: .venv-checkov/installed
 	@touch $@
 
 .PHONY: format
-format: ## Format the code, mend what can be mended, write the API's types anew
+format: ## Format the code, fix what can be fixed, write the API's types
 	$(SETUP) --npm frontend
 	@$(VENV)/bin/ruff format
 	@$(VENV)/bin/ruff check --fix
@@ -153,7 +154,7 @@ bench: .venv-bench/installed ## Measure a turn beside its goals and its peers: m
 	@touch $@
 
 .PHONY: lock
-lock: ## Resolve the requirements anew from pyproject.toml
+lock: ## Resolve the requirements again from pyproject.toml
 	$(SETUP)
 	@$(RUN) -m pip install --quiet --disable-pip-version-check uv
 	@$(VENV)/bin/uv pip compile --quiet $(RESOLVE) --group dev --output-file tests/requirements.txt pyproject.toml
