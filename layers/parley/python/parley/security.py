@@ -43,8 +43,7 @@ class User:
     name: str | None = None
 
 
-class KeysUnavailable(Unavailable):
-    type = "/problems/keys-unavailable"
+class KeysUnavailable(Unavailable, problem="keys-unavailable"):
     title = "Sign-in cannot be checked right now"
 
 

@@ -11,23 +11,13 @@ from parley.api.messages import MessageOut
 from parley.api.problems import describe
 from parley.api.turn_replies import ChatReply, TurnRequest
 from parley.errors import (
-    AgentExhausted,
-    BadRequest,
-    ContentRefused,
+    TURN_ERRORS,
     DatabaseUnavailable,
-    DeadlineExceeded,
     Forbidden,
-    KeyReused,
     MessageSuperseded,
-    ModelBusy,
     NotFound,
-    Overloaded,
-    PayloadTooLarge,
-    QuotaExceeded,
-    TurnInProgress,
     Unauthorized,
     Unprocessable,
-    UpstreamFailed,
 )
 from parley.models.turn import Decision, Edit, Regenerate, Resume, Send
 from parley.services.turn_service import TurnService
@@ -35,24 +25,6 @@ from parley.text import MessageText
 
 router = APIRouter(prefix="/api/{user_id}", tags=["chat"])
 
-TURN_ERRORS = (
-    BadRequest,
-    Unauthorized,
-    Forbidden,
-    NotFound,
-    TurnInProgress,
-    PayloadTooLarge,
-    Unprocessable,
-    KeyReused,
-    ContentRefused,
-    QuotaExceeded,
-    UpstreamFailed,
-    AgentExhausted,
-    Overloaded,
-    ModelBusy,
-    DatabaseUnavailable,
-    DeadlineExceeded,
-)
 _REPLY: dict[int | str, dict[str, Any]] = {
     200: {
         "description": "The reply; with `Accept: text/event-stream` the turn as it happens",

@@ -6,11 +6,10 @@ from urllib.parse import quote
 from fastapi import APIRouter, Depends, Request, Response
 from fastapi.responses import StreamingResponse
 
-from parley.api.chat import TURN_ERRORS
 from parley.api.dependencies import BearerToken, CurrentUser, IdempotencyKey, chatkit_server
 from parley.api.problems import describe
 from parley.api.turn_replies import platform_remaining_s
-from parley.errors import NotSupported
+from parley.errors import TURN_ERRORS, NotSupported
 from parley.services.turn_service import Client
 
 if TYPE_CHECKING:

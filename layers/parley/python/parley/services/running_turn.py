@@ -31,8 +31,7 @@ CHECKPOINT_S = 2.0
 KEEP_ALIVE_S = 10
 
 
-class TurnLost(Unavailable):
-    type = "/problems/turn-lost"
+class TurnLost(Unavailable, problem="turn-lost"):
     title = "The answer was interrupted"
     detail = "Your message is kept. Please try again."
 

@@ -235,7 +235,7 @@ def _wrong_role() -> ProblemError:
 
 def _over_quota() -> ProblemError:
     """Until the next day begins in UTC, when the quota is fresh."""
-    return QuotaExceeded(86_400 - int(time.time()) % 86_400)
+    return QuotaExceeded(retry_after_s=86_400 - int(time.time()) % 86_400)
 
 
 _REFUSALS: dict[Refusal, Callable[[], ProblemError]] = {
