@@ -6,7 +6,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends, Path, Response
 from pydantic import BaseModel, ConfigDict, Field
 
-from parley.api.dependencies import ConversationId, OwnerId, turn_service
+from parley.api.dependencies import AppTurns, ConversationId, OwnerId, owner
 from parley.api.messages import MessageOut
 from parley.api.problems import describe
 from parley.api.turn_replies import ChatReply, TurnRequest
@@ -20,10 +20,9 @@ from parley.errors import (
     Unprocessable,
 )
 from parley.models.turn import Decision, Edit, Regenerate, Resume, Send
-from parley.services.turn_service import TurnService
 from parley.text import MessageText
 
-router = APIRouter(prefix="/api/{user_id}", tags=["chat"])
+router = APIRouter(prefix="/api/{user_id}", tags=["chat"], dependencies=[Depends(owner)])
 
 _REPLY: dict[int | str, dict[str, Any]] = {
     200: {
@@ -117,9 +116,6 @@ async def decide(
     description="The text so far is kept. An answer that has ended already stays as it is.",
 )
 async def cancel(
-    user_id: OwnerId,
-    conversation_id: ConversationId,
-    message_id: MessageId,
-    turns: Annotated[TurnService, Depends(turn_service)],
+    user_id: OwnerId, conversation_id: ConversationId, message_id: MessageId, turns: AppTurns
 ) -> MessageOut:
     return MessageOut.of(await turns.cancel(user_id, conversation_id, message_id))

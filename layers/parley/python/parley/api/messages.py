@@ -18,7 +18,11 @@ from parley.repositories.messages import MessageState
 from parley.services.ownership import missing_conversation, missing_message
 from parley.text import Text
 
-router = APIRouter(prefix="/api/{user_id}/conversations/{conversation_id}/messages", tags=["messages"])
+router = APIRouter(
+    prefix="/api/{user_id}/conversations/{conversation_id}/messages",
+    tags=["messages"],
+    responses=describe(Unauthorized, Forbidden, NotFound, Unprocessable, DatabaseUnavailable),
+)
 
 _CURSOR = Cursor[int]("before", Annotated[int, Field(ge=0, lt=2**31)])
 
@@ -59,19 +63,13 @@ class MessageOut(BaseModel):
     @classmethod
     def of(cls, state: MessageState) -> "MessageOut":
         message = state.message
-        usage = None
-        if message.model is not None and message.output_tokens is not None:
-            usage = TurnUsage(
-                input_tokens=message.input_tokens or 0,
-                output_tokens=message.output_tokens,
-                model=message.model,
-            )
+        is_charged = message.model is not None and message.output_tokens is not None
         return cls.model_validate(
             {
                 **message.model_dump(include=set(cls.model_fields)),
                 "status": state.status,
                 "tool_calls": read_tool_calls(message.run_items, state.status),
-                "usage": usage,
+                "usage": message.model_dump(include=set(TurnUsage.model_fields)) if is_charged else None,
                 "version_count": state.version_count,
             }
         )
@@ -85,11 +83,7 @@ class MessagePage(BaseModel):
     next_cursor: str | None
 
 
-@router.get(
-    "",
-    responses=describe(Unauthorized, Forbidden, NotFound, Unprocessable, DatabaseUnavailable),
-    summary="What was said, the newest page first",
-)
+@router.get("", summary="What was said, the newest page first")
 def list_messages(
     user_id: OwnerId,
     conversation_id: ConversationId,
@@ -116,11 +110,7 @@ class MessageVersions(BaseModel):
     data: list[MessageOut]
 
 
-@router.get(
-    "/{message_id}/versions",
-    responses=describe(Unauthorized, Forbidden, NotFound, Unprocessable, DatabaseUnavailable),
-    summary="A message as it was before it was edited or regenerated",
-)
+@router.get("/{message_id}/versions", summary="A message as it was before it was edited or regenerated")
 def list_versions(
     user_id: OwnerId,
     conversation_id: ConversationId,
@@ -134,10 +124,9 @@ def list_versions(
 
 
 _MessageId = Annotated[uuid.UUID, Path(description="The answer's id")]
-_FEEDBACK_ERRORS = describe(Unauthorized, Forbidden, NotFound, Unprocessable, DatabaseUnavailable)
 
 
-@router.put("/{message_id}/feedback", responses=_FEEDBACK_ERRORS, summary="Say what you think of an answer")
+@router.put("/{message_id}/feedback", summary="Say what you think of an answer")
 def set_feedback(
     user_id: OwnerId,
     conversation_id: ConversationId,
@@ -148,9 +137,7 @@ def set_feedback(
     return _rate(database, user_id, conversation_id, message_id, feedback.model_dump())
 
 
-@router.delete(
-    "/{message_id}/feedback", status_code=204, responses=_FEEDBACK_ERRORS, summary="Take your feedback back"
-)
+@router.delete("/{message_id}/feedback", status_code=204, summary="Take your feedback back")
 def delete_feedback(
     user_id: OwnerId, conversation_id: ConversationId, message_id: _MessageId, database: AppDatabase
 ) -> None:

@@ -10,7 +10,7 @@ from fastapi import Depends, Header, Request, Response
 from fastapi.responses import StreamingResponse
 from pydantic import BaseModel
 
-from parley.api.dependencies import BearerToken, IdempotencyKey, OwnerId, turn_service
+from parley.api.dependencies import AppTurns, BearerToken, CurrentUser, IdempotencyKey
 from parley.api.messages import TurnUsage
 from parley.api.problems import problem_document
 from parley.api.times import Time
@@ -19,7 +19,7 @@ from parley.models.tool_call import ToolCall, read_tool_calls
 from parley.models.turn import Act
 from parley.services.agent_service import TextDelta
 from parley.services.running_turn import TurnCreated, TurnEnded, TurnEvent, with_keep_alives
-from parley.services.turn_service import Client, TurnService
+from parley.services.turn_service import Client
 
 
 class ChatReply(BaseModel):
@@ -48,19 +48,29 @@ class ChatReply(BaseModel):
         )
 
 
+async def turn_client(
+    request: Request, user: CurrentUser, token: BearerToken, idempotency_key: IdempotencyKey = None
+) -> Client:
+    """The client, and how much of this invocation's time is left as the Lambda runtime says."""
+    context = request.scope.get("aws.context")
+    remaining_s = context.get_remaining_time_in_millis() / 1000 if context else None
+    return Client(user.id, token, idempotency_key, remaining_s)
+
+
+TurnClient = Annotated[Client, Depends(turn_client)]
+
+
 class TurnRequest:
     """A request that starts a turn: by which client, and how the answer is sent."""
 
     def __init__(
         self,
         request: Request,
-        user_id: OwnerId,
-        token: BearerToken,
-        turns: Annotated[TurnService, Depends(turn_service)],
-        idempotency_key: IdempotencyKey = None,
+        client: TurnClient,
+        turns: AppTurns,
         accept: Annotated[str, Header(include_in_schema=False)] = "",
     ) -> None:
-        self._client = Client(user_id, token, idempotency_key, platform_remaining_s(request))
+        self._client = client
         self._request_id = request.state.request_id
         self._turns = turns
         self._streams = "text/event-stream" in accept
@@ -76,12 +86,6 @@ class TurnRequest:
             raise ended.problem
         headers = {"Idempotency-Replayed": "true"} if ended.replayed else None
         return Response(ChatReply.of(ended.message).model_dump_json(), 200, headers, "application/json")
-
-
-def platform_remaining_s(request: Request) -> float | None:
-    """What the Lambda runtime says is left of this invocation's time."""
-    context = request.scope.get("aws.context")
-    return context.get_remaining_time_in_millis() / 1000 if context else None
 
 
 async def _server_sent(events: AsyncIterator[TurnEvent], request_id: str) -> AsyncIterator[bytes]:

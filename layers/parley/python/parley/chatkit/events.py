@@ -1,6 +1,6 @@
 """A turn's events as ChatKit's events, while the turn runs."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any, assert_never
 
@@ -11,14 +11,11 @@ from chatkit.types import (
     AssistantMessageItem,
     ProgressUpdateEvent,
     TaskItem,
-    ThreadItem,
     ThreadItemAddedEvent,
     ThreadItemDoneEvent,
-    ThreadItemRemovedEvent,
     ThreadItemReplacedEvent,
     ThreadItemUpdatedEvent,
     ThreadStreamEvent,
-    WidgetItem,
     WorkflowItem,
     WorkflowTaskAdded,
     WorkflowTaskUpdated,
@@ -33,18 +30,10 @@ from parley.tools.client_tools import Kind
 
 
 class AnswerEvents:
-    """Translates the events of one turn.
-
-    Of a waiting turn that continues, `message` is the answer as it was stored, and `shown` holds those of its
-    items that the client already has.
-    """
+    """Translates the events of one turn. `message`: the stored answer, if it waited and continues."""
 
     def __init__(
-        self,
-        created: TurnCreated,
-        client_tools: Mapping[str, Kind],
-        message: Message | None = None,
-        shown: Sequence[ThreadItem] = (),
+        self, created: TurnCreated, client_tools: Mapping[str, Kind], message: Message | None = None
     ) -> None:
         self._answer_id = created.message_id
         self._client_tools = client_tools
@@ -52,16 +41,11 @@ class AnswerEvents:
             "thread_id": str(created.conversation_id),
             "created_at": datetime.now(UTC),
         }
-        self._shown = shown
-        self._there = {item.id for item in shown}
+        shown = message_items(message, message.status, client_tools) if message else []
+        self._shown_before = {item.id for item in shown}
+        self._shown = set(self._shown_before)
         calls = read_tool_calls(message.run_items, message.status) if message else []
         self._calls = {call.call_id: call for call in calls}
-
-    def start(self) -> list[ThreadStreamEvent]:
-        """Remove the widgets that the user has decided about. If the turn waits again, it sends a new one."""
-        return [
-            ThreadItemRemovedEvent(item_id=item.id) for item in self._shown if isinstance(item, WidgetItem)
-        ]
 
     def translate(self, event: TurnEvent | None) -> list[ThreadStreamEvent]:
         """The events for one of the turn's, or for None, when nothing has happened for a while."""
@@ -81,8 +65,8 @@ class AnswerEvents:
     def _text(self, delta: str) -> list[ThreadStreamEvent]:
         events: list[ThreadStreamEvent] = []
         answer = str(self._answer_id)
-        if answer not in self._there:
-            self._there.add(answer)
+        if answer not in self._shown:
+            self._shown.add(answer)
             events.append(ThreadItemAddedEvent(item=AssistantMessageItem(id=answer, content=[], **self._at)))
             part = AssistantMessageContentPartAdded(content_index=0, content=AssistantMessageContent(text=""))
             events.append(ThreadItemUpdatedEvent(item_id=answer, update=part))
@@ -99,10 +83,10 @@ class AnswerEvents:
         item = WorkflowItem(id=tools, workflow=workflow([*self._calls.values()]), **self._at)
         place = [*self._calls].index(call.call_id)
         shown = task(call)
-        if tools not in self._there:
-            self._there.add(tools)
+        if tools not in self._shown:
+            self._shown.add(tools)
             events.append(ThreadItemAddedEvent(item=item))
-        elif self._shown:
+        elif self._shown_before:
             events.append(ThreadItemReplacedEvent(item=item))
         elif is_new:
             added = WorkflowTaskAdded(task_index=place, task=shown)
@@ -114,9 +98,10 @@ class AnswerEvents:
 
     def _ended(self, message: Message) -> list[ThreadStreamEvent]:
         """The items as they are stored. Not the note of a failure, which comes as an error with a retry."""
-        before = {item.id for item in self._shown if not isinstance(item, WidgetItem)}
         return [
-            ThreadItemReplacedEvent(item=item) if item.id in before else ThreadItemDoneEvent(item=item)
+            ThreadItemReplacedEvent(item=item)
+            if item.id in self._shown_before
+            else ThreadItemDoneEvent(item=item)
             for item in message_items(message, message.status, self._client_tools)
             if not (message.error and isinstance(item, TaskItem))
         ]

@@ -106,7 +106,7 @@ def message_items(
     if note := _note(message, status):
         items.append(TaskItem(id=item_id(message.id, STATE), task=CustomTask(title=note), **at))
     waiting = [call for call in calls if call.status == "waiting_approval"]
-    return items + request_items(message, waiting, client_tools)
+    return items + _open_requests(message, waiting, client_tools)
 
 
 def _spoke_first(message: Message) -> bool:
@@ -160,29 +160,26 @@ def _place(message: Message) -> dict[str, Any]:
     return {"thread_id": str(message.conversation_id), "created_at": created_at}
 
 
-def request_items(
+def _open_requests(
     message: Message, calls: Sequence[ToolCall], client_tools: Mapping[str, Kind]
 ) -> list[ThreadItem]:
     """What the user has to do about `calls`. ChatKit executes one client tool at a time: the last item."""
-    at, answer_id = _place(message), message.id
+    by_kind = {
+        kind: [call for call in calls if client_tools.get(call.name) == kind]
+        for kind in (None, "question", "client_tool")
+    }
     items: list[ThreadItem] = []
-    to_approve = [call for call in calls if call.name not in client_tools]
-    if to_approve:
-        # The id differs each time that the turn waits, since the calls do.
-        widget_id = item_id(answer_id, to_approve[0].call_id)
-        items.append(WidgetItem(id=widget_id, widget=_approval(to_approve), **at))
-    for call in calls:
-        if client_tools.get(call.name) == "question":
-            items.append(question_item(message, call))
-    pages = [call for call in calls if client_tools.get(call.name) == "client_tool"]
-    for call in pages[:1]:
+    if to_approve := by_kind[None]:
+        items.append(_widget(message, to_approve[0].call_id, _approval(to_approve)))
+    items += [question_item(message, call) for call in by_kind["question"]]
+    for call in by_kind["client_tool"][:1]:
         items.append(
             ClientToolCallItem(
-                id=item_id(answer_id, call.call_id),
+                id=item_id(message.id, call.call_id),
                 call_id=call.call_id,
                 name=call.name,
                 arguments=_arguments(call.arguments),
-                **at,
+                **_place(message),
             )
         )
     return items
@@ -206,26 +203,29 @@ def answered(item: StructuredInputItem, submission: StructuredInputSubmission) -
     return item.model_copy(update={"status": submission.status})
 
 
-def _approval(calls: Sequence[ToolCall]) -> DynamicWidgetRoot:
+def _approval(calls: Sequence[ToolCall]) -> dict[str, Any]:
     lines: list[dict[str, Any]] = []
     for call in calls:
         lines.append({"type": "Title", "value": f"{tool_title(call.name)}?", "size": "sm"})
         lines.append({"type": "Text", "value": call.arguments[:MAX_TASK_TEXT], "size": "sm"})
-    return DynamicWidgetRoot.model_validate(
-        {
-            "type": "Card",
-            "children": lines,
-            "confirm": {"label": "Approve", "action": {"type": APPROVE}},
-            "cancel": {"label": "Reject", "action": {"type": REJECT}},
-        }
-    )
+    return {
+        "type": "Card",
+        "children": lines,
+        "confirm": {"label": "Approve", "action": {"type": APPROVE}},
+        "cancel": {"label": "Reject", "action": {"type": REJECT}},
+    }
 
 
-def settled(widget: WidgetItem, *, approved: bool) -> WidgetItem:
+def settled_widget(message: Message, call_id: str, *, approved: bool) -> WidgetItem:
     """The widget once the user has decided."""
     text = {"type": "Text", "value": "Approved" if approved else "Rejected", "size": "sm"}
-    card = DynamicWidgetRoot.model_validate({"type": "Card", "children": [text]})
-    return widget.model_copy(update={"widget": card})
+    return _widget(message, call_id, {"type": "Card", "children": [text]})
+
+
+def _widget(message: Message, call_id: str, card: dict[str, Any]) -> WidgetItem:
+    # The id differs each time that the turn waits, since the calls do.
+    widget = DynamicWidgetRoot.model_validate(card)
+    return WidgetItem(id=item_id(message.id, call_id), widget=widget, **_place(message))
 
 
 def _questions(arguments: str) -> list[StructuredInput]:

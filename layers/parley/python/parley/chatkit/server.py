@@ -16,11 +16,12 @@ from chatkit.types import (
     Page,
     StreamOptions,
     StreamOptionsEvent,
+    StructuredInputItem,
     SyncCustomActionResponse,
     Thread,
     ThreadCreatedEvent,
-    ThreadItem,
     ThreadItemDoneEvent,
+    ThreadItemRemovedEvent,
     ThreadItemReplacedEvent,
     ThreadsAddUserMessageReq,
     ThreadsCreateReq,
@@ -34,7 +35,6 @@ from pydantic import BaseModel
 
 from parley.chatkit import threads
 from parley.chatkit.events import AnswerEvents
-from parley.chatkit.items import APPROVE, message_items, settled
 from parley.chatkit.plans import Plan, Planner
 from parley.chatkit.requests import ThreadRequest, TurnRequest, read_request
 from parley.database import Database
@@ -86,7 +86,11 @@ class ChatKit:
         created = await anext(events)
         assert isinstance(created, TurnCreated)  # noqa: S101 (the events' promise)
         if isinstance(request, ThreadsSyncCustomActionReq):
-            return Reply(_json(await _settle(request, plan, events)), created)
+            # The turn's end comes before the reply: after that, Lambda freezes the process.
+            async for event in events:
+                if isinstance(event, TurnEnded) and event.problem:
+                    raise event.problem
+            return Reply(_json(SyncCustomActionResponse(updated_item=plan.decided)), created)
         return Reply(_frames(self._events(request, plan, created, events, client)), created)
 
     async def _events(
@@ -100,11 +104,12 @@ class ChatKit:
         for event in _opening(request, created):
             yield event
         yield StreamOptionsEvent(stream_options=StreamOptions(allow_cancel=True))
-        if plan.answered is not None:
-            yield ThreadItemReplacedEvent(item=plan.answered)
-        answer = AnswerEvents(created, self._client_tools, plan.waiting, self._shown(plan))
-        for event in answer.start():
-            yield event
+        match plan.decided:
+            case StructuredInputItem():
+                yield ThreadItemReplacedEvent(item=plan.decided)
+            case WidgetItem():
+                yield ThreadItemRemovedEvent(item_id=plan.decided.id)
+        answer = AnswerEvents(created, self._client_tools, plan.waiting)
         problem: ProblemError | None = None
         async for turn_event in with_keep_alives(events):
             for event in answer.translate(turn_event):
@@ -116,14 +121,6 @@ class ChatKit:
         if problem is not None:
             # A refusal (4xx) would be repeated.
             yield ErrorEvent(message=problem.detail, allow_retry=problem.status >= 500)
-
-    def _shown(self, plan: Plan) -> list[ThreadItem]:
-        """What the client already has of the answer that continues."""
-        if plan.waiting is None:
-            return []
-        shown = message_items(plan.waiting, "waiting_approval", self._client_tools)
-        ids = {item.id for item in shown}
-        return shown + [item for item in plan.items if item.id not in ids]
 
     async def _titled_thread(self, created: TurnCreated, client: Client) -> Thread | None:
         """The thread with its title, which may be new. None if it cannot be read."""
@@ -150,19 +147,6 @@ def _opening(request: TurnRequest, created: TurnCreated) -> list[ThreadStreamEve
         inference_options=message.inference_options,
     )
     return [*events, ThreadItemDoneEvent(item=question)]
-
-
-async def _settle(
-    request: ThreadsSyncCustomActionReq, plan: Plan, events: AsyncIterator[TurnEvent]
-) -> SyncCustomActionResponse:
-    """Wait for the turn's end before replying: after the reply, Lambda freezes the process."""
-    async for event in events:
-        if isinstance(event, TurnEnded) and event.problem:
-            raise event.problem
-    (widget,) = (item for item in plan.items if isinstance(item, WidgetItem))
-    return SyncCustomActionResponse(
-        updated_item=settled(widget, approved=request.params.action.type == APPROVE)
-    )
 
 
 async def _notice(problem: ProblemError) -> AsyncIterator[ThreadStreamEvent]:
