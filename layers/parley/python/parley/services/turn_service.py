@@ -113,7 +113,7 @@ class TurnService:
                 case Replay():
                     return await self._replay(turn.user_id, beginning.answer_id)
                 case Refused():
-                    raise _REFUSALS[beginning.reason]()
+                    raise _refusal(beginning.reason)
             assert_never(beginning)
         finally:
             self._admitted -= 1
@@ -142,16 +142,8 @@ class TurnService:
         await self._agent_service.close()
 
     def _new_turn(self, act: Act, client: Client) -> NewTurn:
-        model: str | None
-        match act:
-            case Send(_, message, model):
-                pass
-            case Edit(_, _, message):
-                model = None
-            case Regenerate(model=model) | Resume(model=model):
-                message = ""
-            case _:
-                assert_never(act)
+        message = act.message if isinstance(act, Send | Edit) else ""
+        model = None if isinstance(act, Edit) else act.model
         return NewTurn(
             user_id=client.user_id,
             act=act,
@@ -164,8 +156,8 @@ class TurnService:
 
     def _run(self, turn: NewTurn, begun: Begun, token: str, deadline: float) -> AsyncIterator[TurnEvent]:
         running = RunningTurn(
-            turn,
-            begun,
+            turn=turn,
+            begun=begun,
             database=self._database,
             agent_service=self._agent_service,
             agent=self._agent,
@@ -228,25 +220,19 @@ def _request_hash(act: Act) -> str:
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
 
 
-def _wrong_role() -> ProblemError:
+def _refusal(reason: Refusal) -> ProblemError:
     detail = "An answer can be regenerated, a question can be edited."
-    return Unprocessable([{"pointer": "/path/message_id", "detail": detail}])
-
-
-def _over_quota() -> ProblemError:
-    """Until the next day begins in UTC, when the quota is fresh."""
-    return QuotaExceeded(retry_after_s=86_400 - int(time.time()) % 86_400)
-
-
-_REFUSALS: dict[Refusal, Callable[[], ProblemError]] = {
-    "busy": TurnInProgress,
-    "key_reused": KeyReused,
-    "over_quota": _over_quota,
-    "not_found": NotFound,
-    "forbidden": Forbidden,
-    "superseded": MessageSuperseded,
-    "wrong_role": _wrong_role,
-}
+    problems: dict[Refusal, ProblemError] = {
+        "busy": TurnInProgress(),
+        "key_reused": KeyReused(),
+        # Until the next day begins in UTC, when the quota is fresh.
+        "over_quota": QuotaExceeded(retry_after_s=86_400 - int(time.time()) % 86_400),
+        "not_found": NotFound(),
+        "forbidden": Forbidden(),
+        "superseded": MessageSuperseded(),
+        "wrong_role": Unprocessable([{"pointer": "/path/message_id", "detail": detail}]),
+    }
+    return problems[reason]
 
 
 def _title(message: str) -> str:
