@@ -13,9 +13,9 @@ from parley.api.times import Time
 from parley.database import Database
 from parley.errors import DatabaseUnavailable, Forbidden, NotFound, Unauthorized, Unprocessable
 from parley.models.tool_call import ToolCall, read_tool_calls
-from parley.repositories import conversations, messages
+from parley.repositories import messages
 from parley.repositories.messages import MessageState
-from parley.services.ownership import missing_conversation, missing_message
+from parley.services.ownership import missing_message, own_conversation, own_message
 from parley.text import Text
 
 router = APIRouter(
@@ -95,8 +95,8 @@ def list_messages(
         database, user_id, conversation_id, limit=limit, after=_CURSOR.decode(before)
     )
     # Every conversation has messages, so an empty first page is asked about once more.
-    if not page.data and conversations.get_conversation(database, user_id, conversation_id) is None:
-        raise missing_conversation(database, user_id, conversation_id)
+    if not page.data:
+        own_conversation(database, user_id, conversation_id)
     return MessagePage(
         data=[MessageOut.of(state) for state in page.data[::-1]],
         has_more=page.next_key is not None,
@@ -152,9 +152,7 @@ def _rate(
     feedback: dict[str, Any] | None,
 ) -> MessageOut:
     set_on = messages.set_feedback(database, user_id, conversation_id, [message_id], feedback)
-    state = messages.get_message(database, user_id, message_id)
-    if state is None or state.message.conversation_id != conversation_id:
-        raise missing_message(database, user_id, conversation_id, message_id)
+    state = own_message(database, user_id, conversation_id, message_id)
     if not set_on:
         raise Unprocessable([{"pointer": "/path/message_id", "detail": "Only answers have feedback."}])
     return MessageOut.of(state)

@@ -27,7 +27,7 @@ from parley.errors import NotFound, ProblemError
 from parley.models import Conversation
 from parley.repositories import conversations, messages
 from parley.repositories.messages import MessageState
-from parley.services.ownership import missing_conversation, missing_message
+from parley.services.ownership import missing_conversation, missing_message, own_conversation, own_message
 from parley.tools.client_tools import Kind
 
 DEFAULT_LIMIT = 20
@@ -64,36 +64,28 @@ def answer(
 
 def get_thread(database: Database, user_id: str, conversation_id: uuid.UUID) -> Thread:
     """The thread without its items."""
-    return _thread(_conversation(database, user_id, conversation_id))
+    return _thread(own_conversation(database, user_id, conversation_id).conversation)
 
 
 def get_message(database: Database, user_id: str, thread_id: str, item_id: str) -> MessageState:
     """The message that an item belongs to."""
     conversation_id = identifier(thread_id)
-    state = _find_message(database, user_id, conversation_id, item_id)
-    if state is None:
-        id_ = message_id(item_id) or conversation_id
-        raise missing_message(database, user_id, conversation_id, id_)
-    return state
-
-
-def _find_message(
-    database: Database, user_id: str, conversation_id: uuid.UUID, item_id: str
-) -> MessageState | None:
-    id_ = message_id(item_id)
-    state = messages.get_message(database, user_id, id_) if id_ else None
-    return state if state and state.message.conversation_id == conversation_id else None
+    # What is no message's id leads to no message, nor does the conversation's.
+    return own_message(database, user_id, conversation_id, message_id(item_id) or conversation_id)
 
 
 def _list_threads(database: Database, user_id: str, request: ThreadsListReq) -> Page[Thread]:
     """By their last activity, without those that the user has archived."""
     params = request.params
-    start = _conversation(database, user_id, identifier(params.after)) if params.after else None
+    after = None
+    if params.after:
+        start = own_conversation(database, user_id, identifier(params.after)).conversation
+        after = (start.updated_at, start.id)
     page = conversations.list_conversations(
         database,
         user_id,
         limit=params.limit or DEFAULT_LIMIT,
-        after=(start.updated_at, start.id) if start else None,
+        after=after,
         newest_first=params.order == "desc",
     )
     data = [_thread(state.conversation) for state in page.data]
@@ -113,13 +105,16 @@ def _list_items(
         return items[::-1] if newest_first else items
 
     items: list[ThreadItem] = []
-    start = _find_message(database, user_id, conversation_id, params.after) if params.after else None
-    if params.after and start is None:
-        raise NotFound
-    if start is not None and not start.message.superseded:
-        items = shown(start)
-        ids = [item.id for item in items]
-        items = items[ids.index(params.after) + 1 :] if params.after in ids else []
+    start: MessageState | None = None
+    if params.after:
+        id_ = message_id(params.after)
+        start = messages.get_message(database, user_id, id_) if id_ else None
+        if start is None or start.message.conversation_id != conversation_id:
+            raise NotFound
+        if not start.message.superseded:
+            items = shown(start)
+            ids = [item.id for item in items]
+            items = items[ids.index(params.after) + 1 :] if params.after in ids else []
     page = messages.list_messages(
         database,
         user_id,
@@ -156,7 +151,7 @@ def _rate(database: Database, user_id: str, request: ItemsFeedbackReq) -> None:
     answers = {message_id(item_id) for item_id in params.item_ids}
     if not answers:
         # Nothing else would find out whose thread it is.
-        _conversation(database, user_id, conversation_id)
+        own_conversation(database, user_id, conversation_id)
     rating = {"rating": _RATINGS[params.kind]}
     ids = [answer for answer in answers if answer]
     rated = messages.set_feedback(database, user_id, conversation_id, ids, rating)
@@ -174,13 +169,6 @@ def _rename(database: Database, user_id: str, request: ThreadsUpdateReq) -> Thre
     if not conversations.update_conversation(database, user_id, conversation_id, changes):
         raise missing_conversation(database, user_id, conversation_id)
     return get_thread(database, user_id, conversation_id)
-
-
-def _conversation(database: Database, user_id: str, conversation_id: uuid.UUID) -> Conversation:
-    state = conversations.get_conversation(database, user_id, conversation_id)
-    if state is None:
-        raise missing_conversation(database, user_id, conversation_id)
-    return state.conversation
 
 
 def _thread(conversation: Conversation) -> Thread:

@@ -41,8 +41,7 @@ from parley.logs import describe_error
 from parley.models.tool_call import RunItem, ToolCall, with_outcome
 from parley.models.turn import Decision
 from parley.services.model_client import ModelClient
-from parley.tools.api_client import ApiClient
-from parley.tools.failure import ToolFailure
+from parley.tools.api_client import ApiClient, ToolFailure
 from parley.tools.remote import RemoteServer
 
 logger = logging.getLogger(__name__)

@@ -31,7 +31,7 @@ from parley.repositories.messages import MessageState
 from parley.repositories.turns import Begun, Limits, NewTurn, Refusal, Refused, Replay
 from parley.services.agent_service import AgentService, TextDelta
 from parley.services.history import estimate_tokens
-from parley.services.ownership import missing_message
+from parley.services.ownership import own_message
 from parley.services.running_turn import FollowUp, RunningTurn, TurnCreated, TurnEnded, TurnEvent
 from parley.tools.api_client import ApiClient
 
@@ -126,9 +126,7 @@ class TurnService:
         running = await self._database.call(turns.request_cancel, user_id, answer_id)
         patience = time.monotonic() + CANCEL_PATIENCE_S
         while True:
-            state = await self._database.call(messages.get_message, user_id, answer_id)
-            if state is None or state.message.conversation_id != conversation_id:
-                raise await self._database.call(missing_message, user_id, conversation_id, answer_id)
+            state = await self._database.call(own_message, user_id, conversation_id, answer_id)
             if not running or state.status != "in_progress":
                 return state
             if time.monotonic() > patience:

@@ -14,7 +14,13 @@ TIMEOUT_S = 10
 
 
 class ToolError(Exception):
-    """A tool's failure. The model and the user may read its text."""
+    """A tool's failure, to raise. The model and the user may read its text."""
+
+
+class ToolFailure(str):
+    """The output of a tool that failed, for the model to read. Only its type tells it from others."""
+
+    __slots__ = ()
 
 
 class ApiClient:

@@ -10,8 +10,7 @@ from agents import Agent, FunctionTool
 from agents.tool_context import ToolContext
 from pydantic import BaseModel, ConfigDict, Field
 
-from parley.tools.api_client import ApiClient
-from parley.tools.failure import ToolFailure
+from parley.tools.api_client import ApiClient, ToolFailure
 
 Kind = Literal["client_tool", "question"]
 
