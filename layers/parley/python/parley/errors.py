@@ -162,7 +162,8 @@ class DeadlineExceeded(ProblemError, status=504, problem="deadline-exceeded"):
     detail = "What was written so far is kept. Please try again, or ask for less at once."
 
 
-# What a request that starts a turn may be answered with.
+# What a request about the user's own data may be answered with, and one that starts a turn.
+DATA_ERRORS = (Unauthorized, Forbidden, NotFound, Unprocessable, DatabaseUnavailable)
 TURN_ERRORS = (
     BadRequest,
     Unauthorized,

@@ -6,19 +6,11 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends, Path, Response
 from pydantic import BaseModel, ConfigDict, Field
 
+from parley import errors
 from parley.api.dependencies import AppTurns, ConversationId, OwnerId, owner
 from parley.api.messages import MessageOut
 from parley.api.problems import describe
 from parley.api.turn_replies import ChatReply, TurnRequest
-from parley.errors import (
-    TURN_ERRORS,
-    DatabaseUnavailable,
-    Forbidden,
-    MessageSuperseded,
-    NotFound,
-    Unauthorized,
-    Unprocessable,
-)
 from parley.models.turn import Decision, Edit, Regenerate, Resume, Send
 from parley.text import MessageText
 
@@ -30,8 +22,8 @@ _REPLY: dict[int | str, dict[str, Any]] = {
         "content": {"text/event-stream": {"schema": {"type": "string"}}},
     }
 }
-_TURN = _REPLY | describe(*TURN_ERRORS)
-_NEW_VERSION = _REPLY | describe(*TURN_ERRORS, MessageSuperseded)
+_TURN = _REPLY | describe(*errors.TURN_ERRORS)
+_NEW_VERSION = _REPLY | describe(*errors.TURN_ERRORS, errors.MessageSuperseded)
 
 MessageId = Annotated[uuid.UUID, Path(description="The message's id")]
 Turn = Annotated[TurnRequest, Depends()]
@@ -111,7 +103,7 @@ async def decide(
 
 @router.post(
     "/conversations/{conversation_id}/messages/{message_id}/cancel",
-    responses=describe(Unauthorized, Forbidden, NotFound, Unprocessable, DatabaseUnavailable),
+    responses=describe(*errors.DATA_ERRORS),
     summary="Stop the answer that is being written",
     description="The text so far is kept. An answer that has ended already stays as it is.",
 )

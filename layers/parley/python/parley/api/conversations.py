@@ -12,7 +12,7 @@ from parley.api.dependencies import AppDatabase, ConversationId, OwnerId
 from parley.api.pages import Cursor
 from parley.api.problems import describe
 from parley.api.times import Time
-from parley.errors import DatabaseUnavailable, Forbidden, NotFound, Unauthorized, Unprocessable
+from parley.errors import DATA_ERRORS, DatabaseUnavailable, Forbidden, Unauthorized, Unprocessable
 from parley.repositories import conversations
 from parley.repositories.conversations import HIT_END, HIT_START, ConversationKey, ConversationState
 from parley.services.ownership import missing_conversation, own_conversation
@@ -21,7 +21,7 @@ from parley.text import Text, TitleText
 router = APIRouter(prefix="/api/{user_id}/conversations", tags=["conversations"])
 
 _LIST_ERRORS = describe(Unauthorized, Forbidden, Unprocessable, DatabaseUnavailable)
-_ONE_ERRORS = describe(Unauthorized, Forbidden, NotFound, Unprocessable, DatabaseUnavailable)
+_ONE_ERRORS = describe(*DATA_ERRORS)
 # Postgres can compare these; a crafted cursor could hold other times.
 _Time = Annotated[
     AwareDatetime, Field(ge=datetime(1970, 1, 1, tzinfo=UTC), lt=datetime(9000, 1, 1, tzinfo=UTC))

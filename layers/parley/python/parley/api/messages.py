@@ -11,7 +11,7 @@ from parley.api.pages import Cursor
 from parley.api.problems import describe
 from parley.api.times import Time
 from parley.database import Database
-from parley.errors import DatabaseUnavailable, Forbidden, NotFound, Unauthorized, Unprocessable
+from parley.errors import DATA_ERRORS, Unprocessable
 from parley.models.tool_call import ToolCall, read_tool_calls
 from parley.repositories import messages
 from parley.repositories.messages import MessageState
@@ -21,7 +21,7 @@ from parley.text import Text
 router = APIRouter(
     prefix="/api/{user_id}/conversations/{conversation_id}/messages",
     tags=["messages"],
-    responses=describe(Unauthorized, Forbidden, NotFound, Unprocessable, DatabaseUnavailable),
+    responses=describe(*DATA_ERRORS),
 )
 
 _CURSOR = Cursor[int]("before", Annotated[int, Field(ge=0, lt=2**31)])

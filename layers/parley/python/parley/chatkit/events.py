@@ -4,22 +4,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any, assert_never
 
-from chatkit.types import (
-    AssistantMessageContent,
-    AssistantMessageContentPartAdded,
-    AssistantMessageContentPartTextDelta,
-    AssistantMessageItem,
-    ProgressUpdateEvent,
-    TaskItem,
-    ThreadItemAddedEvent,
-    ThreadItemDoneEvent,
-    ThreadItemReplacedEvent,
-    ThreadItemUpdatedEvent,
-    ThreadStreamEvent,
-    WorkflowItem,
-    WorkflowTaskAdded,
-    WorkflowTaskUpdated,
-)
+from chatkit import types
 
 from parley.chatkit.items import TOOLS, item_id, message_items, task, tool_title, workflow
 from parley.models import Message
@@ -47,11 +32,11 @@ class AnswerEvents:
         calls = read_tool_calls(message.run_items, message.status) if message else []
         self._calls = {call.call_id: call for call in calls}
 
-    def translate(self, event: TurnEvent | None) -> list[ThreadStreamEvent]:
+    def translate(self, event: TurnEvent | None) -> list[types.ThreadStreamEvent]:
         """The events for one of the turn's, or for None, when nothing has happened for a while."""
         match event:
             case None:
-                return [ProgressUpdateEvent(text="Still working …")]
+                return [types.ProgressUpdateEvent(text="Still working …")]
             case TurnCreated():
                 return []
             case TextDelta():
@@ -62,46 +47,50 @@ class AnswerEvents:
                 return self._ended(event.message)
         assert_never(event)
 
-    def _text(self, delta: str) -> list[ThreadStreamEvent]:
-        events: list[ThreadStreamEvent] = []
+    def _text(self, delta: str) -> list[types.ThreadStreamEvent]:
+        events: list[types.ThreadStreamEvent] = []
         answer = str(self._answer_id)
         if answer not in self._shown:
             self._shown.add(answer)
-            events.append(ThreadItemAddedEvent(item=AssistantMessageItem(id=answer, content=[], **self._at)))
-            part = AssistantMessageContentPartAdded(content_index=0, content=AssistantMessageContent(text=""))
-            events.append(ThreadItemUpdatedEvent(item_id=answer, update=part))
-        more = AssistantMessageContentPartTextDelta(content_index=0, delta=delta)
-        return [*events, ThreadItemUpdatedEvent(item_id=answer, update=more)]
+            events.append(
+                types.ThreadItemAddedEvent(item=types.AssistantMessageItem(id=answer, content=[], **self._at))
+            )
+            part = types.AssistantMessageContentPartAdded(
+                content_index=0, content=types.AssistantMessageContent(text="")
+            )
+            events.append(types.ThreadItemUpdatedEvent(item_id=answer, update=part))
+        more = types.AssistantMessageContentPartTextDelta(content_index=0, delta=delta)
+        return [*events, types.ThreadItemUpdatedEvent(item_id=answer, update=more)]
 
-    def _tool(self, call: ToolCall) -> list[ThreadStreamEvent]:
-        events: list[ThreadStreamEvent] = []
+    def _tool(self, call: ToolCall) -> list[types.ThreadStreamEvent]:
+        events: list[types.ThreadStreamEvent] = []
         if call.status == "in_progress":
-            events.append(ProgressUpdateEvent(text=f"{tool_title(call.name)} …"))
+            events.append(types.ProgressUpdateEvent(text=f"{tool_title(call.name)} …"))
         is_new = call.call_id not in self._calls
         self._calls[call.call_id] = call
         tools = item_id(self._answer_id, TOOLS)
-        item = WorkflowItem(id=tools, workflow=workflow([*self._calls.values()]), **self._at)
+        item = types.WorkflowItem(id=tools, workflow=workflow([*self._calls.values()]), **self._at)
         place = [*self._calls].index(call.call_id)
         shown = task(call)
         if tools not in self._shown:
             self._shown.add(tools)
-            events.append(ThreadItemAddedEvent(item=item))
+            events.append(types.ThreadItemAddedEvent(item=item))
         elif self._shown_before:
-            events.append(ThreadItemReplacedEvent(item=item))
+            events.append(types.ThreadItemReplacedEvent(item=item))
         elif is_new:
-            added = WorkflowTaskAdded(task_index=place, task=shown)
-            events.append(ThreadItemUpdatedEvent(item_id=tools, update=added))
+            added = types.WorkflowTaskAdded(task_index=place, task=shown)
+            events.append(types.ThreadItemUpdatedEvent(item_id=tools, update=added))
         else:
-            updated = WorkflowTaskUpdated(task_index=place, task=shown)
-            events.append(ThreadItemUpdatedEvent(item_id=tools, update=updated))
+            updated = types.WorkflowTaskUpdated(task_index=place, task=shown)
+            events.append(types.ThreadItemUpdatedEvent(item_id=tools, update=updated))
         return events
 
-    def _ended(self, message: Message) -> list[ThreadStreamEvent]:
+    def _ended(self, message: Message) -> list[types.ThreadStreamEvent]:
         """The items as they are stored. Not the note of a failure, which comes as an error with a retry."""
         return [
-            ThreadItemReplacedEvent(item=item)
+            types.ThreadItemReplacedEvent(item=item)
             if item.id in self._shown_before
-            else ThreadItemDoneEvent(item=item)
+            else types.ThreadItemDoneEvent(item=item)
             for item in message_items(message, message.status, self._client_tools)
-            if not (message.error and isinstance(item, TaskItem))
+            if not (message.error and isinstance(item, types.TaskItem))
         ]

@@ -6,18 +6,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import assert_never
 
-from chatkit.types import (
-    StructuredInputItem,
-    ThreadsAddClientToolOutputReq,
-    ThreadsAddStructuredInputReq,
-    ThreadsAddUserMessageReq,
-    ThreadsCreateReq,
-    ThreadsCustomActionReq,
-    ThreadsRetryAfterItemReq,
-    ThreadsSyncCustomActionReq,
-    UserMessageInput,
-    WidgetItem,
-)
+from chatkit import types
 
 from parley.chatkit.items import APPROVE, REJECT, answered, item_id, question_item, settled_widget
 from parley.chatkit.requests import TurnRequest, identifier, message_text, wrong
@@ -42,7 +31,7 @@ class Plan:
 
     act: Act
     waiting: Message | None = None
-    decided: StructuredInputItem | WidgetItem | None = None
+    decided: types.StructuredInputItem | types.WidgetItem | None = None
 
 
 class Planner:
@@ -53,27 +42,27 @@ class Planner:
     def plan(self, database: Database, user_id: str, request: TurnRequest) -> Plan:
         """Blocks: it reads the messages that the request names."""
         match request:
-            case ThreadsCreateReq(params=params):
+            case types.ThreadsCreateReq(params=params):
                 return self._send(None, params.input)
-            case ThreadsAddUserMessageReq(params=params):
+            case types.ThreadsAddUserMessageReq(params=params):
                 return self._send(identifier(params.thread_id), params.input)
-            case ThreadsRetryAfterItemReq():
+            case types.ThreadsRetryAfterItemReq():
                 return self._retry(database, user_id, request)
-            case ThreadsAddClientToolOutputReq():
+            case types.ThreadsAddClientToolOutputReq():
                 return self._tool_output(database, user_id, request)
-            case ThreadsAddStructuredInputReq():
+            case types.ThreadsAddStructuredInputReq():
                 return self._answers(database, user_id, request)
-            case ThreadsCustomActionReq() | ThreadsSyncCustomActionReq():
+            case types.ThreadsCustomActionReq() | types.ThreadsSyncCustomActionReq():
                 return self._approval(database, user_id, request)
         assert_never(request)
 
-    def _send(self, conversation_id: uuid.UUID | None, message: UserMessageInput) -> Plan:
+    def _send(self, conversation_id: uuid.UUID | None, message: types.UserMessageInput) -> Plan:
         model = message.inference_options.model
         if model is not None and model not in self._models:
             raise wrong("params/input/inference_options/model", "There is no such model here.")
         return Plan(Send(conversation_id, message_text(message), model))
 
-    def _retry(self, database: Database, user_id: str, request: ThreadsRetryAfterItemReq) -> Plan:
+    def _retry(self, database: Database, user_id: str, request: types.ThreadsRetryAfterItemReq) -> Plan:
         params = request.params
         question = get_message(database, user_id, params.thread_id, params.item_id).message
         if question.role != "user" or params.item_id != str(question.id):
@@ -84,7 +73,9 @@ class Planner:
         model = self._model_of(answer)
         return Plan(Regenerate(answer.conversation_id, answer.id, named_id=question.id, model=model))
 
-    def _tool_output(self, database: Database, user_id: str, request: ThreadsAddClientToolOutputReq) -> Plan:
+    def _tool_output(
+        self, database: Database, user_id: str, request: types.ThreadsAddClientToolOutputReq
+    ) -> Plan:
         conversation_id, result = identifier(request.params.thread_id), request.params.result
         page = messages.list_messages(database, user_id, conversation_id, limit=1)
         if not page.data:
@@ -96,7 +87,7 @@ class Planner:
         output = result if isinstance(result, str) else json.dumps(result, ensure_ascii=False)
         return self._resume(answer, calls[:1], approved=True, output=output)
 
-    def _answers(self, database: Database, user_id: str, request: ThreadsAddStructuredInputReq) -> Plan:
+    def _answers(self, database: Database, user_id: str, request: types.ThreadsAddStructuredInputReq) -> Plan:
         params = request.params
         answer = get_message(database, user_id, params.thread_id, params.item_id)
         calls = _named(answer, params.item_id, self._calls(answer, "question"))
@@ -114,7 +105,10 @@ class Planner:
         return self._resume(answer, calls, approved=True, output=text, decided=item)
 
     def _approval(
-        self, database: Database, user_id: str, request: ThreadsCustomActionReq | ThreadsSyncCustomActionReq
+        self,
+        database: Database,
+        user_id: str,
+        request: types.ThreadsCustomActionReq | types.ThreadsSyncCustomActionReq,
     ) -> Plan:
         params = request.params
         if params.action.type not in (APPROVE, REJECT):
@@ -140,7 +134,7 @@ class Planner:
         *,
         approved: bool,
         output: str | None = None,
-        decided: StructuredInputItem | WidgetItem | None = None,
+        decided: types.StructuredInputItem | types.WidgetItem | None = None,
     ) -> Plan:
         """Resume the turn of `answer`. If it does not wait any more, the client gets its result again."""
         ids = frozenset(call.call_id for call in calls)

@@ -11,32 +11,12 @@ from typing import Any, cast
 import agents
 import httpx2
 import openai
-from agents import (
-    Agent,
-    ItemHelpers,
-    ModelSettings,
-    OpenAIProvider,
-    RunConfig,
-    RunContextWrapper,
-    RunHooks,
-    Runner,
-    ToolErrorFormatterArgs,
-)
-from agents.items import ToolApprovalItem, ToolCallItem, ToolCallOutputItem, TResponseInputItem
-from agents.result import RunResultStreaming
-from agents.run_state import RunState
+from agents import Agent, ModelSettings, RunContextWrapper
 from agents.tool_context import ToolContext
 from openai.types.responses import ResponseFunctionToolCall
 
+from parley import errors
 from parley.config import ConfigError, Settings
-from parley.errors import (
-    AgentExhausted,
-    ContentRefused,
-    DeadlineExceeded,
-    ModelBusy,
-    ProblemError,
-    UpstreamFailed,
-)
 from parley.logs import describe_error
 from parley.models.tool_call import RunItem, ToolCall, with_outcome
 from parley.models.turn import Decision
@@ -84,11 +64,7 @@ class Resumption:
     decision: Decision
 
 
-class TokenBudgetExceeded(agents.AgentsException):
-    pass
-
-
-class _RunWatch(RunHooks[Any]):
+class _RunWatch(agents.RunHooks[Any]):
     """Ends a run before it calls the model again with its token budget used up. Times the tools."""
 
     def __init__(self, output: AgentOutput) -> None:
@@ -106,7 +82,7 @@ class _RunWatch(RunHooks[Any]):
 
     async def on_llm_start(self, context: RunContextWrapper[Any], *_: Any) -> None:
         if context.usage.total_tokens > MAX_TURN_TOKENS:
-            raise TokenBudgetExceeded
+            raise errors.AgentExhausted
 
 
 class AgentService:
@@ -130,8 +106,8 @@ class AgentService:
             http_client=http_client,
         )
         self._responses = responses = settings.openai_api == "responses"
-        self._config = RunConfig(
-            model_provider=OpenAIProvider(openai_client=self._client, use_responses=responses),
+        self._config = agents.RunConfig(
+            model_provider=agents.OpenAIProvider(openai_client=self._client, use_responses=responses),
             model_settings=ModelSettings(
                 store=False if responses else None,
                 include_usage=None if responses else True,
@@ -169,10 +145,10 @@ class AgentService:
         Raises ProblemError.
         """
         whole = False
-        result: RunResultStreaming | None = None
+        result: agents.RunResultStreaming | None = None
         try:
             async with self._with_remote_tools(agent, api_client) as equipped:
-                result = Runner.run_streamed(
+                result = agents.Runner.run_streamed(
                     equipped,
                     await _runner_input(equipped, given, api_client, output),
                     context=api_client,
@@ -195,9 +171,9 @@ class AgentService:
                 result.cancel()
                 _collect(result, output, whole)
         if not output.text and output.state is None:
-            raise UpstreamFailed("The model's answer was empty. Please try again.")
+            raise errors.UpstreamFailed("The model's answer was empty. Please try again.")
 
-    def _run_config(self, model: str, conversation_id: uuid.UUID | None) -> RunConfig:
+    def _run_config(self, model: str, conversation_id: uuid.UUID | None) -> agents.RunConfig:
         settings = self._config.model_settings
         if self._responses and model.startswith(REASONING_MODELS):
             settings = replace(settings or ModelSettings(), response_include=["reasoning.encrypted_content"])
@@ -217,12 +193,15 @@ class AgentService:
 
 
 async def _runner_input(
-    agent: Agent[Any], given: list[RunItem] | Resumption, api_client: ApiClient | None, output: AgentOutput
-) -> list[TResponseInputItem] | RunState[Any, Agent[Any]]:
+    agent: Agent[Any],
+    given: list[RunItem] | Resumption,
+    api_client: ApiClient | None,
+    output: AgentOutput,
+) -> list[agents.TResponseInputItem] | agents.RunState[Any, Agent[Any]]:
     if isinstance(given, list):
-        return cast("list[TResponseInputItem]", given)
+        return cast("list[agents.TResponseInputItem]", given)
     context = RunContextWrapper(api_client)
-    state = await RunState.from_json(agent, given.state["run"], context_override=context)
+    state = await agents.RunState.from_json(agent, given.state["run"], context_override=context)
     output.calls = {call["call_id"]: ToolCall(**call) for call in given.state["calls"]}
     decision = given.decision
     if api_client is not None:
@@ -238,7 +217,7 @@ async def _runner_input(
     return state
 
 
-def _waiting_state(result: RunResultStreaming, output: AgentOutput) -> dict[str, Any]:
+def _waiting_state(result: agents.RunResultStreaming, output: AgentOutput) -> dict[str, Any]:
     for waiting in result.interruptions:
         if call := output.calls.get(waiting.call_id or ""):
             output.calls[call.call_id] = call.updated(status="waiting_approval")
@@ -247,7 +226,7 @@ def _waiting_state(result: RunResultStreaming, output: AgentOutput) -> dict[str,
     return {"run": state, "calls": [call.model_dump() for call in output.calls.values()]}
 
 
-def _as_failure(error: ToolErrorFormatterArgs[Any]) -> str:
+def _as_failure(error: agents.ToolErrorFormatterArgs[Any]) -> str:
     """What the model reads when a tool raised or does not exist, marked as a failure."""
     return ToolFailure(error.default_message)
 
@@ -273,7 +252,7 @@ def _progress(event: agents.StreamEvent, output: AgentOutput) -> TextDelta | Too
 
 def _call_progress(item: agents.RunItem, output: AgentOutput) -> ToolCall | None:
     call: ToolCall | None = None
-    if isinstance(item, ToolCallItem) and isinstance(item.raw_item, ResponseFunctionToolCall):
+    if isinstance(item, agents.ToolCallItem) and isinstance(item.raw_item, ResponseFunctionToolCall):
         made = item.raw_item
         call = ToolCall(
             call_id=made.call_id,
@@ -282,7 +261,7 @@ def _call_progress(item: agents.RunItem, output: AgentOutput) -> ToolCall | None
             status="in_progress",
             duration_ms=None,
         )
-    elif isinstance(item, ToolCallOutputItem) and (call := output.calls.get(item.call_id or "")):
+    elif isinstance(item, agents.ToolCallOutputItem) and (call := output.calls.get(item.call_id or "")):
         status = "failed" if isinstance(item.output, ToolFailure) else "completed"
         rejected = call.status == "rejected"
         call = call.updated(output=str(item.output), status="rejected" if rejected else status)
@@ -291,12 +270,12 @@ def _call_progress(item: agents.RunItem, output: AgentOutput) -> ToolCall | None
     return call
 
 
-def _collect(result: RunResultStreaming, output: AgentOutput, whole: bool) -> None:
+def _collect(result: agents.RunResultStreaming, output: AgentOutput, whole: bool) -> None:
     """Note what the run leaves behind, whole or broken off."""
     items = [
         with_outcome(cast("RunItem", item.to_input_item()), output.calls)
         for item in result.new_items
-        if not isinstance(item, ToolApprovalItem)
+        if not isinstance(item, agents.ToolApprovalItem)
     ]
     if not whole and output.text:
         # When a run breaks off, the SDK's items lack the text of its last, unfinished part.
@@ -304,28 +283,30 @@ def _collect(result: RunResultStreaming, output: AgentOutput, whole: bool) -> No
         items.append({"role": "assistant", "content": output.text})
     # The text alone is all there is to a plain answer. Anything more is kept, and replayed, item by item.
     output.run_items = items if any(item.get("type", "message") != "message" for item in items) else None
-    output.text = output.text or ItemHelpers.text_message_outputs(result.new_items)
+    output.text = output.text or agents.ItemHelpers.text_message_outputs(result.new_items)
     usage = result.context_wrapper.usage
     output.input_tokens, output.output_tokens = usage.input_tokens, usage.output_tokens
 
 
-def _problem(error: Exception) -> ProblemError:
+def _problem(error: Exception) -> errors.ProblemError:
     match error:
+        case errors.ProblemError():
+            return error
         case openai.RateLimitError():
-            return ModelBusy(retry_after_s=_retry_after(error.response.headers.get("retry-after")))
+            return errors.ModelBusy(retry_after_s=_retry_after(error.response.headers.get("retry-after")))
         case openai.APITimeoutError() | agents.ModelTimeoutError():
-            return DeadlineExceeded()
+            return errors.DeadlineExceeded()
         case openai.BadRequestError(code="content_filter") | agents.ModelRefusalError():
-            return ContentRefused()
+            return errors.ContentRefused()
         case openai.APIStatusError(status_code=503):
-            return ModelBusy()
-        case agents.MaxTurnsExceeded() | TokenBudgetExceeded():
-            return AgentExhausted()
+            return errors.ModelBusy()
+        case agents.MaxTurnsExceeded():
+            return errors.AgentExhausted()
         case agents.InputGuardrailTripwireTriggered() | agents.OutputGuardrailTripwireTriggered():
             reason = error.guardrail_result.output.output_info
-            return ContentRefused(reason if isinstance(reason, str) else None)
+            return errors.ContentRefused(reason if isinstance(reason, str) else None)
         case _:
-            return UpstreamFailed()
+            return errors.UpstreamFailed()
 
 
 def _retry_after(header: str | None) -> int:

@@ -11,19 +11,9 @@ from typing import Any, assert_never
 
 from agents import Agent
 
+from parley import errors
 from parley.config import Settings
 from parley.database import Database
-from parley.errors import (
-    Forbidden,
-    KeyReused,
-    MessageSuperseded,
-    NotFound,
-    Overloaded,
-    ProblemError,
-    QuotaExceeded,
-    TurnInProgress,
-    Unprocessable,
-)
 from parley.models import Message
 from parley.models.turn import Act, Edit, Regenerate, Resume, Send
 from parley.repositories import messages, turns
@@ -45,7 +35,7 @@ CANCEL_PATIENCE_S = 2.6
 CANCEL_POLL_S = 0.2
 
 
-class StoredProblem(ProblemError):
+class StoredProblem(errors.ProblemError):
     """The error that a turn ended with, read back."""
 
     def __init__(self, document: dict[str, Any]) -> None:
@@ -102,7 +92,7 @@ class TurnService:
             deadline_s = min(deadline_s, client.platform_remaining_s - PLATFORM_MARGIN_S)
         deadline = time.monotonic() + deadline_s
         if self._admitted >= MAX_TURNS_AT_ONCE:
-            raise Overloaded
+            raise errors.Overloaded
         self._admitted += 1
         try:
             turn = self._new_turn(act, client)
@@ -175,7 +165,7 @@ class TurnService:
     async def _replay(self, user_id: str, answer_id: uuid.UUID) -> AsyncIterator[TurnEvent]:
         state = await self._database.call(messages.get_message, user_id, answer_id)
         if state is None:
-            raise NotFound
+            raise errors.NotFound
         return _replayed(state.message)
 
 
@@ -192,9 +182,9 @@ async def _replayed(message: Message) -> AsyncIterator[TurnEvent]:
     yield TurnCreated(message.conversation_id, message.id, message.reply_to)
     if message.content:
         yield TextDelta(message.content)
-    problem: ProblemError | None = StoredProblem(message.error) if message.error else None
+    problem: errors.ProblemError | None = StoredProblem(message.error) if message.error else None
     if problem is None and message.status == "interrupted":
-        problem = MessageSuperseded()  # otherwise it would have run again
+        problem = errors.MessageSuperseded()  # otherwise it would have run again
     yield TurnEnded(message, problem, replayed=True)
 
 
@@ -218,17 +208,17 @@ def _request_hash(act: Act) -> str:
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
 
 
-def _refusal(reason: Refusal) -> ProblemError:
+def _refusal(reason: Refusal) -> errors.ProblemError:
     detail = "An answer can be regenerated, a question can be edited."
-    problems: dict[Refusal, ProblemError] = {
-        "busy": TurnInProgress(),
-        "key_reused": KeyReused(),
+    problems: dict[Refusal, errors.ProblemError] = {
+        "busy": errors.TurnInProgress(),
+        "key_reused": errors.KeyReused(),
         # Until the next day begins in UTC, when the quota is fresh.
-        "over_quota": QuotaExceeded(retry_after_s=86_400 - int(time.time()) % 86_400),
-        "not_found": NotFound(),
-        "forbidden": Forbidden(),
-        "superseded": MessageSuperseded(),
-        "wrong_role": Unprocessable([{"pointer": "/path/message_id", "detail": detail}]),
+        "over_quota": errors.QuotaExceeded(retry_after_s=86_400 - int(time.time()) % 86_400),
+        "not_found": errors.NotFound(),
+        "forbidden": errors.Forbidden(),
+        "superseded": errors.MessageSuperseded(),
+        "wrong_role": errors.Unprocessable([{"pointer": "/path/message_id", "detail": detail}]),
     }
     return problems[reason]
 
