@@ -65,7 +65,7 @@ def create_app(
     follow_ups = None if settings.on_lambda else FollowUpService(light.database, agent_service, settings)
     follow_up = follow_ups.start if follow_ups else partial(invoke_follow_up, settings.followup_function)
     turns = TurnService(
-        settings,
+        settings=settings,
         database=light.database,
         agent_service=agent_service,
         agent=bounded(agent),

@@ -2,10 +2,9 @@
 
 import logging
 import time
-import uuid
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AbstractAsyncContextManager, nullcontext
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any, cast
 
 import agents
@@ -105,19 +104,8 @@ class AgentService:
             max_retries=1,
             http_client=http_client,
         )
-        self._responses = responses = settings.openai_api == "responses"
-        self._config = agents.RunConfig(
-            model_provider=agents.OpenAIProvider(openai_client=self._client, use_responses=responses),
-            model_settings=ModelSettings(
-                store=False if responses else None,
-                include_usage=None if responses else True,
-            ),
-            # A call of a tool that does not exist is for the model to correct. It does not end the turn.
-            tool_not_found_behavior="return_error_to_model",
-            tool_error_formatter=_as_failure,
-            # The trace exporter posts to OpenAI's own address, whatever the base URL.
-            tracing_disabled=True,
-        )
+        self._responses = settings.openai_api == "responses"
+        self._provider = agents.OpenAIProvider(openai_client=self._client, use_responses=self._responses)
 
     async def complete(self, instructions: str, text: str) -> AgentOutput:
         """Answer once, without tools. Raises ProblemError."""
@@ -136,7 +124,6 @@ class AgentService:
         given: list[RunItem] | Resumption,
         output: AgentOutput,
         *,
-        conversation_id: uuid.UUID | None = None,
         api_client: ApiClient | None = None,
         model: str | None = None,
     ) -> AsyncIterator[TextDelta | ToolCall]:
@@ -154,7 +141,7 @@ class AgentService:
                     context=api_client,
                     max_turns=MAX_MODEL_CALLS,
                     hooks=_RunWatch(output),
-                    run_config=self._run_config(model or self.model, conversation_id),
+                    run_config=self._run_config(model or self.model, api_client),
                 )
                 async for event in result.stream_events():
                     if (progress := _progress(event, output)) is not None:
@@ -173,13 +160,25 @@ class AgentService:
         if not output.text and output.state is None:
             raise errors.UpstreamFailed("The model's answer was empty. Please try again.")
 
-    def _run_config(self, model: str, conversation_id: uuid.UUID | None) -> agents.RunConfig:
-        settings = self._config.model_settings
-        if self._responses and model.startswith(REASONING_MODELS):
-            settings = replace(settings or ModelSettings(), response_include=["reasoning.encrypted_content"])
-        # The SDK derives the key of the model's prompt cache from the group.
-        group_id = str(conversation_id) if conversation_id else None
-        return replace(self._config, model=model, model_settings=settings, group_id=group_id)
+    def _run_config(self, model: str, api_client: ApiClient | None) -> agents.RunConfig:
+        responses = self._responses
+        reasons = responses and model.startswith(REASONING_MODELS)
+        return agents.RunConfig(
+            model=model,
+            model_provider=self._provider,
+            model_settings=ModelSettings(
+                store=False if responses else None,
+                include_usage=None if responses else True,
+                response_include=["reasoning.encrypted_content"] if reasons else None,
+            ),
+            # The SDK derives the key of the model's prompt cache from the group.
+            group_id=str(api_client.conversation_id) if api_client else None,
+            # A call of a tool that does not exist is for the model to correct. It does not end the turn.
+            tool_not_found_behavior="return_error_to_model",
+            tool_error_formatter=_as_failure,
+            # The trace exporter posts to OpenAI's own address, whatever the base URL.
+            tracing_disabled=True,
+        )
 
     def _with_remote_tools(
         self, agent: Agent[Any], api_client: ApiClient | None

@@ -120,7 +120,6 @@ class RunningTurn:
             self.agent,
             self._given(),
             self.output,
-            conversation_id=self.begun.conversation_id,
             api_client=self.api_client,
             model=self.turn.model,
         )

@@ -56,78 +56,68 @@ class Client:
     platform_remaining_s: float | None
 
 
+@dataclass(eq=False, kw_only=True)
 class TurnService:
     """`start` begins a turn, which then runs to its end whether or not a client listens."""
 
-    def __init__(
-        self,
-        settings: Settings,
-        *,
-        database: Database,
-        agent_service: AgentService,
-        agent: Agent[Any],
-        make_api_client: Callable[[str, str, uuid.UUID], ApiClient],
-        follow_up: FollowUp,
-    ) -> None:
-        self._database = database
-        self._agent_service = agent_service
-        self._agent = agent
-        self._make_api_client = make_api_client
-        self._follow_up = follow_up
-        self._deadline_s = settings.turn_deadline_s
-        self._limits = Limits(
-            settings.history_tokens, settings.quota_turns_per_day, settings.quota_tokens_per_day
-        )
-        self._admitted = 0
-        # The event loop itself keeps only weak references to tasks.
-        self._tasks: set[asyncio.Task[None]] = set()
+    settings: Settings
+    database: Database
+    agent_service: AgentService
+    agent: Agent[Any]
+    make_api_client: Callable[[str, str, uuid.UUID], ApiClient]
+    follow_up: FollowUp
+    beginning: int = field(default=0, init=False)
+    # The event loop itself keeps only weak references to tasks.
+    tasks: set[asyncio.Task[None]] = field(default_factory=set, init=False)
 
     async def start(self, act: Act, client: Client) -> AsyncIterator[TurnEvent]:
         """Begin a turn and return its events: a TurnCreated first, a TurnEnded last.
 
         Raises ProblemError when the turn does not begin. The question is stored if and only if this returns.
         """
-        deadline_s = self._deadline_s
+        settings = self.settings
+        deadline_s = settings.turn_deadline_s
         if client.platform_remaining_s is not None:
             deadline_s = min(deadline_s, client.platform_remaining_s - PLATFORM_MARGIN_S)
         deadline = time.monotonic() + deadline_s
-        if self._admitted >= MAX_TURNS_AT_ONCE:
+        if self.beginning + len(self.tasks) >= MAX_TURNS_AT_ONCE:
             raise errors.Overloaded
-        self._admitted += 1
+        limits = Limits(settings.history_tokens, settings.quota_turns_per_day, settings.quota_tokens_per_day)
+        self.beginning += 1
         try:
             turn = self._new_turn(act, client)
-            beginning = await self._database.call(turns.begin_turn, turn, self._limits)
-            match beginning:
+            result = await self.database.call(turns.begin_turn, turn, limits)
+            match result:
                 case Begun():
-                    return self._run(turn, beginning, client.token, deadline)
+                    return self._run(turn, result, client.token, deadline)
                 case Replay():
-                    return await self._replay(turn.user_id, beginning.answer_id)
+                    return await self._replay(turn.user_id, result.answer_id)
                 case Refused():
-                    raise _refusal(beginning.reason)
-            assert_never(beginning)
+                    raise _refusal(result.reason)
+            assert_never(result)
         finally:
-            self._admitted -= 1
+            self.beginning -= 1
 
     async def cancel(self, user_id: str, conversation_id: uuid.UUID, answer_id: uuid.UUID) -> MessageState:
         """Stop a running turn and return its message, which keeps its text. An ended one stays as it is.
 
         Raises ProblemError. A worker that does not react in time is taken for dead.
         """
-        running = await self._database.call(turns.request_cancel, user_id, answer_id)
+        running = await self.database.call(turns.request_cancel, user_id, answer_id)
         patience = time.monotonic() + CANCEL_PATIENCE_S
         while True:
-            state = await self._database.call(own_message, user_id, conversation_id, answer_id)
+            state = await self.database.call(own_message, user_id, conversation_id, answer_id)
             if not running or state.status != "in_progress":
                 return state
             if time.monotonic() > patience:
-                await self._database.call(turns.force_cancel, user_id, answer_id)
+                await self.database.call(turns.force_cancel, user_id, answer_id)
             else:
                 await asyncio.sleep(CANCEL_POLL_S)
 
     async def close(self) -> None:
         """Let the running turns end, then drop the connections to the model."""
-        await asyncio.gather(*self._tasks)
-        await self._agent_service.close()
+        await asyncio.gather(*self.tasks)
+        await self.agent_service.close()
 
     def _new_turn(self, act: Act, client: Client) -> NewTurn:
         message = act.message if isinstance(act, Send | Edit) else ""
@@ -137,7 +127,7 @@ class TurnService:
             act=act,
             idempotency_key=client.idempotency_key,
             request_hash=_request_hash(act),
-            model=model or self._agent_service.model,
+            model=model or self.agent_service.model,
             title=_title(message),
             tokens=estimate_tokens(message),
         )
@@ -146,24 +136,19 @@ class TurnService:
         running = RunningTurn(
             turn=turn,
             begun=begun,
-            database=self._database,
-            agent_service=self._agent_service,
-            agent=self._agent,
-            api_client=self._make_api_client(turn.user_id, token, begun.conversation_id),
-            follow_up=self._follow_up,
+            database=self.database,
+            agent_service=self.agent_service,
+            agent=self.agent,
+            api_client=self.make_api_client(turn.user_id, token, begun.conversation_id),
+            follow_up=self.follow_up,
         )
         task = asyncio.create_task(running.finish(deadline))
-        self._admitted += 1
-        self._tasks.add(task)
-        task.add_done_callback(self._release)
+        self.tasks.add(task)
+        task.add_done_callback(self.tasks.discard)
         return _until_ended(running.events)
 
-    def _release(self, task: asyncio.Task[None]) -> None:
-        self._admitted -= 1
-        self._tasks.discard(task)
-
     async def _replay(self, user_id: str, answer_id: uuid.UUID) -> AsyncIterator[TurnEvent]:
-        state = await self._database.call(messages.get_message, user_id, answer_id)
+        state = await self.database.call(messages.get_message, user_id, answer_id)
         if state is None:
             raise errors.NotFound
         return _replayed(state.message)
