@@ -4,7 +4,7 @@ import uuid
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Path, Response
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, Field
 
 from parley import errors
 from parley.api.dependencies import AppTurns, ConversationId, OwnerId, owner
@@ -29,28 +29,22 @@ MessageId = Annotated[uuid.UUID, Path(description="The message's id")]
 Turn = Annotated[TurnRequest, Depends()]
 
 
-class ChatRequest(BaseModel):
-    model_config = ConfigDict(
-        extra="forbid", json_schema_extra={"examples": [{"message": "What is a parley?"}]}
-    )
-
+class ChatRequest(
+    BaseModel, extra="forbid", json_schema_extra={"examples": [{"message": "What is a parley?"}]}
+):
     message: MessageText
     conversation_id: Annotated[
         uuid.UUID | None, Field(description="The conversation to go on with; none begins a new one")
     ] = None
 
 
-class EditRequest(BaseModel):
-    model_config = ConfigDict(
-        extra="forbid", json_schema_extra={"examples": [{"message": "What was a parley, in 1700?"}]}
-    )
-
+class EditRequest(
+    BaseModel, extra="forbid", json_schema_extra={"examples": [{"message": "What was a parley, in 1700?"}]}
+):
     message: MessageText
 
 
-class Approval(BaseModel):
-    model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [{"approved": True}]})
-
+class Approval(BaseModel, extra="forbid", json_schema_extra={"examples": [{"approved": True}]}):
     approved: bool
     calls: Annotated[
         list[str] | None,

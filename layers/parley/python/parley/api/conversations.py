@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from typing import Annotated
 
 from fastapi import APIRouter, Query
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import AwareDatetime, BaseModel, Field
 
 from parley.api.dependencies import AppDatabase, ConversationId, OwnerId
 from parley.api.pages import Cursor
@@ -59,10 +59,10 @@ class ConversationPage(BaseModel):
     next_cursor: str | None
 
 
-class ConversationChanges(BaseModel):
+class ConversationChanges(
+    BaseModel, extra="forbid", json_schema_extra={"examples": [{"title": "Holiday plans"}]}
+):
     """What is absent stays as it is."""
-
-    model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [{"title": "Holiday plans"}]})
 
     title: TitleText = ""
     archived: bool = False

@@ -4,7 +4,7 @@ import uuid
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Path, Query
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, Field
 
 from parley.api.dependencies import AppDatabase, ConversationId, OwnerId
 from parley.api.pages import Cursor
@@ -33,10 +33,8 @@ class TurnUsage(BaseModel):
     model: str
 
 
-class Feedback(BaseModel):
+class Feedback(BaseModel, extra="forbid", json_schema_extra={"examples": [{"rating": "up"}]}):
     """What the user thinks of an answer."""
-
-    model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [{"rating": "up"}]})
 
     rating: Literal["up", "down"]
     comment: Annotated[Text, Field(max_length=2_000)] | None = None

@@ -3,7 +3,7 @@
 import json
 import uuid
 from collections.abc import AsyncIterator
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from typing import Annotated, Any, Literal, assert_never
 
 from fastapi import Depends, Header, Request, Response
@@ -60,26 +60,21 @@ async def turn_client(
 TurnClient = Annotated[Client, Depends(turn_client)]
 
 
+@dataclass
 class TurnRequest:
     """A request that starts a turn: by which client, and how the answer is sent."""
 
-    def __init__(
-        self,
-        request: Request,
-        client: TurnClient,
-        turns: AppTurns,
-        accept: Annotated[str, Header(include_in_schema=False)] = "",
-    ) -> None:
-        self._client = client
-        self._request_id = request.state.request_id
-        self._turns = turns
-        self._streams = "text/event-stream" in accept
+    request: Request
+    client: TurnClient
+    turns: AppTurns
+    accept: Annotated[str, Header(include_in_schema=False)] = ""
 
     async def start(self, act: Act) -> Response:
         """Raises ProblemError when the turn does not begin or, of an answer sent whole, does not complete."""
-        events = await self._turns.start(act, self._client)
-        if self._streams:
-            return StreamingResponse(_server_sent(events, self._request_id), media_type="text/event-stream")
+        events = await self.turns.start(act, self.client)
+        if "text/event-stream" in self.accept:
+            frames = _server_sent(events, self.request.state.request_id)
+            return StreamingResponse(frames, media_type="text/event-stream")
         ended = [event async for event in events][-1]
         assert isinstance(ended, TurnEnded)  # noqa: S101 (the events' promise)
         if ended.problem:

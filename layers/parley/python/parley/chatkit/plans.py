@@ -34,10 +34,10 @@ class Plan:
     decided: types.StructuredInputItem | types.WidgetItem | None = None
 
 
+@dataclass(frozen=True, slots=True)
 class Planner:
-    def __init__(self, client_tools: Mapping[str, Kind], models: Collection[str]) -> None:
-        self._client_tools = client_tools
-        self._models = models
+    client_tools: Mapping[str, Kind]
+    models: Collection[str]
 
     def plan(self, database: Database, user_id: str, request: TurnRequest) -> Plan:
         """Blocks: it reads the messages that the request names."""
@@ -58,7 +58,7 @@ class Planner:
 
     def _send(self, conversation_id: uuid.UUID | None, message: types.UserMessageInput) -> Plan:
         model = message.inference_options.model
-        if model is not None and model not in self._models:
+        if model is not None and model not in self.models:
             raise wrong("params/input/inference_options/model", "There is no such model here.")
         return Plan(Send(conversation_id, message_text(message), model))
 
@@ -145,12 +145,12 @@ class Planner:
 
     def _model_of(self, answer: Message) -> str | None:
         """The model that wrote it, if it is still to be had."""
-        return answer.model if answer.model in self._models else None
+        return answer.model if answer.model in self.models else None
 
     def _calls(self, answer: MessageState, kind: Kind | None) -> list[ToolCall]:
         """The answer's calls of a kind. None: those that need approval."""
         calls = read_tool_calls(answer.message.run_items, answer.status)
-        return [call for call in calls if self._client_tools.get(call.name) == kind]
+        return [call for call in calls if self.client_tools.get(call.name) == kind]
 
 
 def _named(answer: MessageState, item: str, calls: Sequence[ToolCall]) -> list[ToolCall]:

@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 from agents import Agent, FunctionTool
 from agents.tool_context import ToolContext
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, Field
 
 from parley.tools.api_client import ApiClient, ToolFailure
 
@@ -48,17 +48,13 @@ async def _output(context: ToolContext[ApiClient], _arguments: str) -> str:
     return ToolFailure("This could not be done where the user is.") if answer is None else answer
 
 
-class Question(BaseModel):
-    model_config = ConfigDict(extra="forbid")
-
+class Question(BaseModel, extra="forbid"):
     question: str
     options: list[str] = Field(description="What to choose from; empty when the user is to write freely")
     multiple: bool = Field(description="Whether more than one option may be chosen")
 
 
-class Questions(BaseModel):
-    model_config = ConfigDict(extra="forbid")
-
+class Questions(BaseModel, extra="forbid"):
     questions: list[Question] = Field(min_length=1, max_length=5)
 
 
