@@ -36,9 +36,13 @@ _SEGMENT = re.compile(r"[A-Za-z0-9_-]+")
 
 @dataclass(frozen=True, slots=True)
 class User:
-    """The verified user. `id` is the token's `sub`, the only source of identity."""
+    """The verified user. `id` is the token's `sub`, the only source of identity.
+
+    `token`: the token itself, for what is done as the user.
+    """
 
     id: str
+    token: str = field(repr=False)
     email: str | None = None
     name: str | None = None
 
@@ -89,7 +93,7 @@ class TokenVerifier:
         subject = claims["sub"]
         if not 0 < len(subject) <= 255 or not subject.isprintable():
             raise Unauthorized("The token is not valid")
-        return User(subject, _text(claims.get("email")), _text(claims.get("name")))
+        return User(subject, token, _text(claims.get("email")), _text(claims.get("name")))
 
     def ready(self) -> bool:
         """True when there is a key. Fetches the keys if there is none."""

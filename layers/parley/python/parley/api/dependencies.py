@@ -88,16 +88,7 @@ async def current_user(
     return verifier.verify(credentials.credentials)
 
 
-async def bearer_token(
-    _: Annotated[User, Depends(current_user)],
-    credentials: Annotated[HTTPAuthorizationCredentials, Depends(_bearer)],
-) -> str:
-    """The verified token itself, for what is done as the user."""
-    return credentials.credentials
-
-
 CurrentUser = Annotated[User, Depends(current_user)]
-BearerToken = Annotated[str, Depends(bearer_token)]
 
 
 async def owner(user: CurrentUser, user_id: Annotated[str, Path(description="The token's `sub`")]) -> str:

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends, Header, Request, Response
 from starlette.types import Message, Receive, Scope, Send
 
-from parley.api.dependencies import AppSettings, BearerToken, CurrentUser
+from parley.api.dependencies import AppSettings, CurrentUser
 from parley.errors import Forbidden, Unauthorized
 from parley.tools.api_client import ApiClient
 
@@ -59,9 +59,9 @@ class _Exchange(Response):
 
 
 @router.post(f"/{PATH}", dependencies=[Depends(challenge), Depends(known_origin)])
-async def mcp(request: Request, user: CurrentUser, token: BearerToken) -> Response:
+async def mcp(request: Request, user: CurrentUser) -> Response:
     # The body is read here, where an oversized one becomes a problem document.
-    return _Exchange(ApiClient(request.app, user.id, token), await request.body())
+    return _Exchange(ApiClient(request.app, user.id, user.token), await request.body())
 
 
 @router.get(f"/{METADATA_PATH}")

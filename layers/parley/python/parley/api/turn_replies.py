@@ -1,5 +1,6 @@
 """How a turn is answered: whole as JSON, or as Server-Sent Events while it happens."""
 
+import asyncio
 import json
 import uuid
 from collections.abc import AsyncIterator
@@ -10,7 +11,7 @@ from fastapi import Depends, Header, Request, Response
 from fastapi.responses import StreamingResponse
 from pydantic import BaseModel
 
-from parley.api.dependencies import AppTurns, BearerToken, CurrentUser, IdempotencyKey
+from parley.api.dependencies import AppTurns, CurrentUser, IdempotencyKey
 from parley.api.messages import TurnUsage
 from parley.api.problems import problem_document
 from parley.api.times import Time
@@ -18,7 +19,7 @@ from parley.models import Message
 from parley.models.tool_call import ToolCall, read_tool_calls
 from parley.models.turn import Act
 from parley.services.agent_service import TextDelta
-from parley.services.running_turn import TurnCreated, TurnEnded, TurnEvent, with_keep_alives
+from parley.services.running_turn import TurnCreated, TurnEnded, TurnEvent, until_ended
 from parley.services.turn_service import Client
 
 
@@ -48,13 +49,11 @@ class ChatReply(BaseModel):
         )
 
 
-async def turn_client(
-    request: Request, user: CurrentUser, token: BearerToken, idempotency_key: IdempotencyKey = None
-) -> Client:
+async def turn_client(request: Request, user: CurrentUser, idempotency_key: IdempotencyKey = None) -> Client:
     """The client, and how much of this invocation's time is left as the Lambda runtime says."""
     context = request.scope.get("aws.context")
     remaining_s = context.get_remaining_time_in_millis() / 1000 if context else None
-    return Client(user.id, token, idempotency_key, remaining_s)
+    return Client(user.id, user.token, idempotency_key, remaining_s)
 
 
 TurnClient = Annotated[Client, Depends(turn_client)]
@@ -75,7 +74,7 @@ class TurnRequest:
         if "text/event-stream" in self.accept:
             frames = _server_sent(events, self.request.state.request_id)
             return StreamingResponse(frames, media_type="text/event-stream")
-        ended = [event async for event in events][-1]
+        ended = [event async for event in until_ended(events)][-1]
         assert isinstance(ended, TurnEnded)  # noqa: S101 (the events' promise)
         if ended.problem:
             raise ended.problem
@@ -83,10 +82,10 @@ class TurnRequest:
         return Response(ChatReply.of(ended.message).model_dump_json(), 200, headers, "application/json")
 
 
-async def _server_sent(events: AsyncIterator[TurnEvent], request_id: str) -> AsyncIterator[bytes]:
+async def _server_sent(events: asyncio.Queue[TurnEvent], request_id: str) -> AsyncIterator[bytes]:
     """The turn as Server-Sent Events, with a comment line whenever nothing happens for a while."""
     number = 0
-    async for event in with_keep_alives(events):
+    async for event in until_ended(events):
         if event is None:
             yield b": keep-alive\n\n"
             continue

@@ -4,6 +4,7 @@ The SDK's own server is not used: it reads and writes a thread item by item, whe
 A turn begins before its reply does, so that a refusal has a status of its own.
 """
 
+import asyncio
 import logging
 from collections.abc import AsyncIterator, Collection, Mapping
 from dataclasses import dataclass
@@ -20,7 +21,7 @@ from parley.chatkit.requests import ThreadRequest, TurnRequest, read_request
 from parley.database import Database
 from parley.errors import ProblemError, QuotaExceeded
 from parley.logs import describe_error
-from parley.services.running_turn import TurnCreated, TurnEnded, TurnEvent, with_keep_alives
+from parley.services.running_turn import TurnCreated, TurnEnded, TurnEvent, until_ended
 from parley.services.turn_service import Client, TurnService
 from parley.tools.client_tools import Kind
 
@@ -63,11 +64,11 @@ class ChatKit:
             if isinstance(request, types.ThreadsSyncCustomActionReq):
                 raise
             return Reply(_frames(_notice(problem)))
-        created = await anext(events)
+        created = await events.get()
         assert isinstance(created, TurnCreated)  # noqa: S101 (the events' promise)
         if isinstance(request, types.ThreadsSyncCustomActionReq):
             # The turn's end comes before the reply: after that, Lambda freezes the process.
-            async for event in events:
+            async for event in until_ended(events):
                 if isinstance(event, TurnEnded) and event.problem:
                     raise event.problem
             return Reply(_json(types.SyncCustomActionResponse(updated_item=plan.decided)), created)
@@ -78,7 +79,7 @@ class ChatKit:
         request: TurnRequest,
         plan: Plan,
         created: TurnCreated,
-        events: AsyncIterator[TurnEvent],
+        events: asyncio.Queue[TurnEvent],
         client: Client,
     ) -> AsyncIterator[types.ThreadStreamEvent]:
         for event in _opening(request, created):
@@ -91,7 +92,7 @@ class ChatKit:
                 yield types.ThreadItemRemovedEvent(item_id=plan.decided.id)
         answer = AnswerEvents(created, self._client_tools, plan.waiting)
         problem: ProblemError | None = None
-        async for turn_event in with_keep_alives(events):
+        async for turn_event in until_ended(events):
             for event in answer.translate(turn_event):
                 yield event
             if isinstance(turn_event, TurnEnded):

@@ -54,19 +54,17 @@ class TurnEnded:
 TurnEvent = TurnCreated | TextDelta | ToolCall | TurnEnded
 
 
-async def with_keep_alives(events: AsyncIterator[TurnEvent]) -> AsyncIterator[TurnEvent | None]:
+async def until_ended(events: asyncio.Queue[TurnEvent]) -> AsyncIterator[TurnEvent | None]:
     """A turn's events, and None whenever nothing has happened for KEEP_ALIVE_S."""
-    upcoming = asyncio.ensure_future(anext(events))
     while True:
-        done, _ = await asyncio.wait({upcoming}, timeout=KEEP_ALIVE_S)
-        if not done:
+        try:
+            event = await asyncio.wait_for(events.get(), KEEP_ALIVE_S)
+        except TimeoutError:
             yield None
             continue
-        event = upcoming.result()
         yield event
         if isinstance(event, TurnEnded):
             return
-        upcoming = asyncio.ensure_future(anext(events))
 
 
 EndStatus = Literal["completed", "failed", "cancelled", "waiting_approval"]

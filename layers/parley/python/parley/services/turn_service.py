@@ -5,7 +5,7 @@ import hashlib
 import json
 import time
 import uuid
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, assert_never
 
@@ -70,7 +70,7 @@ class TurnService:
     # The event loop itself keeps only weak references to tasks.
     tasks: set[asyncio.Task[None]] = field(default_factory=set, init=False)
 
-    async def start(self, act: Act, client: Client) -> AsyncIterator[TurnEvent]:
+    async def start(self, act: Act, client: Client) -> asyncio.Queue[TurnEvent]:
         """Begin a turn and return its events: a TurnCreated first, a TurnEnded last.
 
         Raises ProblemError when the turn does not begin. The question is stored if and only if this returns.
@@ -132,7 +132,7 @@ class TurnService:
             tokens=estimate_tokens(message),
         )
 
-    def _run(self, turn: NewTurn, begun: Begun, token: str, deadline: float) -> AsyncIterator[TurnEvent]:
+    def _run(self, turn: NewTurn, begun: Begun, token: str, deadline: float) -> asyncio.Queue[TurnEvent]:
         running = RunningTurn(
             turn=turn,
             begun=begun,
@@ -145,32 +145,26 @@ class TurnService:
         task = asyncio.create_task(running.finish(deadline))
         self.tasks.add(task)
         task.add_done_callback(self.tasks.discard)
-        return _until_ended(running.events)
+        return running.events
 
-    async def _replay(self, user_id: str, answer_id: uuid.UUID) -> AsyncIterator[TurnEvent]:
+    async def _replay(self, user_id: str, answer_id: uuid.UUID) -> asyncio.Queue[TurnEvent]:
         state = await self.database.call(messages.get_message, user_id, answer_id)
         if state is None:
             raise errors.NotFound
         return _replayed(state.message)
 
 
-async def _until_ended(events: asyncio.Queue[TurnEvent]) -> AsyncIterator[TurnEvent]:
-    while True:
-        event = await events.get()
-        yield event
-        if isinstance(event, TurnEnded):
-            return
-
-
-async def _replayed(message: Message) -> AsyncIterator[TurnEvent]:
+def _replayed(message: Message) -> asyncio.Queue[TurnEvent]:
     assert message.reply_to is not None  # noqa: S101 (an assistant's message always answers one)
-    yield TurnCreated(message.conversation_id, message.id, message.reply_to)
-    if message.content:
-        yield TextDelta(message.content)
     problem: errors.ProblemError | None = StoredProblem(message.error) if message.error else None
     if problem is None and message.status == "interrupted":
         problem = errors.MessageSuperseded()  # otherwise it would have run again
-    yield TurnEnded(message, problem, replayed=True)
+    events: asyncio.Queue[TurnEvent] = asyncio.Queue()
+    events.put_nowait(TurnCreated(message.conversation_id, message.id, message.reply_to))
+    if message.content:
+        events.put_nowait(TextDelta(message.content))
+    events.put_nowait(TurnEnded(message, problem, replayed=True))
+    return events
 
 
 def _request_hash(act: Act) -> str:
