@@ -29,7 +29,7 @@ from parley.config import Settings
 from parley.errors import ProblemError
 from parley.lambda_handler import LambdaHandler
 from parley.metrics import Metric
-from parley.repositories.turns import EndStatus
+from parley.services.running_turn import EndStatus
 from tests.conftest import Person
 from tests.stack import rendered, transformed
 

@@ -12,17 +12,9 @@ from sqlalchemy.exc import DBAPIError
 
 from parley.database import Database, error_message, sqlstate
 from parley.ids import new_id
+from parley.models import Message
 from parley.models.turn import Act, Decision, Edit, Regenerate, Resume, Send
-from parley.repositories.turns import (
-    Begun,
-    Ending,
-    Limits,
-    NewTurn,
-    Refused,
-    Replay,
-    begin_turn,
-    end_turn,
-)
+from parley.repositories.turns import Begun, Limits, NewTurn, Refused, Replay, begin_turn, end_turn
 
 LIMITS = Limits(history_tokens=1_000, quota_turns=None, quota_tokens=None)
 
@@ -49,8 +41,20 @@ class Turns:
     def ended(self, act: Act, status: Any = "completed", key: str | None = None) -> Begun:
         turn, begun = self.begun(act, key)
         run_state: dict[str, Any] | None = {"run": {}} if status == "waiting_approval" else None
-        ending = Ending(status, "answer", 3, None, run_state, None, "m", 1, 1)
-        assert end_turn(self.database, turn, begun, ending) is not None
+        values: dict[str, Any] = {
+            "id": begun.answer_id,
+            "conversation_id": begun.conversation_id,
+            "user_id": self.user_id,
+            "lease_id": turn.lease_id,
+            "status": status,
+            "content": "answer",
+            "tokens": 3,
+            "run_state": run_state,
+            "model": "m",
+            "input_tokens": 1,
+            "output_tokens": 1,
+        }
+        assert end_turn(self.database, Message(**values)) is not None
         return begun
 
     def step(self, call: str, request: dict[str, Any], **params: Any) -> Any:

@@ -84,10 +84,15 @@ def test_a_deployment_that_is_rolled_back_leaves_the_newer_schema(server: Postgr
     database.close()
 
 
-def test_the_models_say_what_the_migrations_made(server: Postgres, owner: Engine) -> None:
+def is_compared(_: Any, __: str | None, kind: str, reflected: bool, compared_to: Any) -> bool:
+    """Everything but indexes and constraints that only the migrations know."""
+    return compared_to is not None or not reflected or kind not in ("index", "unique_constraint")
+
+
+def test_the_models_have_the_columns_that_the_migrations_made(server: Postgres, owner: Engine) -> None:
     migrate.upgrade(server.owner_url, server.app_url)
     with owner.connect() as connection:
-        context = MigrationContext.configure(connection, opts={"compare_server_default": True})
+        context = MigrationContext.configure(connection, opts={"include_object": is_compared})
         assert compare_metadata(context, SQLModel.metadata) == []
 
 

@@ -6,15 +6,7 @@ import logging
 import os
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import (
-    AfterValidator,
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    SecretStr,
-    ValidationError,
-)
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError
 
 
 class ConfigError(Exception):
@@ -25,11 +17,7 @@ def _split(value: str | tuple[str, ...]) -> tuple[str, ...]:
     return tuple(value.replace(",", " ").split()) if isinstance(value, str) else value
 
 
-def _no_trailing_slash(value: str) -> str:
-    return value.rstrip("/")
-
-
-Url = Annotated[str, Field(pattern=r"^https?://"), AfterValidator(_no_trailing_slash)]
+Url = Annotated[str, Field(pattern=r"^https?://"), AfterValidator(lambda url: url.rstrip("/"))]
 # Kept as written, since it must equal the token's `iss` exactly.
 Issuer = Annotated[str, Field(pattern=r"^https?://")]
 

@@ -11,10 +11,24 @@ class ProblemError(Exception):
     type: str = "/problems/internal-error"
     title: str = "Something went wrong on our side"
     detail: str = "The error has been recorded. Please try again."
+    retry_after_s: int | None = None
 
-    def __init__(self, detail: str | None = None, *, headers: Mapping[str, str] | None = None) -> None:
+    def __init_subclass__(cls, status: int | None = None, problem: str | None = None) -> None:
+        """A problem that is not given has its base class's type and status."""
+        cls.status = status or cls.status
+        cls.type = f"/problems/{problem}" if problem else cls.type
+
+    def __init__(
+        self,
+        detail: str | None = None,
+        *,
+        retry_after_s: int | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
         self.detail = detail or type(self).detail
         self.headers = dict(headers or {})
+        if seconds := retry_after_s or self.retry_after_s:
+            self.headers["Retry-After"] = str(seconds)
         super().__init__(self.detail)
 
     def document(self) -> dict[str, Any]:
@@ -26,18 +40,14 @@ class InternalError(ProblemError):
     pass
 
 
-class BadRequest(ProblemError):
-    status = 400
-    type = "/problems/bad-request"
+class BadRequest(ProblemError, status=400, problem="bad-request"):
     title = "The request cannot be read"
     detail = "The body is not valid JSON."
 
 
-class Unauthorized(ProblemError):
+class Unauthorized(ProblemError, status=401, problem="unauthorized"):
     """Without `reason`, no token was sent, and RFC 6750 wants no error code."""
 
-    status = 401
-    type = "/problems/unauthorized"
     title = "You are not signed in"
     detail = "Send a valid token as `Authorization: Bearer <JWT>`."
 
@@ -48,47 +58,33 @@ class Unauthorized(ProblemError):
         super().__init__(headers={"WWW-Authenticate": challenge})
 
 
-class Forbidden(ProblemError):
-    status = 403
-    type = "/problems/forbidden"
+class Forbidden(ProblemError, status=403, problem="forbidden"):
     title = "This is not yours"
     detail = "You do not have access to this."
 
 
-class NotFound(ProblemError):
-    status = 404
-    type = "/problems/not-found"
+class NotFound(ProblemError, status=404, problem="not-found"):
     title = "Not found"
     detail = "There is nothing here, or it has been deleted."
 
 
-class MethodNotAllowed(ProblemError):
-    status = 405
-    type = "/problems/method-not-allowed"
+class MethodNotAllowed(ProblemError, status=405, problem="method-not-allowed"):
     title = "Method not allowed"
     detail = "This address does not take this method."
 
 
-class TurnInProgress(ProblemError):
-    status = 409
-    type = "/problems/turn-in-progress"
+class TurnInProgress(ProblemError, status=409, problem="turn-in-progress"):
     title = "An answer is still being written"
     detail = "Wait for the answer to finish, or cancel it, then try again."
-
-    def __init__(self) -> None:
-        super().__init__(headers={"Retry-After": "2"})
+    retry_after_s = 2
 
 
-class MessageSuperseded(ProblemError):
-    status = 409
-    type = "/problems/message-superseded"
+class MessageSuperseded(ProblemError, status=409, problem="message-superseded"):
     title = "This message has been replaced"
     detail = "A newer version has taken its place. Load the conversation again."
 
 
-class PayloadTooLarge(ProblemError):
-    status = 413
-    type = "/problems/payload-too-large"
+class PayloadTooLarge(ProblemError, status=413, problem="payload-too-large"):
     title = "The request is too large"
     detail = "A request body may have 256 KiB at most."
 
@@ -97,11 +93,9 @@ class PayloadTooLarge(ProblemError):
 MAX_FIELD_ERRORS = 20
 
 
-class Unprocessable(ProblemError):
+class Unprocessable(ProblemError, status=422, problem="validation"):
     """`errors`: dicts of `pointer` and `detail`. Only the first MAX_FIELD_ERRORS are sent."""
 
-    status = 422
-    type = "/problems/validation"
     title = "The request is not valid"
     detail = "Some of what was sent is not valid."
 
@@ -113,80 +107,78 @@ class Unprocessable(ProblemError):
         return {**super().document(), "errors": self.errors}
 
 
-class KeyReused(ProblemError):
-    status = 422
-    type = "/problems/idempotency-key-reused"
+class KeyReused(ProblemError, status=422, problem="idempotency-key-reused"):
     title = "This Idempotency-Key was used for another request"
     detail = "Use a new key for a new request; the first request's result is unchanged."
 
 
-class NotSupported(ProblemError):
-    status = 422
-    type = "/problems/not-supported"
+class NotSupported(ProblemError, status=422, problem="not-supported"):
     title = "Not supported"
     detail = "This is not supported."
 
 
-class ContentRefused(ProblemError):
-    status = 422
-    type = "/problems/content-refused"
+class ContentRefused(ProblemError, status=422, problem="content-refused"):
     title = "The model refused this"
     detail = "The model declined to answer. Try to put it differently."
 
 
-class QuotaExceeded(ProblemError):
-    status = 429
-    type = "/problems/quota-exceeded"
+class QuotaExceeded(ProblemError, status=429, problem="quota-exceeded"):
     title = "Your quota for today is used up"
     detail = "You can go on tomorrow."
 
-    def __init__(self, retry_after_s: int) -> None:
-        super().__init__(headers={"Retry-After": str(retry_after_s)})
 
-
-class UpstreamFailed(ProblemError):
-    status = 502
-    type = "/problems/model-failed"
+class UpstreamFailed(ProblemError, status=502, problem="model-failed"):
     title = "The model did not answer"
     detail = "Your message is kept. Please try again."
 
 
-class AgentExhausted(ProblemError):
-    status = 502
-    type = "/problems/agent-exhausted"
+class AgentExhausted(ProblemError, status=502, problem="agent-exhausted"):
     title = "The agent came to no answer"
     detail = "It used its tools too often, or too much text. What was written so far is kept. Ask for less."
 
 
-class Unavailable(ProblemError):
-    status = 503
-    type = "/problems/unavailable"
+class Unavailable(ProblemError, status=503, problem="unavailable"):
     title = "Not available right now"
     detail = "Please try again in a moment."
-
-    def __init__(self, detail: str | None = None, *, retry_after_s: int = 2) -> None:
-        super().__init__(detail, headers={"Retry-After": str(retry_after_s)})
+    retry_after_s = 2
 
 
-class Overloaded(Unavailable):
-    type = "/problems/overloaded"
+class Overloaded(Unavailable, problem="overloaded"):
     title = "Too many answers are being written right now"
     detail = "Nothing was stored. Please try again in a moment."
 
 
-class ModelBusy(Unavailable):
-    type = "/problems/model-busy"
+class ModelBusy(Unavailable, problem="model-busy"):
     title = "The model is busy"
     detail = "Your message is kept. Please try again in a moment."
 
 
-class DatabaseUnavailable(Unavailable):
-    type = "/problems/database-unavailable"
+class DatabaseUnavailable(Unavailable, problem="database-unavailable"):
     title = "The database cannot be reached"
 
 
-class DeadlineExceeded(ProblemError):
-    status = 504
-    type = "/problems/deadline-exceeded"
+class DeadlineExceeded(ProblemError, status=504, problem="deadline-exceeded"):
     title = "The answer took too long"
     detail = "What was written so far is kept. Please try again, or ask for less at once."
+
+
+# What a request about the user's own data may be answered with, and one that starts a turn.
+DATA_ERRORS = (Unauthorized, Forbidden, NotFound, Unprocessable, DatabaseUnavailable)
+TURN_ERRORS = (
+    BadRequest,
+    Unauthorized,
+    Forbidden,
+    NotFound,
+    TurnInProgress,
+    PayloadTooLarge,
+    Unprocessable,
+    KeyReused,
+    ContentRefused,
+    QuotaExceeded,
+    UpstreamFailed,
+    AgentExhausted,
+    Overloaded,
+    ModelBusy,
+    DatabaseUnavailable,
+    DeadlineExceeded,
+)

@@ -52,7 +52,8 @@ def create_app(
     from parley.tools.client_tools import client_tools  # noqa: PLC0415
 
     settings = settings or Settings.load()
-    app = _app(settings, chat.router, chatkit.router, mcp.router)
+    app = create_light_app(settings, chat.router, chatkit.router, mcp.router)
+    light: Services = app.state.services
     if agent is None:
         agent, mcp_servers = _load_agent(agent_file)
     if mcp_servers:
@@ -60,20 +61,19 @@ def create_app(
     # The import takes 0.5 s: at start where a snapshot keeps it, otherwise when it is first needed.
     if not settings.on_lambda or settings.aws_lambda_initialization_type == "snap-start":
         importlib.import_module("parley.chatkit.server")
-    database = _database(settings)
     agent_service = AgentService(settings, mcp_servers)
-    follow_ups = None if settings.on_lambda else FollowUpService(database, agent_service, settings)
+    follow_ups = None if settings.on_lambda else FollowUpService(light.database, agent_service, settings)
     follow_up = follow_ups.start if follow_ups else partial(invoke_follow_up, settings.followup_function)
     turns = TurnService(
-        settings,
-        database=database,
+        settings=settings,
+        database=light.database,
         agent_service=agent_service,
         agent=bounded(agent),
         make_api_client=partial(ApiClient, app),
         follow_up=follow_up,
     )
     app.state.services = ChatServices(
-        settings, _verifier(settings), database, turns, follow_ups, client_tools(agent)
+        settings, light.verifier, light.database, turns, follow_ups, client_tools(agent)
     )
     return app
 
@@ -81,23 +81,6 @@ def create_app(
 def create_light_app(settings: Settings | None = None, *routers: APIRouter) -> FastAPI:
     """The routes that need no agent, and `routers`. Never imports the Agents SDK. Raises ConfigError."""
     settings = settings or Settings.load()
-    app = _app(settings, *routers)
-    app.state.services = Services(settings, _verifier(settings), _database(settings))
-    return app
-
-
-def create_follow_ups(settings: Settings | None = None) -> "FollowUpService":
-    """What the follow-up function runs. Raises ConfigError."""
-    importlib.import_module("parley.tools.lazy_mcp")
-    from parley.services.agent_service import AgentService  # noqa: PLC0415
-    from parley.services.follow_up_service import FollowUpService  # noqa: PLC0415
-
-    settings = settings or Settings.load()
-    _configure_observation(settings)
-    return FollowUpService(_database(settings), AgentService(settings), settings)
-
-
-def _app(settings: Settings, *routers: APIRouter) -> FastAPI:
     _configure_observation(settings)
     app = FastAPI(
         title="Parley",
@@ -123,7 +106,20 @@ def _app(settings: Settings, *routers: APIRouter) -> FastAPI:
         )
     for router in (health.router, account.router, conversations.router, messages.router, *routers):
         app.include_router(router)
+    verifier = TokenVerifier(settings.jwt_issuer, settings.jwt_audience, settings.jwt_jwks_url)
+    app.state.services = Services(settings, verifier, _database(settings))
     return app
+
+
+def create_follow_ups(settings: Settings | None = None) -> "FollowUpService":
+    """What the follow-up function runs. Raises ConfigError."""
+    importlib.import_module("parley.tools.lazy_mcp")
+    from parley.services.agent_service import AgentService  # noqa: PLC0415
+    from parley.services.follow_up_service import FollowUpService  # noqa: PLC0415
+
+    settings = settings or Settings.load()
+    _configure_observation(settings)
+    return FollowUpService(_database(settings), AgentService(settings), settings)
 
 
 @asynccontextmanager
@@ -136,10 +132,6 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
 def _configure_observation(settings: Settings) -> None:
     configure_logging(settings.log_level)
     configure_metrics(settings.powertools_metrics_namespace if settings.on_lambda else None)
-
-
-def _verifier(settings: Settings) -> TokenVerifier:
-    return TokenVerifier(settings.jwt_issuer, settings.jwt_audience, settings.jwt_jwks_url)
 
 
 def _database(settings: Settings) -> Database:

@@ -133,7 +133,7 @@ def _execute_formatted(connection: Connection, template: str, *values: str) -> N
     connection.exec_driver_sql(statement.replace("%", "%%"))
 
 
-def main() -> int:
+def main() -> None:
     parser = argparse.ArgumentParser(
         prog="python -m parley.migrate",
         description="Migrate the database of MIGRATIONS_DATABASE_URL and make the role of DATABASE_URL.",
@@ -143,10 +143,8 @@ def main() -> int:
     try:
         run(arguments.downgrade)
     except MigrationError as error:
-        print(error, file=sys.stderr)
-        return 1
-    return 0
+        sys.exit(str(error))
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

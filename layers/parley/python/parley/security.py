@@ -13,7 +13,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import jwt
@@ -36,37 +36,34 @@ _SEGMENT = re.compile(r"[A-Za-z0-9_-]+")
 
 @dataclass(frozen=True, slots=True)
 class User:
-    """The verified user. `id` is the token's `sub`, the only source of identity."""
+    """The verified user. `id` is the token's `sub`, the only source of identity.
+
+    `token`: the token itself, for what is done as the user.
+    """
 
     id: str
+    token: str = field(repr=False)
     email: str | None = None
     name: str | None = None
 
 
-class KeysUnavailable(Unavailable):
-    type = "/problems/keys-unavailable"
+class KeysUnavailable(Unavailable, problem="keys-unavailable"):
     title = "Sign-in cannot be checked right now"
 
 
+@dataclass(eq=False)
 class TokenVerifier:
     """Verifies the tokens of one issuer. Thread-safe. `verify` blocks only while keys are fetched."""
 
-    def __init__(
-        self,
-        issuer: str,
-        audience: str,
-        jwks_url: str | None = None,
-        *,
-        clock: Callable[[], float] = time.monotonic,
-    ) -> None:
-        self._issuer = issuer
-        self._audience = audience
-        self._jwks_url = jwks_url
-        self._clock = clock
-        self._keys: dict[str, RSAPublicKey] = {}
-        self._fetched_at = self._tried_at = float("-inf")
-        self._reachable = False
-        self._lock = threading.Lock()
+    issuer: str
+    audience: str
+    jwks_url: str | None = None
+    clock: Callable[[], float] = field(default=time.monotonic, kw_only=True)
+    _keys: dict[str, RSAPublicKey] = field(default_factory=dict, init=False)
+    _fetched_at: float = field(default=float("-inf"), init=False)
+    _tried_at: float = field(default=float("-inf"), init=False)
+    _reachable: bool = field(default=False, init=False)
+    _lock: threading.Lock = field(default_factory=threading.Lock, init=False)
 
     def needs_fetch(self, token: str) -> bool:
         """True when `verify` would go to the network, which an event loop must not wait for."""
@@ -84,8 +81,8 @@ class TokenVerifier:
                 token,
                 key,
                 algorithms=["RS256"],
-                audience=self._audience,
-                issuer=self._issuer,
+                audience=self.audience,
+                issuer=self.issuer,
                 leeway=LEEWAY_S,
                 options={"require": ["exp", "iss", "aud", "sub"]},
             )
@@ -96,7 +93,7 @@ class TokenVerifier:
         subject = claims["sub"]
         if not 0 < len(subject) <= 255 or not subject.isprintable():
             raise Unauthorized("The token is not valid")
-        return User(subject, _text(claims.get("email")), _text(claims.get("name")))
+        return User(subject, token, _text(claims.get("email")), _text(claims.get("name")))
 
     def ready(self) -> bool:
         """True when there is a key. Fetches the keys if there is none."""
@@ -114,7 +111,7 @@ class TokenVerifier:
         raise Unauthorized("The token is not valid")
 
     def _wants_fetch(self, kid: str) -> bool:
-        now = self._clock()
+        now = self.clock()
         stale = kid not in self._keys or now - self._fetched_at > MAX_AGE_S
         return stale and now - self._tried_at >= REFETCH_INTERVAL_S
 
@@ -123,16 +120,16 @@ class TokenVerifier:
         with self._lock:
             if kid is None or self._wants_fetch(kid):
                 try:
-                    self._keys = _load_keys(_fetch(self._jwks_url or self._discover()))
-                    self._fetched_at = self._clock()
+                    self._keys = _load_keys(_fetch(self.jwks_url or self._discover()))
+                    self._fetched_at = self.clock()
                     self._reachable = True
                 except (OSError, ValueError, KeyError, TypeError):
                     self._reachable = False
-                self._tried_at = self._clock()
+                self._tried_at = self.clock()
 
     def _discover(self) -> str:
-        document = _fetch(f"{self._issuer}/.well-known/openid-configuration")
-        if document["issuer"] != self._issuer:
+        document = _fetch(f"{self.issuer}/.well-known/openid-configuration")
+        if document["issuer"] != self.issuer:
             raise ValueError("the discovery document names another issuer")
         return str(document["jwks_uri"])
 

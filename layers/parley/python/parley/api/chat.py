@@ -4,90 +4,47 @@ import uuid
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Path, Response
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, Field
 
-from parley.api.dependencies import ConversationId, OwnerId, turn_service
+from parley import errors
+from parley.api.dependencies import AppTurns, ConversationId, OwnerId, owner
 from parley.api.messages import MessageOut
 from parley.api.problems import describe
 from parley.api.turn_replies import ChatReply, TurnRequest
-from parley.errors import (
-    AgentExhausted,
-    BadRequest,
-    ContentRefused,
-    DatabaseUnavailable,
-    DeadlineExceeded,
-    Forbidden,
-    KeyReused,
-    MessageSuperseded,
-    ModelBusy,
-    NotFound,
-    Overloaded,
-    PayloadTooLarge,
-    QuotaExceeded,
-    TurnInProgress,
-    Unauthorized,
-    Unprocessable,
-    UpstreamFailed,
-)
 from parley.models.turn import Decision, Edit, Regenerate, Resume, Send
-from parley.services.turn_service import TurnService
 from parley.text import MessageText
 
-router = APIRouter(prefix="/api/{user_id}", tags=["chat"])
+router = APIRouter(prefix="/api/{user_id}", tags=["chat"], dependencies=[Depends(owner)])
 
-TURN_ERRORS = (
-    BadRequest,
-    Unauthorized,
-    Forbidden,
-    NotFound,
-    TurnInProgress,
-    PayloadTooLarge,
-    Unprocessable,
-    KeyReused,
-    ContentRefused,
-    QuotaExceeded,
-    UpstreamFailed,
-    AgentExhausted,
-    Overloaded,
-    ModelBusy,
-    DatabaseUnavailable,
-    DeadlineExceeded,
-)
 _REPLY: dict[int | str, dict[str, Any]] = {
     200: {
         "description": "The reply; with `Accept: text/event-stream` the turn as it happens",
         "content": {"text/event-stream": {"schema": {"type": "string"}}},
     }
 }
-_TURN = _REPLY | describe(*TURN_ERRORS)
-_NEW_VERSION = _REPLY | describe(*TURN_ERRORS, MessageSuperseded)
+_TURN = _REPLY | describe(*errors.TURN_ERRORS)
+_NEW_VERSION = _REPLY | describe(*errors.TURN_ERRORS, errors.MessageSuperseded)
 
 MessageId = Annotated[uuid.UUID, Path(description="The message's id")]
 Turn = Annotated[TurnRequest, Depends()]
 
 
-class ChatRequest(BaseModel):
-    model_config = ConfigDict(
-        extra="forbid", json_schema_extra={"examples": [{"message": "What is a parley?"}]}
-    )
-
+class ChatRequest(
+    BaseModel, extra="forbid", json_schema_extra={"examples": [{"message": "What is a parley?"}]}
+):
     message: MessageText
     conversation_id: Annotated[
         uuid.UUID | None, Field(description="The conversation to go on with; none begins a new one")
     ] = None
 
 
-class EditRequest(BaseModel):
-    model_config = ConfigDict(
-        extra="forbid", json_schema_extra={"examples": [{"message": "What was a parley, in 1700?"}]}
-    )
-
+class EditRequest(
+    BaseModel, extra="forbid", json_schema_extra={"examples": [{"message": "What was a parley, in 1700?"}]}
+):
     message: MessageText
 
 
-class Approval(BaseModel):
-    model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [{"approved": True}]})
-
+class Approval(BaseModel, extra="forbid", json_schema_extra={"examples": [{"approved": True}]}):
     approved: bool
     calls: Annotated[
         list[str] | None,
@@ -140,14 +97,11 @@ async def decide(
 
 @router.post(
     "/conversations/{conversation_id}/messages/{message_id}/cancel",
-    responses=describe(Unauthorized, Forbidden, NotFound, Unprocessable, DatabaseUnavailable),
+    responses=describe(*errors.DATA_ERRORS),
     summary="Stop the answer that is being written",
     description="The text so far is kept. An answer that has ended already stays as it is.",
 )
 async def cancel(
-    user_id: OwnerId,
-    conversation_id: ConversationId,
-    message_id: MessageId,
-    turns: Annotated[TurnService, Depends(turn_service)],
+    user_id: OwnerId, conversation_id: ConversationId, message_id: MessageId, turns: AppTurns
 ) -> MessageOut:
     return MessageOut.of(await turns.cancel(user_id, conversation_id, message_id))

@@ -1,20 +1,15 @@
 """`/api/chatkit`: the ChatKit protocol, every operation of it by POST."""
 
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Any
 from urllib.parse import quote
 
-from fastapi import APIRouter, Depends, Request, Response
+from fastapi import APIRouter, Request, Response
 from fastapi.responses import StreamingResponse
 
-from parley.api.chat import TURN_ERRORS
-from parley.api.dependencies import BearerToken, CurrentUser, IdempotencyKey, chatkit_server
+from parley.api.dependencies import AppChatKit
 from parley.api.problems import describe
-from parley.api.turn_replies import platform_remaining_s
-from parley.errors import NotSupported
-from parley.services.turn_service import Client
-
-if TYPE_CHECKING:
-    from parley.chatkit.server import ChatKit
+from parley.api.turn_replies import TurnClient
+from parley.errors import TURN_ERRORS, NotSupported
 
 router = APIRouter(prefix="/api", tags=["chatkit"])
 
@@ -52,18 +47,11 @@ _REPLY: dict[int | str, dict[str, Any]] = {
     openapi_extra={"requestBody": _OPERATION},
     summary="The ChatKit protocol",
 )
-async def chatkit(
-    request: Request,
-    user: CurrentUser,
-    token: BearerToken,
-    server: Annotated["ChatKit", Depends(chatkit_server)],
-    idempotency_key: IdempotencyKey = None,
-) -> Response:
-    client = Client(user.id, token, idempotency_key, platform_remaining_s(request))
+async def chatkit(request: Request, client: TurnClient, server: AppChatKit) -> Response:
     reply = await server.handle(await request.body(), client)
     headers = {}
     if turn := reply.created:
-        conversation = f"/api/{quote(user.id, safe='')}/conversations/{turn.conversation_id}"
+        conversation = f"/api/{quote(client.user_id, safe='')}/conversations/{turn.conversation_id}"
         headers["Content-Location"] = f"{conversation}/messages/{turn.message_id}"
     if isinstance(reply.content, bytes):
         return Response(reply.content, 200, headers, "application/json")

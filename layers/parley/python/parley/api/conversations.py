@@ -6,23 +6,22 @@ from datetime import UTC, datetime
 from typing import Annotated
 
 from fastapi import APIRouter, Query
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import AwareDatetime, BaseModel, Field
 
 from parley.api.dependencies import AppDatabase, ConversationId, OwnerId
 from parley.api.pages import Cursor
 from parley.api.problems import describe
 from parley.api.times import Time
-from parley.database import Database
-from parley.errors import DatabaseUnavailable, Forbidden, NotFound, Unauthorized, Unprocessable
+from parley.errors import DATA_ERRORS, DatabaseUnavailable, Forbidden, Unauthorized, Unprocessable
 from parley.repositories import conversations
 from parley.repositories.conversations import HIT_END, HIT_START, ConversationKey, ConversationState
-from parley.services.ownership import missing_conversation
+from parley.services.ownership import missing_conversation, own_conversation
 from parley.text import Text, TitleText
 
 router = APIRouter(prefix="/api/{user_id}/conversations", tags=["conversations"])
 
 _LIST_ERRORS = describe(Unauthorized, Forbidden, Unprocessable, DatabaseUnavailable)
-_ONE_ERRORS = describe(Unauthorized, Forbidden, NotFound, Unprocessable, DatabaseUnavailable)
+_ONE_ERRORS = describe(*DATA_ERRORS)
 # Postgres can compare these; a crafted cursor could hold other times.
 _Time = Annotated[
     AwareDatetime, Field(ge=datetime(1970, 1, 1, tzinfo=UTC), lt=datetime(9000, 1, 1, tzinfo=UTC))
@@ -60,10 +59,10 @@ class ConversationPage(BaseModel):
     next_cursor: str | None
 
 
-class ConversationChanges(BaseModel):
+class ConversationChanges(
+    BaseModel, extra="forbid", json_schema_extra={"examples": [{"title": "Holiday plans"}]}
+):
     """What is absent stays as it is."""
-
-    model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [{"title": "Holiday plans"}]})
 
     title: TitleText = ""
     archived: bool = False
@@ -93,7 +92,7 @@ def list_conversations(
 def get_conversation(
     user_id: OwnerId, conversation_id: ConversationId, database: AppDatabase
 ) -> ConversationOut:
-    return _read(database, user_id, conversation_id)
+    return ConversationOut.of(own_conversation(database, user_id, conversation_id))
 
 
 @router.patch("/{conversation_id}", responses=_ONE_ERRORS, summary="Rename, archive or pin it")
@@ -105,7 +104,7 @@ def update_conversation(
         values["titled"] = True
     if values:
         conversations.update_conversation(database, user_id, conversation_id, values)
-    return _read(database, user_id, conversation_id)
+    return ConversationOut.of(own_conversation(database, user_id, conversation_id))
 
 
 @router.delete(
@@ -120,10 +119,3 @@ def _marked(snippet: str | None) -> str | None:
     if snippet is None:
         return None
     return html.escape(snippet).replace(HIT_START, "<mark>").replace(HIT_END, "</mark>")
-
-
-def _read(database: Database, user_id: str, conversation_id: uuid.UUID) -> ConversationOut:
-    state = conversations.get_conversation(database, user_id, conversation_id)
-    if state is None:
-        raise missing_conversation(database, user_id, conversation_id)
-    return ConversationOut.of(state)

@@ -8,7 +8,7 @@ import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 from fastapi import Depends, Header, Path, Request
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
@@ -59,34 +59,20 @@ class ChatServices(Services):
         await super().close()
 
 
-async def settings(request: Request) -> Settings:
-    services: Services = request.app.state.services
-    return services.settings
+def _service(name: str) -> Any:
+    """The dependency on a field of `app.state.services`."""
+
+    async def provide(request: Request) -> Any:
+        return getattr(request.app.state.services, name)
+
+    return Depends(provide)
 
 
-async def verifier(request: Request) -> TokenVerifier:
-    services: Services = request.app.state.services
-    return services.verifier
-
-
-async def database(request: Request) -> Database:
-    services: Services = request.app.state.services
-    return services.database
-
-
-async def turn_service(request: Request) -> "TurnService":
-    services: ChatServices = request.app.state.services
-    return services.turns
-
-
-async def chatkit_server(request: Request) -> "ChatKit":
-    services: ChatServices = request.app.state.services
-    return services.chatkit
-
-
-AppSettings = Annotated[Settings, Depends(settings)]
-AppVerifier = Annotated[TokenVerifier, Depends(verifier)]
-AppDatabase = Annotated[Database, Depends(database)]
+AppSettings = Annotated[Settings, _service("settings")]
+AppVerifier = Annotated[TokenVerifier, _service("verifier")]
+AppDatabase = Annotated[Database, _service("database")]
+AppTurns = Annotated["TurnService", _service("turns")]
+AppChatKit = Annotated["ChatKit", _service("chatkit")]
 
 _bearer = HTTPBearer(auto_error=False, bearerFormat="JWT", description="A token of the issuer, RS256")
 
@@ -102,16 +88,7 @@ async def current_user(
     return verifier.verify(credentials.credentials)
 
 
-async def bearer_token(
-    _: Annotated[User, Depends(current_user)],
-    credentials: Annotated[HTTPAuthorizationCredentials, Depends(_bearer)],
-) -> str:
-    """The verified token itself, for what is done as the user."""
-    return credentials.credentials
-
-
 CurrentUser = Annotated[User, Depends(current_user)]
-BearerToken = Annotated[str, Depends(bearer_token)]
 
 
 async def owner(user: CurrentUser, user_id: Annotated[str, Path(description="The token's `sub`")]) -> str:

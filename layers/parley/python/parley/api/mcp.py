@@ -3,14 +3,13 @@
 Not in the OpenAPI document: MCP and RFC 9728 describe these addresses, and clients find them that way.
 """
 
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Header, Request, Response
-from fastapi.routing import APIRoute
 from starlette.types import Message, Receive, Scope, Send
 
-from parley.api.dependencies import AppSettings, BearerToken, CurrentUser
+from parley.api.dependencies import AppSettings, CurrentUser
 from parley.errors import Forbidden, Unauthorized
 from parley.tools.api_client import ApiClient
 
@@ -18,26 +17,19 @@ PATH = "api/mcp"
 METADATA_PATH = ".well-known/oauth-protected-resource"
 
 
-class _Challenged(APIRoute):
-    """A route whose 401 names the metadata about how to get a token (RFC 9728, section 5.1)."""
-
-    def get_route_handler(self) -> Callable[[Request], Awaitable[Response]]:  # type: ignore[override]
-        handle = super().get_route_handler()
-
-        async def challenge(request: Request) -> Response:
-            try:
-                return await handle(request)
-            except Unauthorized as error:
-                bearer = error.headers["WWW-Authenticate"]
-                separator = ", " if "=" in bearer else " "
-                where = f'resource_metadata="{request.base_url}{METADATA_PATH}/{PATH}"'
-                error.headers["WWW-Authenticate"] = f"{bearer}{separator}{where}"
-                raise
-
-        return challenge
+router = APIRouter(include_in_schema=False)
 
 
-router = APIRouter(route_class=_Challenged, include_in_schema=False)
+async def challenge(request: Request) -> AsyncIterator[None]:
+    """Let a 401 name the metadata about how to get a token (RFC 9728, section 5.1)."""
+    try:
+        yield
+    except Unauthorized as error:
+        bearer = error.headers["WWW-Authenticate"]
+        separator = ", " if "=" in bearer else " "
+        where = f'resource_metadata="{request.base_url}{METADATA_PATH}/{PATH}"'
+        error.headers["WWW-Authenticate"] = f"{bearer}{separator}{where}"
+        raise
 
 
 async def known_origin(settings: AppSettings, origin: Annotated[str | None, Header()] = None) -> None:
@@ -66,10 +58,10 @@ class _Exchange(Response):
         await serve(self._api_client, scope, receive_again, send)
 
 
-@router.post(f"/{PATH}", dependencies=[Depends(known_origin)])
-async def mcp(request: Request, user: CurrentUser, token: BearerToken) -> Response:
+@router.post(f"/{PATH}", dependencies=[Depends(challenge), Depends(known_origin)])
+async def mcp(request: Request, user: CurrentUser) -> Response:
     # The body is read here, where an oversized one becomes a problem document.
-    return _Exchange(ApiClient(request.app, user.id, token), await request.body())
+    return _Exchange(ApiClient(request.app, user.id, user.token), await request.body())
 
 
 @router.get(f"/{METADATA_PATH}")

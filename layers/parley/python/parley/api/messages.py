@@ -4,21 +4,25 @@ import uuid
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Path, Query
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, Field
 
 from parley.api.dependencies import AppDatabase, ConversationId, OwnerId
 from parley.api.pages import Cursor
 from parley.api.problems import describe
 from parley.api.times import Time
 from parley.database import Database
-from parley.errors import DatabaseUnavailable, Forbidden, NotFound, Unauthorized, Unprocessable
+from parley.errors import DATA_ERRORS, Unprocessable
 from parley.models.tool_call import ToolCall, read_tool_calls
-from parley.repositories import conversations, messages
+from parley.repositories import messages
 from parley.repositories.messages import MessageState
-from parley.services.ownership import missing_conversation, missing_message
+from parley.services.ownership import missing_message, own_conversation, own_message
 from parley.text import Text
 
-router = APIRouter(prefix="/api/{user_id}/conversations/{conversation_id}/messages", tags=["messages"])
+router = APIRouter(
+    prefix="/api/{user_id}/conversations/{conversation_id}/messages",
+    tags=["messages"],
+    responses=describe(*DATA_ERRORS),
+)
 
 _CURSOR = Cursor[int]("before", Annotated[int, Field(ge=0, lt=2**31)])
 
@@ -29,10 +33,8 @@ class TurnUsage(BaseModel):
     model: str
 
 
-class Feedback(BaseModel):
+class Feedback(BaseModel, extra="forbid", json_schema_extra={"examples": [{"rating": "up"}]}):
     """What the user thinks of an answer."""
-
-    model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [{"rating": "up"}]})
 
     rating: Literal["up", "down"]
     comment: Annotated[Text, Field(max_length=2_000)] | None = None
@@ -59,19 +61,13 @@ class MessageOut(BaseModel):
     @classmethod
     def of(cls, state: MessageState) -> "MessageOut":
         message = state.message
-        usage = None
-        if message.model is not None and message.output_tokens is not None:
-            usage = TurnUsage(
-                input_tokens=message.input_tokens or 0,
-                output_tokens=message.output_tokens,
-                model=message.model,
-            )
+        is_charged = message.model is not None and message.output_tokens is not None
         return cls.model_validate(
             {
                 **message.model_dump(include=set(cls.model_fields)),
                 "status": state.status,
                 "tool_calls": read_tool_calls(message.run_items, state.status),
-                "usage": usage,
+                "usage": message.model_dump(include=set(TurnUsage.model_fields)) if is_charged else None,
                 "version_count": state.version_count,
             }
         )
@@ -85,11 +81,7 @@ class MessagePage(BaseModel):
     next_cursor: str | None
 
 
-@router.get(
-    "",
-    responses=describe(Unauthorized, Forbidden, NotFound, Unprocessable, DatabaseUnavailable),
-    summary="What was said, the newest page first",
-)
+@router.get("", summary="What was said, the newest page first")
 def list_messages(
     user_id: OwnerId,
     conversation_id: ConversationId,
@@ -101,8 +93,8 @@ def list_messages(
         database, user_id, conversation_id, limit=limit, after=_CURSOR.decode(before)
     )
     # Every conversation has messages, so an empty first page is asked about once more.
-    if not page.data and conversations.get_conversation(database, user_id, conversation_id) is None:
-        raise missing_conversation(database, user_id, conversation_id)
+    if not page.data:
+        own_conversation(database, user_id, conversation_id)
     return MessagePage(
         data=[MessageOut.of(state) for state in page.data[::-1]],
         has_more=page.next_key is not None,
@@ -116,11 +108,7 @@ class MessageVersions(BaseModel):
     data: list[MessageOut]
 
 
-@router.get(
-    "/{message_id}/versions",
-    responses=describe(Unauthorized, Forbidden, NotFound, Unprocessable, DatabaseUnavailable),
-    summary="A message as it was before it was edited or regenerated",
-)
+@router.get("/{message_id}/versions", summary="A message as it was before it was edited or regenerated")
 def list_versions(
     user_id: OwnerId,
     conversation_id: ConversationId,
@@ -134,10 +122,9 @@ def list_versions(
 
 
 _MessageId = Annotated[uuid.UUID, Path(description="The answer's id")]
-_FEEDBACK_ERRORS = describe(Unauthorized, Forbidden, NotFound, Unprocessable, DatabaseUnavailable)
 
 
-@router.put("/{message_id}/feedback", responses=_FEEDBACK_ERRORS, summary="Say what you think of an answer")
+@router.put("/{message_id}/feedback", summary="Say what you think of an answer")
 def set_feedback(
     user_id: OwnerId,
     conversation_id: ConversationId,
@@ -148,9 +135,7 @@ def set_feedback(
     return _rate(database, user_id, conversation_id, message_id, feedback.model_dump())
 
 
-@router.delete(
-    "/{message_id}/feedback", status_code=204, responses=_FEEDBACK_ERRORS, summary="Take your feedback back"
-)
+@router.delete("/{message_id}/feedback", status_code=204, summary="Take your feedback back")
 def delete_feedback(
     user_id: OwnerId, conversation_id: ConversationId, message_id: _MessageId, database: AppDatabase
 ) -> None:
@@ -165,9 +150,7 @@ def _rate(
     feedback: dict[str, Any] | None,
 ) -> MessageOut:
     set_on = messages.set_feedback(database, user_id, conversation_id, [message_id], feedback)
-    state = messages.get_message(database, user_id, message_id)
-    if state is None or state.message.conversation_id != conversation_id:
-        raise missing_message(database, user_id, conversation_id, message_id)
+    state = own_message(database, user_id, conversation_id, message_id)
     if not set_on:
         raise Unprocessable([{"pointer": "/path/message_id", "detail": "Only answers have feedback."}])
     return MessageOut.of(state)

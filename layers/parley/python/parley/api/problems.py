@@ -5,7 +5,7 @@ from typing import Any
 
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel
 from starlette.exceptions import HTTPException
 from typing_extensions import TypedDict
 
@@ -19,10 +19,8 @@ class FieldError(TypedDict):
     detail: str
 
 
-class Problem(BaseModel):
+class Problem(BaseModel, extra="forbid"):
     """RFC 9457. `type` is stable; `detail` is safe to show; `errors` comes with validation problems."""
-
-    model_config = ConfigDict(extra="forbid")
 
     type: str
     title: str

@@ -1,16 +1,17 @@
 """How a turn is answered: whole as JSON, or as Server-Sent Events while it happens."""
 
+import asyncio
 import json
 import uuid
 from collections.abc import AsyncIterator
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from typing import Annotated, Any, Literal, assert_never
 
 from fastapi import Depends, Header, Request, Response
 from fastapi.responses import StreamingResponse
 from pydantic import BaseModel
 
-from parley.api.dependencies import BearerToken, IdempotencyKey, OwnerId, turn_service
+from parley.api.dependencies import AppTurns, CurrentUser, IdempotencyKey
 from parley.api.messages import TurnUsage
 from parley.api.problems import problem_document
 from parley.api.times import Time
@@ -18,8 +19,8 @@ from parley.models import Message
 from parley.models.tool_call import ToolCall, read_tool_calls
 from parley.models.turn import Act
 from parley.services.agent_service import TextDelta
-from parley.services.running_turn import TurnCreated, TurnEnded, TurnEvent, with_keep_alives
-from parley.services.turn_service import Client, TurnService
+from parley.services.running_turn import TurnCreated, TurnEnded, TurnEvent, until_ended
+from parley.services.turn_service import Client
 
 
 class ChatReply(BaseModel):
@@ -48,29 +49,32 @@ class ChatReply(BaseModel):
         )
 
 
+async def turn_client(request: Request, user: CurrentUser, idempotency_key: IdempotencyKey = None) -> Client:
+    """The client, and how much of this invocation's time is left as the Lambda runtime says."""
+    context = request.scope.get("aws.context")
+    remaining_s = context.get_remaining_time_in_millis() / 1000 if context else None
+    return Client(user.id, user.token, idempotency_key, remaining_s)
+
+
+TurnClient = Annotated[Client, Depends(turn_client)]
+
+
+@dataclass
 class TurnRequest:
     """A request that starts a turn: by which client, and how the answer is sent."""
 
-    def __init__(
-        self,
-        request: Request,
-        user_id: OwnerId,
-        token: BearerToken,
-        turns: Annotated[TurnService, Depends(turn_service)],
-        idempotency_key: IdempotencyKey = None,
-        accept: Annotated[str, Header(include_in_schema=False)] = "",
-    ) -> None:
-        self._client = Client(user_id, token, idempotency_key, platform_remaining_s(request))
-        self._request_id = request.state.request_id
-        self._turns = turns
-        self._streams = "text/event-stream" in accept
+    request: Request
+    client: TurnClient
+    turns: AppTurns
+    accept: Annotated[str, Header(include_in_schema=False)] = ""
 
     async def start(self, act: Act) -> Response:
         """Raises ProblemError when the turn does not begin or, of an answer sent whole, does not complete."""
-        events = await self._turns.start(act, self._client)
-        if self._streams:
-            return StreamingResponse(_server_sent(events, self._request_id), media_type="text/event-stream")
-        ended = [event async for event in events][-1]
+        events = await self.turns.start(act, self.client)
+        if "text/event-stream" in self.accept:
+            frames = _server_sent(events, self.request.state.request_id)
+            return StreamingResponse(frames, media_type="text/event-stream")
+        ended = [event async for event in until_ended(events)][-1]
         assert isinstance(ended, TurnEnded)  # noqa: S101 (the events' promise)
         if ended.problem:
             raise ended.problem
@@ -78,16 +82,10 @@ class TurnRequest:
         return Response(ChatReply.of(ended.message).model_dump_json(), 200, headers, "application/json")
 
 
-def platform_remaining_s(request: Request) -> float | None:
-    """What the Lambda runtime says is left of this invocation's time."""
-    context = request.scope.get("aws.context")
-    return context.get_remaining_time_in_millis() / 1000 if context else None
-
-
-async def _server_sent(events: AsyncIterator[TurnEvent], request_id: str) -> AsyncIterator[bytes]:
+async def _server_sent(events: asyncio.Queue[TurnEvent], request_id: str) -> AsyncIterator[bytes]:
     """The turn as Server-Sent Events, with a comment line whenever nothing happens for a while."""
     number = 0
-    async for event in with_keep_alives(events):
+    async for event in until_ended(events):
         if event is None:
             yield b": keep-alive\n\n"
             continue

@@ -1,28 +1,10 @@
 """A turn's events as ChatKit's events, while the turn runs."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any, assert_never
 
-from chatkit.types import (
-    AssistantMessageContent,
-    AssistantMessageContentPartAdded,
-    AssistantMessageContentPartTextDelta,
-    AssistantMessageItem,
-    ProgressUpdateEvent,
-    TaskItem,
-    ThreadItem,
-    ThreadItemAddedEvent,
-    ThreadItemDoneEvent,
-    ThreadItemRemovedEvent,
-    ThreadItemReplacedEvent,
-    ThreadItemUpdatedEvent,
-    ThreadStreamEvent,
-    WidgetItem,
-    WorkflowItem,
-    WorkflowTaskAdded,
-    WorkflowTaskUpdated,
-)
+from chatkit import types
 
 from parley.chatkit.items import TOOLS, item_id, message_items, task, tool_title, workflow
 from parley.models import Message
@@ -33,18 +15,10 @@ from parley.tools.client_tools import Kind
 
 
 class AnswerEvents:
-    """Translates the events of one turn.
-
-    Of a waiting turn that continues, `message` is the answer as it was stored, and `shown` holds those of its
-    items that the client already has.
-    """
+    """Translates the events of one turn. `message`: the stored answer, if it waited and continues."""
 
     def __init__(
-        self,
-        created: TurnCreated,
-        client_tools: Mapping[str, Kind],
-        message: Message | None = None,
-        shown: Sequence[ThreadItem] = (),
+        self, created: TurnCreated, client_tools: Mapping[str, Kind], message: Message | None = None
     ) -> None:
         self._answer_id = created.message_id
         self._client_tools = client_tools
@@ -52,22 +26,17 @@ class AnswerEvents:
             "thread_id": str(created.conversation_id),
             "created_at": datetime.now(UTC),
         }
-        self._shown = shown
-        self._there = {item.id for item in shown}
+        shown = message_items(message, message.status, client_tools) if message else []
+        self._shown_before = {item.id for item in shown}
+        self._shown = set(self._shown_before)
         calls = read_tool_calls(message.run_items, message.status) if message else []
         self._calls = {call.call_id: call for call in calls}
 
-    def start(self) -> list[ThreadStreamEvent]:
-        """Remove the widgets that the user has decided about. If the turn waits again, it sends a new one."""
-        return [
-            ThreadItemRemovedEvent(item_id=item.id) for item in self._shown if isinstance(item, WidgetItem)
-        ]
-
-    def translate(self, event: TurnEvent | None) -> list[ThreadStreamEvent]:
+    def translate(self, event: TurnEvent | None) -> list[types.ThreadStreamEvent]:
         """The events for one of the turn's, or for None, when nothing has happened for a while."""
         match event:
             case None:
-                return [ProgressUpdateEvent(text="Still working …")]
+                return [types.ProgressUpdateEvent(text="Still working …")]
             case TurnCreated():
                 return []
             case TextDelta():
@@ -78,45 +47,50 @@ class AnswerEvents:
                 return self._ended(event.message)
         assert_never(event)
 
-    def _text(self, delta: str) -> list[ThreadStreamEvent]:
-        events: list[ThreadStreamEvent] = []
+    def _text(self, delta: str) -> list[types.ThreadStreamEvent]:
+        events: list[types.ThreadStreamEvent] = []
         answer = str(self._answer_id)
-        if answer not in self._there:
-            self._there.add(answer)
-            events.append(ThreadItemAddedEvent(item=AssistantMessageItem(id=answer, content=[], **self._at)))
-            part = AssistantMessageContentPartAdded(content_index=0, content=AssistantMessageContent(text=""))
-            events.append(ThreadItemUpdatedEvent(item_id=answer, update=part))
-        more = AssistantMessageContentPartTextDelta(content_index=0, delta=delta)
-        return [*events, ThreadItemUpdatedEvent(item_id=answer, update=more)]
+        if answer not in self._shown:
+            self._shown.add(answer)
+            events.append(
+                types.ThreadItemAddedEvent(item=types.AssistantMessageItem(id=answer, content=[], **self._at))
+            )
+            part = types.AssistantMessageContentPartAdded(
+                content_index=0, content=types.AssistantMessageContent(text="")
+            )
+            events.append(types.ThreadItemUpdatedEvent(item_id=answer, update=part))
+        more = types.AssistantMessageContentPartTextDelta(content_index=0, delta=delta)
+        return [*events, types.ThreadItemUpdatedEvent(item_id=answer, update=more)]
 
-    def _tool(self, call: ToolCall) -> list[ThreadStreamEvent]:
-        events: list[ThreadStreamEvent] = []
+    def _tool(self, call: ToolCall) -> list[types.ThreadStreamEvent]:
+        events: list[types.ThreadStreamEvent] = []
         if call.status == "in_progress":
-            events.append(ProgressUpdateEvent(text=f"{tool_title(call.name)} …"))
+            events.append(types.ProgressUpdateEvent(text=f"{tool_title(call.name)} …"))
         is_new = call.call_id not in self._calls
         self._calls[call.call_id] = call
         tools = item_id(self._answer_id, TOOLS)
-        item = WorkflowItem(id=tools, workflow=workflow([*self._calls.values()]), **self._at)
+        item = types.WorkflowItem(id=tools, workflow=workflow([*self._calls.values()]), **self._at)
         place = [*self._calls].index(call.call_id)
         shown = task(call)
-        if tools not in self._there:
-            self._there.add(tools)
-            events.append(ThreadItemAddedEvent(item=item))
-        elif self._shown:
-            events.append(ThreadItemReplacedEvent(item=item))
+        if tools not in self._shown:
+            self._shown.add(tools)
+            events.append(types.ThreadItemAddedEvent(item=item))
+        elif self._shown_before:
+            events.append(types.ThreadItemReplacedEvent(item=item))
         elif is_new:
-            added = WorkflowTaskAdded(task_index=place, task=shown)
-            events.append(ThreadItemUpdatedEvent(item_id=tools, update=added))
+            added = types.WorkflowTaskAdded(task_index=place, task=shown)
+            events.append(types.ThreadItemUpdatedEvent(item_id=tools, update=added))
         else:
-            updated = WorkflowTaskUpdated(task_index=place, task=shown)
-            events.append(ThreadItemUpdatedEvent(item_id=tools, update=updated))
+            updated = types.WorkflowTaskUpdated(task_index=place, task=shown)
+            events.append(types.ThreadItemUpdatedEvent(item_id=tools, update=updated))
         return events
 
-    def _ended(self, message: Message) -> list[ThreadStreamEvent]:
+    def _ended(self, message: Message) -> list[types.ThreadStreamEvent]:
         """The items as they are stored. Not the note of a failure, which comes as an error with a retry."""
-        before = {item.id for item in self._shown if not isinstance(item, WidgetItem)}
         return [
-            ThreadItemReplacedEvent(item=item) if item.id in before else ThreadItemDoneEvent(item=item)
+            types.ThreadItemReplacedEvent(item=item)
+            if item.id in self._shown_before
+            else types.ThreadItemDoneEvent(item=item)
             for item in message_items(message, message.status, self._client_tools)
-            if not (message.error and isinstance(item, TaskItem))
+            if not (message.error and isinstance(item, types.TaskItem))
         ]

@@ -15,28 +15,7 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from chatkit.types import (
-    AssistantMessageContent,
-    AssistantMessageItem,
-    ClientToolCallItem,
-    CustomSummary,
-    CustomTask,
-    InferenceOptions,
-    StructuredInput,
-    StructuredInputAnswer,
-    StructuredInputFreeform,
-    StructuredInputItem,
-    StructuredInputMultipleChoice,
-    StructuredInputMultipleChoiceOption,
-    StructuredInputSubmission,
-    TaskItem,
-    ThreadItem,
-    UserMessageItem,
-    UserMessageTextContent,
-    WidgetItem,
-    Workflow,
-    WorkflowItem,
-)
+from chatkit import types
 from chatkit.widgets import DynamicWidgetRoot
 from pydantic import ValidationError
 
@@ -79,7 +58,7 @@ def message_id(item: str) -> uuid.UUID | None:
 
 def message_items(
     message: Message, status: str, client_tools: Mapping[str, Kind], earlier: str | None = None
-) -> list[ThreadItem]:
+) -> list[types.ThreadItem]:
     """A message's items in the order in which they are shown.
 
     `status` is the message's, as of now. `earlier` is the text of the version before a failed answer.
@@ -87,26 +66,26 @@ def message_items(
     at = _place(message)
     if message.role == "user":
         return [
-            UserMessageItem(
+            types.UserMessageItem(
                 id=str(message.id),
-                content=[UserMessageTextContent(text=message.content)],
-                inference_options=InferenceOptions(),
+                content=[types.UserMessageTextContent(text=message.content)],
+                inference_options=types.InferenceOptions(),
                 **at,
             )
         ]
     calls = read_tool_calls(message.run_items, status)
-    items: list[ThreadItem] = []
+    items: list[types.ThreadItem] = []
     if text := message.content or earlier:
-        content = [AssistantMessageContent(text=text)]
+        content = [types.AssistantMessageContent(text=text)]
         part = str(message.id) if message.content else item_id(message.id, EARLIER)
-        items.append(AssistantMessageItem(id=part, content=content, **at))
+        items.append(types.AssistantMessageItem(id=part, content=content, **at))
     if calls:
-        tools = WorkflowItem(id=item_id(message.id, TOOLS), workflow=workflow(calls), **at)
+        tools = types.WorkflowItem(id=item_id(message.id, TOOLS), workflow=workflow(calls), **at)
         items.insert(1 if _spoke_first(message) else 0, tools)
     if note := _note(message, status):
-        items.append(TaskItem(id=item_id(message.id, STATE), task=CustomTask(title=note), **at))
+        items.append(types.TaskItem(id=item_id(message.id, STATE), task=types.CustomTask(title=note), **at))
     waiting = [call for call in calls if call.status == "waiting_approval"]
-    return items + request_items(message, waiting, client_tools)
+    return items + _open_requests(message, waiting, client_tools)
 
 
 def _spoke_first(message: Message) -> bool:
@@ -121,20 +100,20 @@ def _note(message: Message, status: str) -> str | None:
     return _NOTES.get(status)
 
 
-def workflow(calls: Sequence[ToolCall]) -> Workflow:
+def workflow(calls: Sequence[ToolCall]) -> types.Workflow:
     """Tool calls as a workflow, with a summary when all of them have ended."""
     open_calls = [call for call in calls if call.status in ("in_progress", "waiting_approval")]
     names = list(dict.fromkeys(call.name for call in calls))
-    summary = None if open_calls else CustomSummary(title=f"Used {', '.join(map(tool_title, names))}")
-    return Workflow(type="custom", tasks=[task(call) for call in calls], summary=summary)
+    summary = None if open_calls else types.CustomSummary(title=f"Used {', '.join(map(tool_title, names))}")
+    return types.Workflow(type="custom", tasks=[task(call) for call in calls], summary=summary)
 
 
-def task(call: ToolCall) -> CustomTask:
+def task(call: ToolCall) -> types.CustomTask:
     took = f", {call.duration_ms / 1000:.1f} s" if call.duration_ms is not None else ""
     parts = [_fenced(call.arguments)]
     if call.output is not None:
         parts.append(_fenced(str(call.output)))
-    return CustomTask(
+    return types.CustomTask(
         title=f"{tool_title(call.name)}: {_STATES[call.status]}{took}",
         content="\n\n".join(parts),
         status_indicator="loading" if call.status == "in_progress" else "complete",
@@ -160,89 +139,91 @@ def _place(message: Message) -> dict[str, Any]:
     return {"thread_id": str(message.conversation_id), "created_at": created_at}
 
 
-def request_items(
+def _open_requests(
     message: Message, calls: Sequence[ToolCall], client_tools: Mapping[str, Kind]
-) -> list[ThreadItem]:
+) -> list[types.ThreadItem]:
     """What the user has to do about `calls`. ChatKit executes one client tool at a time: the last item."""
-    at, answer_id = _place(message), message.id
-    items: list[ThreadItem] = []
-    to_approve = [call for call in calls if call.name not in client_tools]
-    if to_approve:
-        # The id differs each time that the turn waits, since the calls do.
-        widget_id = item_id(answer_id, to_approve[0].call_id)
-        items.append(WidgetItem(id=widget_id, widget=_approval(to_approve), **at))
-    for call in calls:
-        if client_tools.get(call.name) == "question":
-            items.append(question_item(message, call))
-    pages = [call for call in calls if client_tools.get(call.name) == "client_tool"]
-    for call in pages[:1]:
+    by_kind = {
+        kind: [call for call in calls if client_tools.get(call.name) == kind]
+        for kind in (None, "question", "client_tool")
+    }
+    items: list[types.ThreadItem] = []
+    if to_approve := by_kind[None]:
+        items.append(_widget(message, to_approve[0].call_id, _approval(to_approve)))
+    items += [question_item(message, call) for call in by_kind["question"]]
+    for call in by_kind["client_tool"][:1]:
         items.append(
-            ClientToolCallItem(
-                id=item_id(answer_id, call.call_id),
+            types.ClientToolCallItem(
+                id=item_id(message.id, call.call_id),
                 call_id=call.call_id,
                 name=call.name,
                 arguments=_arguments(call.arguments),
-                **at,
+                **_place(message),
             )
         )
     return items
 
 
-def question_item(message: Message, call: ToolCall) -> StructuredInputItem:
-    return StructuredInputItem(
+def question_item(message: Message, call: ToolCall) -> types.StructuredInputItem:
+    return types.StructuredInputItem(
         id=item_id(message.id, call.call_id), inputs=_questions(call.arguments), **_place(message)
     )
 
 
-def answered(item: StructuredInputItem, submission: StructuredInputSubmission) -> StructuredInputItem:
+def answered(
+    item: types.StructuredInputItem, submission: types.StructuredInputSubmission
+) -> types.StructuredInputItem:
     """`item` with the answers of `submission`, each of which fits its question."""
     given = {} if submission.status == "skipped" else submission.answers
     for question in item.inputs:
         answer = given.get(question.id)
         values = answer.values if answer and not answer.skipped else []
-        if isinstance(question, StructuredInputMultipleChoice) and not question.multiple:
+        if isinstance(question, types.StructuredInputMultipleChoice) and not question.multiple:
             values = values[:1]
-        question.answer = StructuredInputAnswer(values=values, skipped=not values)
+        question.answer = types.StructuredInputAnswer(values=values, skipped=not values)
     return item.model_copy(update={"status": submission.status})
 
 
-def _approval(calls: Sequence[ToolCall]) -> DynamicWidgetRoot:
+def _approval(calls: Sequence[ToolCall]) -> dict[str, Any]:
     lines: list[dict[str, Any]] = []
     for call in calls:
         lines.append({"type": "Title", "value": f"{tool_title(call.name)}?", "size": "sm"})
         lines.append({"type": "Text", "value": call.arguments[:MAX_TASK_TEXT], "size": "sm"})
-    return DynamicWidgetRoot.model_validate(
-        {
-            "type": "Card",
-            "children": lines,
-            "confirm": {"label": "Approve", "action": {"type": APPROVE}},
-            "cancel": {"label": "Reject", "action": {"type": REJECT}},
-        }
-    )
+    return {
+        "type": "Card",
+        "children": lines,
+        "confirm": {"label": "Approve", "action": {"type": APPROVE}},
+        "cancel": {"label": "Reject", "action": {"type": REJECT}},
+    }
 
 
-def settled(widget: WidgetItem, *, approved: bool) -> WidgetItem:
+def settled_widget(message: Message, call_id: str, *, approved: bool) -> types.WidgetItem:
     """The widget once the user has decided."""
     text = {"type": "Text", "value": "Approved" if approved else "Rejected", "size": "sm"}
-    card = DynamicWidgetRoot.model_validate({"type": "Card", "children": [text]})
-    return widget.model_copy(update={"widget": card})
+    return _widget(message, call_id, {"type": "Card", "children": [text]})
 
 
-def _questions(arguments: str) -> list[StructuredInput]:
+def _widget(message: Message, call_id: str, card: dict[str, Any]) -> types.WidgetItem:
+    # The id differs each time that the turn waits, since the calls do.
+    widget = DynamicWidgetRoot.model_validate(card)
+    return types.WidgetItem(id=item_id(message.id, call_id), widget=widget, **_place(message))
+
+
+def _questions(arguments: str) -> list[types.StructuredInput]:
     """The questions in a call's arguments, with their positions as ids. What is malformed is one question."""
     try:
         questions = Questions.model_validate_json(arguments).questions
     except ValidationError:
-        return [StructuredInputFreeform(id="0", question=arguments[:MAX_TASK_TEXT])]
+        return [types.StructuredInputFreeform(id="0", question=arguments[:MAX_TASK_TEXT])]
     return [
-        StructuredInputMultipleChoice(
+        types.StructuredInputMultipleChoice(
             id=str(place),
             question=question.question,
-            options=[StructuredInputMultipleChoiceOption(value=option) for option in question.options],
+            options=[types.StructuredInputMultipleChoiceOption(value=option) for option in question.options],
             multiple=question.multiple,
         )
         if question.options
-        else StructuredInputFreeform(id=str(place), question=question.question)
+        else types.StructuredInputFreeform(id=str(place), question=question.question)
         for place, question in enumerate(questions)
     ]
 

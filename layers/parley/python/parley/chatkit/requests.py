@@ -5,38 +5,27 @@ import uuid
 from collections.abc import Iterator
 from typing import Any
 
-from chatkit.types import (
-    AttachmentsCreateReq,
-    AttachmentsDeleteReq,
-    ChatKitReq,
-    InputTranscribeReq,
-    ItemsFeedbackReq,
-    ItemsListReq,
-    StreamingReq,
-    ThreadsAddUserMessageReq,
-    ThreadsCreateReq,
-    ThreadsDeleteReq,
-    ThreadsGetByIdReq,
-    ThreadsListReq,
-    ThreadsSyncCustomActionReq,
-    ThreadsUpdateReq,
-    UserMessageInput,
-)
+from chatkit import types
 from pydantic import TypeAdapter, ValidationError
 
 from parley.errors import BadRequest, NotFound, NotSupported, Unprocessable
 from parley.text import MessageText, TitleText, storable
 
 ThreadRequest = (
-    ThreadsGetByIdReq | ThreadsListReq | ItemsListReq | ItemsFeedbackReq | ThreadsUpdateReq | ThreadsDeleteReq
+    types.ThreadsGetByIdReq
+    | types.ThreadsListReq
+    | types.ItemsListReq
+    | types.ItemsFeedbackReq
+    | types.ThreadsUpdateReq
+    | types.ThreadsDeleteReq
 )
-TurnRequest = StreamingReq | ThreadsSyncCustomActionReq
+TurnRequest = types.StreamingReq | types.ThreadsSyncCustomActionReq
 
 MAX_PAGE = 100
 # Validation collects an error for each wrong entry before it reports any of them.
 MAX_LIST = 1_000
 
-_REQUEST: TypeAdapter[ChatKitReq] = TypeAdapter(ChatKitReq)
+_REQUEST: TypeAdapter[types.ChatKitReq] = TypeAdapter(types.ChatKitReq)
 _MESSAGE = TypeAdapter(MessageText)
 _TITLE = TypeAdapter(TitleText)
 
@@ -45,25 +34,25 @@ def read_request(body: bytes) -> ThreadRequest | TurnRequest:
     """A request of the protocol that Parley supports, every text of which Postgres can store."""
     request = _parse(body)
     match request:
-        case AttachmentsCreateReq() | AttachmentsDeleteReq():
+        case types.AttachmentsCreateReq() | types.AttachmentsDeleteReq():
             raise NotSupported("Attachments are not supported.")
-        case InputTranscribeReq():
+        case types.InputTranscribeReq():
             raise NotSupported("Dictation is not supported.")
-        case ThreadsCreateReq() | ThreadsAddUserMessageReq():
+        case types.ThreadsCreateReq() | types.ThreadsAddUserMessageReq():
             if request.params.input.attachments:
                 raise NotSupported("Attachments are not supported.")
             if request.params.input.inference_options.tool_choice:
                 raise NotSupported("A choice of tools is not supported.")
-        case ItemsFeedbackReq() if len(request.params.item_ids) > MAX_PAGE:
+        case types.ItemsFeedbackReq() if len(request.params.item_ids) > MAX_PAGE:
             raise wrong("params/item_ids", f"At most {MAX_PAGE} items are rated at once.")
-        case ThreadsUpdateReq():
+        case types.ThreadsUpdateReq():
             _check("params/title", _TITLE, request.params.title)
         case _:
             _check_limit(getattr(request.params, "limit", None))
     return request
 
 
-def _parse(body: bytes) -> ChatKitReq:
+def _parse(body: bytes) -> types.ChatKitReq:
     try:
         raw = json.loads(body)
         for text in _texts(raw):
@@ -77,7 +66,7 @@ def _parse(body: bytes) -> ChatKitReq:
         raise Unprocessable([{"pointer": "/body", "detail": str(error)}]) from None
 
 
-def message_text(message: UserMessageInput) -> str:
+def message_text(message: types.UserMessageInput) -> str:
     """The message as one text: a quotation first, tags by their names."""
     text = "".join(part.text for part in message.content)
     if message.quoted_text:

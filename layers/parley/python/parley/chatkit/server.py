@@ -4,43 +4,24 @@ The SDK's own server is not used: it reads and writes a thread item by item, whe
 A turn begins before its reply does, so that a refusal has a status of its own.
 """
 
+import asyncio
 import logging
 from collections.abc import AsyncIterator, Collection, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+from chatkit import types
 from chatkit.errors import ErrorCode
-from chatkit.types import (
-    ErrorEvent,
-    NoticeEvent,
-    Page,
-    StreamOptions,
-    StreamOptionsEvent,
-    SyncCustomActionResponse,
-    Thread,
-    ThreadCreatedEvent,
-    ThreadItem,
-    ThreadItemDoneEvent,
-    ThreadItemReplacedEvent,
-    ThreadsAddUserMessageReq,
-    ThreadsCreateReq,
-    ThreadsSyncCustomActionReq,
-    ThreadStreamEvent,
-    ThreadUpdatedEvent,
-    UserMessageItem,
-    WidgetItem,
-)
 from pydantic import BaseModel
 
 from parley.chatkit import threads
 from parley.chatkit.events import AnswerEvents
-from parley.chatkit.items import APPROVE, message_items, settled
 from parley.chatkit.plans import Plan, Planner
 from parley.chatkit.requests import ThreadRequest, TurnRequest, read_request
 from parley.database import Database
 from parley.errors import ProblemError, QuotaExceeded
 from parley.logs import describe_error
-from parley.services.running_turn import TurnCreated, TurnEnded, TurnEvent, with_keep_alives
+from parley.services.running_turn import TurnCreated, TurnEnded, TurnEvent, until_ended
 from parley.services.turn_service import Client, TurnService
 from parley.tools.client_tools import Kind
 
@@ -80,13 +61,17 @@ class ChatKit:
             plan = await self._database.call(self._planner.plan, client.user_id, request)
             events = await self._turns.start(plan.act, client)
         except QuotaExceeded as problem:
-            if isinstance(request, ThreadsSyncCustomActionReq):
+            if isinstance(request, types.ThreadsSyncCustomActionReq):
                 raise
             return Reply(_frames(_notice(problem)))
-        created = await anext(events)
+        created = await events.get()
         assert isinstance(created, TurnCreated)  # noqa: S101 (the events' promise)
-        if isinstance(request, ThreadsSyncCustomActionReq):
-            return Reply(_json(await _settle(request, plan, events)), created)
+        if isinstance(request, types.ThreadsSyncCustomActionReq):
+            # The turn's end comes before the reply: after that, Lambda freezes the process.
+            async for event in until_ended(events):
+                if isinstance(event, TurnEnded) and event.problem:
+                    raise event.problem
+            return Reply(_json(types.SyncCustomActionResponse(updated_item=plan.decided)), created)
         return Reply(_frames(self._events(request, plan, created, events, client)), created)
 
     async def _events(
@@ -94,38 +79,31 @@ class ChatKit:
         request: TurnRequest,
         plan: Plan,
         created: TurnCreated,
-        events: AsyncIterator[TurnEvent],
+        events: asyncio.Queue[TurnEvent],
         client: Client,
-    ) -> AsyncIterator[ThreadStreamEvent]:
+    ) -> AsyncIterator[types.ThreadStreamEvent]:
         for event in _opening(request, created):
             yield event
-        yield StreamOptionsEvent(stream_options=StreamOptions(allow_cancel=True))
-        if plan.answered is not None:
-            yield ThreadItemReplacedEvent(item=plan.answered)
-        answer = AnswerEvents(created, self._client_tools, plan.waiting, self._shown(plan))
-        for event in answer.start():
-            yield event
+        yield types.StreamOptionsEvent(stream_options=types.StreamOptions(allow_cancel=True))
+        match plan.decided:
+            case types.StructuredInputItem():
+                yield types.ThreadItemReplacedEvent(item=plan.decided)
+            case types.WidgetItem():
+                yield types.ThreadItemRemovedEvent(item_id=plan.decided.id)
+        answer = AnswerEvents(created, self._client_tools, plan.waiting)
         problem: ProblemError | None = None
-        async for turn_event in with_keep_alives(events):
+        async for turn_event in until_ended(events):
             for event in answer.translate(turn_event):
                 yield event
             if isinstance(turn_event, TurnEnded):
                 problem = turn_event.problem
         if (thread := await self._titled_thread(created, client)) is not None:
-            yield ThreadUpdatedEvent(thread=thread)
+            yield types.ThreadUpdatedEvent(thread=thread)
         if problem is not None:
             # A refusal (4xx) would be repeated.
-            yield ErrorEvent(message=problem.detail, allow_retry=problem.status >= 500)
+            yield types.ErrorEvent(message=problem.detail, allow_retry=problem.status >= 500)
 
-    def _shown(self, plan: Plan) -> list[ThreadItem]:
-        """What the client already has of the answer that continues."""
-        if plan.waiting is None:
-            return []
-        shown = message_items(plan.waiting, "waiting_approval", self._client_tools)
-        ids = {item.id for item in shown}
-        return shown + [item for item in plan.items if item.id not in ids]
-
-    async def _titled_thread(self, created: TurnCreated, client: Client) -> Thread | None:
+    async def _titled_thread(self, created: TurnCreated, client: Client) -> types.Thread | None:
         """The thread with its title, which may be new. None if it cannot be read."""
         try:
             return await self._database.call(threads.get_thread, client.user_id, created.conversation_id)
@@ -133,15 +111,17 @@ class ChatKit:
             return None
 
 
-def _opening(request: TurnRequest, created: TurnCreated) -> list[ThreadStreamEvent]:
+def _opening(request: TurnRequest, created: TurnCreated) -> list[types.ThreadStreamEvent]:
     """What is new in the thread before the answer."""
-    if not isinstance(request, ThreadsCreateReq | ThreadsAddUserMessageReq):
+    if not isinstance(request, types.ThreadsCreateReq | types.ThreadsAddUserMessageReq):
         return []
-    events: list[ThreadStreamEvent] = []
+    events: list[types.ThreadStreamEvent] = []
     thread_id, now, message = str(created.conversation_id), datetime.now(UTC), request.params.input
-    if isinstance(request, ThreadsCreateReq):
-        events.append(ThreadCreatedEvent(thread=Thread(id=thread_id, created_at=now, items=Page())))
-    question = UserMessageItem(
+    if isinstance(request, types.ThreadsCreateReq):
+        events.append(
+            types.ThreadCreatedEvent(thread=types.Thread(id=thread_id, created_at=now, items=types.Page()))
+        )
+    question = types.UserMessageItem(
         id=str(created.user_message_id),
         thread_id=thread_id,
         created_at=now,
@@ -149,33 +129,20 @@ def _opening(request: TurnRequest, created: TurnCreated) -> list[ThreadStreamEve
         quoted_text=message.quoted_text,
         inference_options=message.inference_options,
     )
-    return [*events, ThreadItemDoneEvent(item=question)]
+    return [*events, types.ThreadItemDoneEvent(item=question)]
 
 
-async def _settle(
-    request: ThreadsSyncCustomActionReq, plan: Plan, events: AsyncIterator[TurnEvent]
-) -> SyncCustomActionResponse:
-    """Wait for the turn's end before replying: after the reply, Lambda freezes the process."""
-    async for event in events:
-        if isinstance(event, TurnEnded) and event.problem:
-            raise event.problem
-    (widget,) = (item for item in plan.items if isinstance(item, WidgetItem))
-    return SyncCustomActionResponse(
-        updated_item=settled(widget, approved=request.params.action.type == APPROVE)
-    )
+async def _notice(problem: ProblemError) -> AsyncIterator[types.ThreadStreamEvent]:
+    yield types.NoticeEvent(level="warning", title=problem.title, message=problem.detail)
 
 
-async def _notice(problem: ProblemError) -> AsyncIterator[ThreadStreamEvent]:
-    yield NoticeEvent(level="warning", title=problem.title, message=problem.detail)
-
-
-async def _frames(events: AsyncIterator[ThreadStreamEvent]) -> AsyncIterator[bytes]:
+async def _frames(events: AsyncIterator[types.ThreadStreamEvent]) -> AsyncIterator[bytes]:
     try:
         async for event in events:
             yield b"data: " + _json(event) + b"\n\n"
     except Exception as error:
         logger.error("chatkit_failed", extra=describe_error(error))
-        yield b"data: " + _json(ErrorEvent(code=ErrorCode.STREAM_ERROR, allow_retry=True)) + b"\n\n"
+        yield b"data: " + _json(types.ErrorEvent(code=ErrorCode.STREAM_ERROR, allow_retry=True)) + b"\n\n"
 
 
 def _json(model: BaseModel) -> bytes:

@@ -1,4 +1,7 @@
-"""The tables. Importing this package fills `SQLModel.metadata`."""
+"""The tables. Importing this package fills `SQLModel.metadata`.
+
+The migrations alone say what else the database has: defaults, constraints, indexes.
+"""
 
 from parley.models.conversation import Conversation
 from parley.models.message import Message

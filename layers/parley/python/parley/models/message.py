@@ -4,7 +4,7 @@ import uuid
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import CheckConstraint, Column, Computed, DateTime, ForeignKey, Index, UniqueConstraint, text
+from sqlalchemy import Column, DateTime, ForeignKey
 from sqlalchemy.dialects.postgresql import JSONB, TSVECTOR, UUID
 from sqlmodel import Field, SQLModel
 
@@ -19,27 +19,6 @@ class Message(SQLModel, table=True):
     """
 
     __tablename__ = "message"
-    __table_args__ = (
-        CheckConstraint("role in ('user', 'assistant')", name="message_role_check"),
-        CheckConstraint(
-            "status in ('in_progress', 'completed', 'failed', 'cancelled', 'interrupted',"
-            " 'waiting_approval')",
-            name="message_status_check",
-        ),
-        CheckConstraint(
-            "status <> 'in_progress' or (lease_id is not null and lease_expires_at is not null)",
-            name="message_lease_check",
-        ),
-        UniqueConstraint("conversation_id", "seq", name="message_seq_key"),
-        UniqueConstraint("user_id", "idempotency_key", name="message_idempotency_key"),
-        Index(
-            "message_one_running",
-            "conversation_id",
-            unique=True,
-            postgresql_where=text("status = 'in_progress'"),
-        ),
-        Index("message_versions", "version_of", "version", unique=True),
-    )
 
     id: uuid.UUID = Field(primary_key=True)
     conversation_id: uuid.UUID = Field(
@@ -49,16 +28,13 @@ class Message(SQLModel, table=True):
     seq: int
     role: str
     status: str
-    content: str = Field(default="", sa_column_kwargs={"server_default": text("''")})
+    content: str = ""
     # The Responses API's input items of a turn that did more than answer; None where `content` says it all.
     run_items: list[dict[str, Any]] | None = Field(default=None, sa_column=Column(JSONB(none_as_null=True)))
     # Of a turn that waits for approval: the Agents SDK's RunState, from which any process can go on.
     run_state: dict[str, Any] | None = Field(default=None, sa_column=Column(JSONB(none_as_null=True)))
     # For the search; nothing reads it, so selects leave it out.
-    search: str | None = Field(
-        default=None,
-        sa_column=Column(TSVECTOR, Computed("to_tsvector('simple', left(content, 100000))", persisted=True)),
-    )
+    search: str | None = Field(default=None, sa_column=Column(TSVECTOR))
     # A problem document, without request_id, of a turn that did not complete.
     error: dict[str, Any] | None = Field(default=None, sa_column=Column(JSONB(none_as_null=True)))
     # {"rating": "up" | "down", "comment"} of an assistant's message.
@@ -72,8 +48,8 @@ class Message(SQLModel, table=True):
     reply_to: uuid.UUID | None = None
     # The first of the versions of this message, and which of them this is; one is not superseded.
     version_of: uuid.UUID
-    version: int = Field(default=1, sa_column_kwargs={"server_default": text("1")})
-    superseded: bool = Field(default=False, sa_column_kwargs={"server_default": text("false")})
+    version: int = 1
+    superseded: bool = False
     idempotency_key: str | None = Field(default=None, max_length=255)
     request_hash: str | None = None
     # Of the request that the turn went on with last, after it had waited for approval.
@@ -81,8 +57,6 @@ class Message(SQLModel, table=True):
     resume_hash: str | None = None
     lease_id: uuid.UUID | None = None
     lease_expires_at: datetime | None = Field(default=None, sa_column=Column(DateTime(timezone=True)))
-    cancel_requested: bool = Field(default=False, sa_column_kwargs={"server_default": text("false")})
-    created_at: datetime = Field(
-        sa_column=Column(DateTime(timezone=True), nullable=False, server_default=text("now()"))
-    )
+    cancel_requested: bool = False
+    created_at: datetime = Field(sa_column=Column(DateTime(timezone=True), nullable=False))
     completed_at: datetime | None = Field(default=None, sa_column=Column(DateTime(timezone=True)))

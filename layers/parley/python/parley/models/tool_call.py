@@ -7,7 +7,7 @@ the call, for people. The model never reads `outcome`.
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel
 
 # An input item of the Responses API, as the Agents SDK writes it.
 RunItem = dict[str, Any]
@@ -17,13 +17,11 @@ CallStatus = Literal["in_progress", "completed", "failed", "waiting_approval", "
 _CALL, _OUTPUT, _OUTCOME = "function_call", "function_call_output", "outcome"
 
 
-class ToolCall(BaseModel):
+class ToolCall(BaseModel, frozen=True):
     """`arguments` is the JSON that the model wrote, as it wrote it; `duration_ms` is not always known.
 
     `rejected`: was not made, because a person decided so. `cancelled`: its turn ended before it did.
     """
-
-    model_config = ConfigDict(frozen=True)
 
     call_id: str
     name: str

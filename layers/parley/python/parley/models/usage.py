@@ -2,7 +2,7 @@
 
 from datetime import date
 
-from sqlalchemy import BigInteger, Column, text
+from sqlalchemy import BigInteger, Column
 from sqlmodel import Field, SQLModel
 
 
@@ -14,10 +14,6 @@ class Usage(SQLModel, table=True):
     user_id: str = Field(primary_key=True)
     day: date = Field(primary_key=True)
     model: str = Field(primary_key=True)
-    turns: int = Field(default=0, sa_column_kwargs={"server_default": text("0")})
-    input_tokens: int = Field(
-        default=0, sa_column=Column(BigInteger, nullable=False, server_default=text("0"))
-    )
-    output_tokens: int = Field(
-        default=0, sa_column=Column(BigInteger, nullable=False, server_default=text("0"))
-    )
+    turns: int = 0
+    input_tokens: int = Field(default=0, sa_column=Column(BigInteger, nullable=False))
+    output_tokens: int = Field(default=0, sa_column=Column(BigInteger, nullable=False))

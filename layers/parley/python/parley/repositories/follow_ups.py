@@ -86,9 +86,9 @@ _TITLED = """
 _FOLDED = """
     with stored as (
         update conversation c
-        set summary = :summary, summary_seq = :fold_until, window_seq = greatest(window_seq, :fold_until)
+        set summary = :new_summary, summary_seq = :fold_until, window_seq = greatest(window_seq, :fold_until)
         where id = :conversation_id and user_id = :user_id and summary_seq = :summary_seq
-          and summary is not distinct from :old_summary
+          and summary is not distinct from :summary
           and (select count(*) from message m
                where m.conversation_id = c.id and not m.superseded and m.content <> ''
                  and m.seq >= :summary_seq and m.seq < :fold_until) = :count
@@ -126,11 +126,9 @@ def store_summary(
     params = {
         "user_id": user_id,
         "conversation_id": conversation_id,
-        "summary": summary,
-        "old_summary": folded.summary,
-        "summary_seq": folded.summary_seq,
-        "fold_until": folded.fold_until,
+        "new_summary": summary,
         "count": len(folded.to_fold),
+        **asdict(folded),
         **asdict(spent),
     }
     database.rows(user_id, _STORE_SUMMARY, params)

@@ -11,12 +11,12 @@ from sqlalchemy.exc import DBAPIError
 
 from parley.database import Database, error_message, sqlstate
 from parley.ids import new_id
+from parley.models import Message
 from parley.models.tool_call import RunItem
 from parley.models.turn import Act, Edit, Regenerate, Resume, Send
 
 LEASE_S = 30
 
-EndStatus = Literal["completed", "failed", "cancelled", "waiting_approval"]
 Refusal = Literal["busy", "key_reused", "over_quota", "not_found", "forbidden", "superseded", "wrong_role"]
 
 # What begin_turn.sql raises, with the refusal as its message.
@@ -34,7 +34,7 @@ class NewTurn:
     model: str
     title: str
     tokens: int
-    conversation_id: uuid.UUID = field(default_factory=new_id)
+    new_conversation_id: uuid.UUID = field(default_factory=new_id)
     question_id: uuid.UUID = field(default_factory=new_id)
     answer_id: uuid.UUID = field(default_factory=new_id)
     lease_id: uuid.UUID = field(default_factory=new_id)
@@ -79,21 +79,6 @@ class Refused:
     reason: Refusal
 
 
-@dataclass(frozen=True, slots=True)
-class Ending:
-    """What a turn left behind."""
-
-    status: EndStatus
-    content: str
-    tokens: int
-    run_items: list[RunItem] | None
-    run_state: dict[str, Any] | None
-    error: dict[str, Any] | None
-    model: str
-    input_tokens: int
-    output_tokens: int
-
-
 _BEGIN = text("select begin_turn(:request)").bindparams(bindparam("request", type_=JSONB))
 
 # The conversation's row is locked before the message's, as everywhere, so that no two statements deadlock.
@@ -105,7 +90,7 @@ _END = text("""
     ), held as (
         select m.id, m.status as was, m.completed_at, m.input_tokens, m.output_tokens
         from message m join conv on conv.id = m.conversation_id
-        where m.id = :answer_id and m.user_id = :user_id and m.lease_id = :lease_id
+        where m.id = :id and m.user_id = :user_id and m.lease_id = :lease_id
           and (m.status = :status or m.status = 'in_progress' and m.lease_expires_at > clock_timestamp())
         for update of m
     ), ended as (
@@ -132,6 +117,8 @@ _END = text("""
 """).bindparams(
     *(bindparam(name, type_=JSONB(none_as_null=True)) for name in ("run_items", "run_state", "error"))
 )
+# Columns of the message, all of them.
+_ENDING = set(_END.compile().params)
 
 # Touches the message's row only, so that a checkpoint waits for nobody and nobody waits for it.
 _CHECKPOINT = text("""
@@ -176,36 +163,21 @@ def begin_turn(database: Database, turn: NewTurn, limits: Limits) -> Begun | Rep
 
 def _turn_request(turn: NewTurn, limits: Limits) -> dict[str, Any]:
     """The arguments of begin_turn.sql; its type turn_request says what each means."""
-    act: dict[str, Any]
+    target_id: uuid.UUID | None = None
+    content: str | None = None
     match turn.act:
-        case Send(conversation_id, message):
-            act = {"act": "send", "conversation_id": conversation_id, "content": message}
-        case Regenerate(conversation_id, answer_id):
-            act = {"act": "regenerate", "conversation_id": conversation_id, "target_id": answer_id}
-        case Edit(conversation_id, question_id, message):
-            act = {"act": "edit", "conversation_id": conversation_id, "target_id": question_id}
-            act["content"] = message
-        case Resume(conversation_id, answer_id):
-            act = {"act": "resume", "conversation_id": conversation_id, "target_id": answer_id}
+        case Send(message=content):
+            act = "send"
+        case Regenerate(answer_id=target_id):
+            act = "regenerate"
+        case Edit(question_id=target_id, message=content):
+            act = "edit"
+        case Resume(answer_id=target_id):
+            act = "resume"
         case _:
             assert_never(turn.act)
-    request = (
-        act
-        | asdict(limits)
-        | {
-            "user_id": turn.user_id,
-            "new_conversation_id": turn.conversation_id,
-            "title": turn.title,
-            "question_id": turn.question_id,
-            "answer_id": turn.answer_id,
-            "lease_id": turn.lease_id,
-            "tokens": turn.tokens,
-            "idempotency_key": turn.idempotency_key,
-            "request_hash": turn.request_hash,
-            "model": turn.model,
-            "lease_s": LEASE_S,
-        }
-    )
+    of_act = {"act": act, "conversation_id": turn.act.conversation_id, "target_id": target_id}
+    request = asdict(turn) | asdict(limits) | of_act | {"content": content, "lease_s": LEASE_S}
     return {name: str(value) if isinstance(value, uuid.UUID) else value for name, value in request.items()}
 
 
@@ -238,14 +210,7 @@ def force_cancel(database: Database, user_id: str, answer_id: uuid.UUID) -> None
     database.rows(user_id, _FORCE_CANCEL, {"user_id": user_id, "answer_id": answer_id})
 
 
-def end_turn(database: Database, turn: NewTurn, begun: Begun, ending: Ending) -> datetime | None:
-    """Store how the turn ended and when; None when this worker no longer holds it, and nothing changed."""
-    params = {
-        **asdict(ending),
-        "user_id": turn.user_id,
-        "lease_id": turn.lease_id,
-        "conversation_id": begun.conversation_id,
-        "answer_id": begun.answer_id,
-    }
-    rows = database.rows(turn.user_id, _END, params)
+def end_turn(database: Database, answer: Message) -> datetime | None:
+    """Store how a turn ended, and return when; None when `answer.lease_id` is no longer its lease."""
+    rows = database.rows(answer.user_id, _END, answer.model_dump(include=_ENDING))
     return rows[0][0] if rows else None

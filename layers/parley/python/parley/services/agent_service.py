@@ -2,47 +2,25 @@
 
 import logging
 import time
-import uuid
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AbstractAsyncContextManager, nullcontext
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any, cast
 
 import agents
 import httpx2
 import openai
-from agents import (
-    Agent,
-    ItemHelpers,
-    ModelSettings,
-    OpenAIProvider,
-    RunConfig,
-    RunContextWrapper,
-    RunHooks,
-    Runner,
-    ToolErrorFormatterArgs,
-)
-from agents.items import ToolApprovalItem, ToolCallItem, ToolCallOutputItem, TResponseInputItem
-from agents.result import RunResultStreaming
-from agents.run_state import RunState
+from agents import Agent, ModelSettings, RunContextWrapper
 from agents.tool_context import ToolContext
 from openai.types.responses import ResponseFunctionToolCall
 
+from parley import errors
 from parley.config import ConfigError, Settings
-from parley.errors import (
-    AgentExhausted,
-    ContentRefused,
-    DeadlineExceeded,
-    ModelBusy,
-    ProblemError,
-    UpstreamFailed,
-)
 from parley.logs import describe_error
 from parley.models.tool_call import RunItem, ToolCall, with_outcome
 from parley.models.turn import Decision
 from parley.services.model_client import ModelClient
-from parley.tools.api_client import ApiClient
-from parley.tools.failure import ToolFailure
+from parley.tools.api_client import ApiClient, ToolFailure
 from parley.tools.remote import RemoteServer
 
 logger = logging.getLogger(__name__)
@@ -85,11 +63,7 @@ class Resumption:
     decision: Decision
 
 
-class TokenBudgetExceeded(agents.AgentsException):
-    pass
-
-
-class _RunWatch(RunHooks[Any]):
+class _RunWatch(agents.RunHooks[Any]):
     """Ends a run before it calls the model again with its token budget used up. Times the tools."""
 
     def __init__(self, output: AgentOutput) -> None:
@@ -107,7 +81,7 @@ class _RunWatch(RunHooks[Any]):
 
     async def on_llm_start(self, context: RunContextWrapper[Any], *_: Any) -> None:
         if context.usage.total_tokens > MAX_TURN_TOKENS:
-            raise TokenBudgetExceeded
+            raise errors.AgentExhausted
 
 
 class AgentService:
@@ -130,19 +104,8 @@ class AgentService:
             max_retries=1,
             http_client=http_client,
         )
-        self._responses = responses = settings.openai_api == "responses"
-        self._config = RunConfig(
-            model_provider=OpenAIProvider(openai_client=self._client, use_responses=responses),
-            model_settings=ModelSettings(
-                store=False if responses else None,
-                include_usage=None if responses else True,
-            ),
-            # A call of a tool that does not exist is for the model to correct. It does not end the turn.
-            tool_not_found_behavior="return_error_to_model",
-            tool_error_formatter=_as_failure,
-            # The trace exporter posts to OpenAI's own address, whatever the base URL.
-            tracing_disabled=True,
-        )
+        self._responses = settings.openai_api == "responses"
+        self._provider = agents.OpenAIProvider(openai_client=self._client, use_responses=self._responses)
 
     async def complete(self, instructions: str, text: str) -> AgentOutput:
         """Answer once, without tools. Raises ProblemError."""
@@ -161,7 +124,6 @@ class AgentService:
         given: list[RunItem] | Resumption,
         output: AgentOutput,
         *,
-        conversation_id: uuid.UUID | None = None,
         api_client: ApiClient | None = None,
         model: str | None = None,
     ) -> AsyncIterator[TextDelta | ToolCall]:
@@ -170,16 +132,16 @@ class AgentService:
         Raises ProblemError.
         """
         whole = False
-        result: RunResultStreaming | None = None
+        result: agents.RunResultStreaming | None = None
         try:
             async with self._with_remote_tools(agent, api_client) as equipped:
-                result = Runner.run_streamed(
+                result = agents.Runner.run_streamed(
                     equipped,
                     await _runner_input(equipped, given, api_client, output),
                     context=api_client,
                     max_turns=MAX_MODEL_CALLS,
                     hooks=_RunWatch(output),
-                    run_config=self._run_config(model or self.model, conversation_id),
+                    run_config=self._run_config(model or self.model, api_client),
                 )
                 async for event in result.stream_events():
                     if (progress := _progress(event, output)) is not None:
@@ -196,15 +158,27 @@ class AgentService:
                 result.cancel()
                 _collect(result, output, whole)
         if not output.text and output.state is None:
-            raise UpstreamFailed("The model's answer was empty. Please try again.")
+            raise errors.UpstreamFailed("The model's answer was empty. Please try again.")
 
-    def _run_config(self, model: str, conversation_id: uuid.UUID | None) -> RunConfig:
-        settings = self._config.model_settings
-        if self._responses and model.startswith(REASONING_MODELS):
-            settings = replace(settings or ModelSettings(), response_include=["reasoning.encrypted_content"])
-        # The SDK derives the key of the model's prompt cache from the group.
-        group_id = str(conversation_id) if conversation_id else None
-        return replace(self._config, model=model, model_settings=settings, group_id=group_id)
+    def _run_config(self, model: str, api_client: ApiClient | None) -> agents.RunConfig:
+        responses = self._responses
+        reasons = responses and model.startswith(REASONING_MODELS)
+        return agents.RunConfig(
+            model=model,
+            model_provider=self._provider,
+            model_settings=ModelSettings(
+                store=False if responses else None,
+                include_usage=None if responses else True,
+                response_include=["reasoning.encrypted_content"] if reasons else None,
+            ),
+            # The SDK derives the key of the model's prompt cache from the group.
+            group_id=str(api_client.conversation_id) if api_client else None,
+            # A call of a tool that does not exist is for the model to correct. It does not end the turn.
+            tool_not_found_behavior="return_error_to_model",
+            tool_error_formatter=_as_failure,
+            # The trace exporter posts to OpenAI's own address, whatever the base URL.
+            tracing_disabled=True,
+        )
 
     def _with_remote_tools(
         self, agent: Agent[Any], api_client: ApiClient | None
@@ -218,12 +192,15 @@ class AgentService:
 
 
 async def _runner_input(
-    agent: Agent[Any], given: list[RunItem] | Resumption, api_client: ApiClient | None, output: AgentOutput
-) -> list[TResponseInputItem] | RunState[Any, Agent[Any]]:
+    agent: Agent[Any],
+    given: list[RunItem] | Resumption,
+    api_client: ApiClient | None,
+    output: AgentOutput,
+) -> list[agents.TResponseInputItem] | agents.RunState[Any, Agent[Any]]:
     if isinstance(given, list):
-        return cast("list[TResponseInputItem]", given)
+        return cast("list[agents.TResponseInputItem]", given)
     context = RunContextWrapper(api_client)
-    state = await RunState.from_json(agent, given.state["run"], context_override=context)
+    state = await agents.RunState.from_json(agent, given.state["run"], context_override=context)
     output.calls = {call["call_id"]: ToolCall(**call) for call in given.state["calls"]}
     decision = given.decision
     if api_client is not None:
@@ -239,7 +216,7 @@ async def _runner_input(
     return state
 
 
-def _waiting_state(result: RunResultStreaming, output: AgentOutput) -> dict[str, Any]:
+def _waiting_state(result: agents.RunResultStreaming, output: AgentOutput) -> dict[str, Any]:
     for waiting in result.interruptions:
         if call := output.calls.get(waiting.call_id or ""):
             output.calls[call.call_id] = call.updated(status="waiting_approval")
@@ -248,7 +225,7 @@ def _waiting_state(result: RunResultStreaming, output: AgentOutput) -> dict[str,
     return {"run": state, "calls": [call.model_dump() for call in output.calls.values()]}
 
 
-def _as_failure(error: ToolErrorFormatterArgs[Any]) -> str:
+def _as_failure(error: agents.ToolErrorFormatterArgs[Any]) -> str:
     """What the model reads when a tool raised or does not exist, marked as a failure."""
     return ToolFailure(error.default_message)
 
@@ -274,7 +251,7 @@ def _progress(event: agents.StreamEvent, output: AgentOutput) -> TextDelta | Too
 
 def _call_progress(item: agents.RunItem, output: AgentOutput) -> ToolCall | None:
     call: ToolCall | None = None
-    if isinstance(item, ToolCallItem) and isinstance(item.raw_item, ResponseFunctionToolCall):
+    if isinstance(item, agents.ToolCallItem) and isinstance(item.raw_item, ResponseFunctionToolCall):
         made = item.raw_item
         call = ToolCall(
             call_id=made.call_id,
@@ -283,7 +260,7 @@ def _call_progress(item: agents.RunItem, output: AgentOutput) -> ToolCall | None
             status="in_progress",
             duration_ms=None,
         )
-    elif isinstance(item, ToolCallOutputItem) and (call := output.calls.get(item.call_id or "")):
+    elif isinstance(item, agents.ToolCallOutputItem) and (call := output.calls.get(item.call_id or "")):
         status = "failed" if isinstance(item.output, ToolFailure) else "completed"
         rejected = call.status == "rejected"
         call = call.updated(output=str(item.output), status="rejected" if rejected else status)
@@ -292,12 +269,12 @@ def _call_progress(item: agents.RunItem, output: AgentOutput) -> ToolCall | None
     return call
 
 
-def _collect(result: RunResultStreaming, output: AgentOutput, whole: bool) -> None:
+def _collect(result: agents.RunResultStreaming, output: AgentOutput, whole: bool) -> None:
     """Note what the run leaves behind, whole or broken off."""
     items = [
         with_outcome(cast("RunItem", item.to_input_item()), output.calls)
         for item in result.new_items
-        if not isinstance(item, ToolApprovalItem)
+        if not isinstance(item, agents.ToolApprovalItem)
     ]
     if not whole and output.text:
         # When a run breaks off, the SDK's items lack the text of its last, unfinished part.
@@ -305,28 +282,30 @@ def _collect(result: RunResultStreaming, output: AgentOutput, whole: bool) -> No
         items.append({"role": "assistant", "content": output.text})
     # The text alone is all there is to a plain answer. Anything more is kept, and replayed, item by item.
     output.run_items = items if any(item.get("type", "message") != "message" for item in items) else None
-    output.text = output.text or ItemHelpers.text_message_outputs(result.new_items)
+    output.text = output.text or agents.ItemHelpers.text_message_outputs(result.new_items)
     usage = result.context_wrapper.usage
     output.input_tokens, output.output_tokens = usage.input_tokens, usage.output_tokens
 
 
-def _problem(error: Exception) -> ProblemError:
+def _problem(error: Exception) -> errors.ProblemError:
     match error:
+        case errors.ProblemError():
+            return error
         case openai.RateLimitError():
-            return ModelBusy(retry_after_s=_retry_after(error.response.headers.get("retry-after")))
+            return errors.ModelBusy(retry_after_s=_retry_after(error.response.headers.get("retry-after")))
         case openai.APITimeoutError() | agents.ModelTimeoutError():
-            return DeadlineExceeded()
+            return errors.DeadlineExceeded()
         case openai.BadRequestError(code="content_filter") | agents.ModelRefusalError():
-            return ContentRefused()
+            return errors.ContentRefused()
         case openai.APIStatusError(status_code=503):
-            return ModelBusy()
-        case agents.MaxTurnsExceeded() | TokenBudgetExceeded():
-            return AgentExhausted()
+            return errors.ModelBusy()
+        case agents.MaxTurnsExceeded():
+            return errors.AgentExhausted()
         case agents.InputGuardrailTripwireTriggered() | agents.OutputGuardrailTripwireTriggered():
             reason = error.guardrail_result.output.output_info
-            return ContentRefused(reason if isinstance(reason, str) else None)
+            return errors.ContentRefused(reason if isinstance(reason, str) else None)
         case _:
-            return UpstreamFailed()
+            return errors.UpstreamFailed()
 
 
 def _retry_after(header: str | None) -> int:

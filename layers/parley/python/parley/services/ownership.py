@@ -1,14 +1,33 @@
-"""403 or 404: which error stands for a conversation or a message that the user does not have."""
+"""What the user has, or the error that stands for it: 403 when another user has it, 404 when nobody does."""
 
 import uuid
 
 from parley.database import Database
 from parley.errors import Forbidden, NotFound, ProblemError
 from parley.repositories import conversations, messages
+from parley.repositories.conversations import ConversationState
+from parley.repositories.messages import MessageState
+
+
+def own_conversation(database: Database, user_id: str, conversation_id: uuid.UUID) -> ConversationState:
+    """Raises Forbidden or NotFound."""
+    state = conversations.get_conversation(database, user_id, conversation_id)
+    if state is None:
+        raise missing_conversation(database, user_id, conversation_id)
+    return state
+
+
+def own_message(
+    database: Database, user_id: str, conversation_id: uuid.UUID, message_id: uuid.UUID
+) -> MessageState:
+    """A message of this conversation. Raises Forbidden or NotFound."""
+    state = messages.get_message(database, user_id, message_id)
+    if state is None or state.message.conversation_id != conversation_id:
+        raise missing_message(database, user_id, conversation_id, message_id)
+    return state
 
 
 def missing_conversation(database: Database, user_id: str, conversation_id: uuid.UUID) -> ProblemError:
-    """Forbidden for another user's conversation, NotFound when nobody has it."""
     taken = conversations.conversation_exists(database, user_id, conversation_id)
     return Forbidden() if taken else NotFound()
 
@@ -16,6 +35,6 @@ def missing_conversation(database: Database, user_id: str, conversation_id: uuid
 def missing_message(
     database: Database, user_id: str, conversation_id: uuid.UUID, message_id: uuid.UUID
 ) -> ProblemError:
-    """Forbidden when the message or its conversation is another user's, else NotFound."""
+    """Forbidden also when the conversation is another user's."""
     foreign = messages.is_another_users(database, user_id, conversation_id, message_id)
     return Forbidden() if foreign else NotFound()

@@ -5,8 +5,7 @@ import logging
 import time
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable
-from dataclasses import asdict, dataclass
-from datetime import datetime
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from agents import Agent
@@ -19,7 +18,7 @@ from parley.models import Message
 from parley.models.tool_call import RunItem, ToolCall
 from parley.models.turn import Resume
 from parley.repositories import turns
-from parley.repositories.turns import Begun, Ending, NewTurn
+from parley.repositories.turns import Begun, NewTurn
 from parley.services.agent_service import AgentOutput, AgentService, Resumption, TextDelta
 from parley.services.history import estimate_tokens, input_items
 from parley.tools.api_client import ApiClient
@@ -31,8 +30,7 @@ CHECKPOINT_S = 2.0
 KEEP_ALIVE_S = 10
 
 
-class TurnLost(Unavailable):
-    type = "/problems/turn-lost"
+class TurnLost(Unavailable, problem="turn-lost"):
     title = "The answer was interrupted"
     detail = "Your message is kept. Please try again."
 
@@ -56,55 +54,47 @@ class TurnEnded:
 TurnEvent = TurnCreated | TextDelta | ToolCall | TurnEnded
 
 
-async def with_keep_alives(events: AsyncIterator[TurnEvent]) -> AsyncIterator[TurnEvent | None]:
+async def until_ended(events: asyncio.Queue[TurnEvent]) -> AsyncIterator[TurnEvent | None]:
     """A turn's events, and None whenever nothing has happened for KEEP_ALIVE_S."""
-    upcoming = asyncio.ensure_future(anext(events))
     while True:
-        done, _ = await asyncio.wait({upcoming}, timeout=KEEP_ALIVE_S)
-        if not done:
+        try:
+            event = await asyncio.wait_for(events.get(), KEEP_ALIVE_S)
+        except TimeoutError:
             yield None
             continue
-        event = upcoming.result()
         yield event
         if isinstance(event, TurnEnded):
             return
-        upcoming = asyncio.ensure_future(anext(events))
 
 
+EndStatus = Literal["completed", "failed", "cancelled", "waiting_approval"]
 # How the writing stopped.
 Stop = Literal["completed", "cancelled", "waiting_approval"] | ProblemError
 # Begins the work after a reply, or hands it on; returns at once.
 FollowUp = Callable[[str, uuid.UUID], Awaitable[None]]
 
 
+@dataclass(eq=False, kw_only=True, slots=True)
 class RunningTurn:
     """`finish` carries the turn to its end, with a TurnCreated first in `events` and a TurnEnded last."""
 
-    def __init__(
-        self,
-        turn: NewTurn,
-        begun: Begun,
-        *,
-        database: Database,
-        agent_service: AgentService,
-        agent: Agent[Any],
-        api_client: ApiClient,
-        follow_up: FollowUp,
-    ) -> None:
-        self.events: asyncio.Queue[TurnEvent] = asyncio.Queue()
-        self._turn = turn
-        self._begun = begun
-        self._database = database
-        self._agent_service = agent_service
-        self._agent = agent
-        self._api_client = api_client
-        self._follow_up = follow_up
-        self._output = AgentOutput(text=begun.content)
-        self._times: dict[Metric, float] = {}
+    turn: NewTurn
+    begun: Begun
+    database: Database
+    agent_service: AgentService
+    agent: Agent[Any]
+    api_client: ApiClient
+    follow_up: FollowUp
+    events: asyncio.Queue[TurnEvent] = field(default_factory=asyncio.Queue)
+    output: AgentOutput = field(init=False)
+    times: dict[Metric, float] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.output = AgentOutput(text=self.begun.content)
 
     async def finish(self, deadline: float) -> None:
         """`deadline`: on the monotonic clock."""
-        begun = self._begun
+        begun = self.begun
         self.events.put_nowait(TurnCreated(begun.conversation_id, begun.answer_id, begun.question_id))
         following = asyncio.create_task(self._request_follow_up())
         writing = asyncio.create_task(self._write())
@@ -124,17 +114,16 @@ class RunningTurn:
 
     async def _write(self) -> Stop:
         started = time.monotonic()
-        stream = self._agent_service.stream(
-            self._agent,
+        stream = self.agent_service.stream(
+            self.agent,
             self._given(),
-            self._output,
-            conversation_id=self._begun.conversation_id,
-            api_client=self._api_client,
-            model=self._turn.model,
+            self.output,
+            api_client=self.api_client,
+            model=self.turn.model,
         )
         try:
             async for progress in stream:
-                self._times.setdefault("TimeToFirstToken", _ms_since(started))
+                self.times.setdefault("TimeToFirstToken", _ms_since(started))
                 self.events.put_nowait(progress)
         except ProblemError as error:
             return error
@@ -142,11 +131,11 @@ class RunningTurn:
             logger.error("turn_crashed", extra=describe_error(error))
             return InternalError()
         finally:
-            self._times["ModelLatency"] = _ms_since(started)
-        return "completed" if self._output.state is None else "waiting_approval"
+            self.times["ModelLatency"] = _ms_since(started)
+        return "completed" if self.output.state is None else "waiting_approval"
 
     def _given(self) -> list[RunItem] | Resumption:
-        begun, act = self._begun, self._turn.act
+        begun, act = self.begun, self.turn.act
         if begun.run_state is not None and isinstance(act, Resume):
             return Resumption(begun.run_state, act.decision)
         return input_items(begun.summary, begun.history, begun.question)
@@ -155,12 +144,12 @@ class RunningTurn:
         """Make a checkpoint every few seconds. Returns when the writing has to stop: cancelled, or lost."""
         while True:
             await asyncio.sleep(CHECKPOINT_S)
-            output = self._output
+            output = self.output
             try:
-                cancel = await self._database.call(
+                cancel = await self.database.call(
                     turns.checkpoint_turn,
-                    self._turn,
-                    self._begun.answer_id,
+                    self.turn,
+                    self.begun.answer_id,
                     output.text,
                     output.call_items(),
                 )
@@ -173,70 +162,61 @@ class RunningTurn:
 
     async def _request_follow_up(self) -> None:
         """While the model writes, so that it costs no time: it is about what was said before."""
-        if self._begun.follow_up:
+        if self.begun.follow_up:
             try:
-                await self._follow_up(self._turn.user_id, self._begun.conversation_id)
+                await self.follow_up(self.turn.user_id, self.begun.conversation_id)
             except Exception as error:
                 logger.warning("follow_up_not_requested", extra=describe_error(error))
 
     async def _end(self, stop: Stop) -> TurnEnded:
         """Store how the turn ended. If that fails, no client sees an answer that is not kept."""
-        ending = self._ending(stop)
+        answer = self._answer(stop)
         problem = stop if isinstance(stop, ProblemError) else None
-        completed_at = None
         try:
-            completed_at = await self._database.call(turns.end_turn, self._turn, self._begun, ending)
-            if completed_at is None:
+            answer.completed_at = await self.database.call(turns.end_turn, answer)
+            if answer.completed_at is None:
                 problem = TurnLost()
         except ProblemError as error:
             problem = error
         except Exception as error:
             logger.error("turn_not_stored", extra=describe_error(error))
             problem = InternalError()
-        self._report(ending, problem, is_stored=completed_at is not None)
-        return TurnEnded(self._message(ending, completed_at), problem)
+        self._report(answer, problem)
+        return TurnEnded(answer, problem)
 
-    def _report(self, ending: Ending, problem: ProblemError | None, *, is_stored: bool) -> None:
-        logger.info(
-            "turn_ended",
-            extra={
-                "message_id": str(self._begun.answer_id),
-                "status": ending.status,
-                "problem": problem.type if problem else None,
-                "input_tokens": ending.input_tokens,
-                "output_tokens": ending.output_tokens,
-            },
-        )
-        emit({"Turns": 1}, status=ending.status if is_stored else "lost")
-        emit({"InputTokens": ending.input_tokens, "OutputTokens": ending.output_tokens, **self._times})
+    def _report(self, answer: Message, problem: ProblemError | None) -> None:
+        tokens = answer.model_dump(include={"input_tokens", "output_tokens"})
+        ended = {"message_id": str(answer.id), "status": answer.status}
+        logger.info("turn_ended", extra={**ended, "problem": problem.type if problem else None, **tokens})
+        emit({"Turns": 1}, status=answer.status if answer.completed_at else "lost")
+        emit({"InputTokens": tokens["input_tokens"], "OutputTokens": tokens["output_tokens"], **self.times})
 
-    def _ending(self, stop: Stop) -> Ending:
-        output = self._output
+    def _answer(self, stop: Stop) -> Message:
+        """The assistant's message as it is to be stored."""
+        begun, output = self.begun, self.output
         output_tokens = output.output_tokens
         if stop != "completed" and not output_tokens and output.text:
             # The model reports what a stream cost at its end only, and this one broke off.
             output_tokens = estimate_tokens(output.text)
-        return Ending(
-            status="failed" if isinstance(stop, ProblemError) else stop,
-            content=output.text,
-            tokens=estimate_tokens(output.text, output.run_items),
-            run_items=output.run_items,
-            run_state=output.state,
-            error=stop.document() if isinstance(stop, ProblemError) else None,
-            model=self._turn.model,
-            input_tokens=output.input_tokens,
-            output_tokens=output_tokens,
-        )
-
-    def _message(self, ending: Ending, completed_at: datetime | None) -> Message:
-        """The assistant's message as `end_turn` has stored it, without reading it back."""
-        return Message(
-            id=self._begun.answer_id,
-            conversation_id=self._begun.conversation_id,
-            reply_to=self._begun.question_id,
-            completed_at=completed_at,
-            **asdict(ending),
-        )
+        status: EndStatus = "failed" if isinstance(stop, ProblemError) else stop
+        # What the turn changes of the row, and what finds it.
+        values: dict[str, Any] = {
+            "id": begun.answer_id,
+            "conversation_id": begun.conversation_id,
+            "user_id": self.turn.user_id,
+            "reply_to": begun.question_id,
+            "lease_id": self.turn.lease_id,
+            "status": status,
+            "content": output.text,
+            "tokens": estimate_tokens(output.text, output.run_items),
+            "run_items": output.run_items,
+            "run_state": output.state,
+            "error": stop.document() if isinstance(stop, ProblemError) else None,
+            "model": self.turn.model,
+            "input_tokens": output.input_tokens,
+            "output_tokens": output_tokens,
+        }
+        return Message(**values)
 
 
 def _ms_since(started: float) -> float:

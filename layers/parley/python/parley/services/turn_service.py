@@ -5,25 +5,15 @@ import hashlib
 import json
 import time
 import uuid
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, assert_never
 
 from agents import Agent
 
+from parley import errors
 from parley.config import Settings
 from parley.database import Database
-from parley.errors import (
-    Forbidden,
-    KeyReused,
-    MessageSuperseded,
-    NotFound,
-    Overloaded,
-    ProblemError,
-    QuotaExceeded,
-    TurnInProgress,
-    Unprocessable,
-)
 from parley.models import Message
 from parley.models.turn import Act, Edit, Regenerate, Resume, Send
 from parley.repositories import messages, turns
@@ -31,7 +21,7 @@ from parley.repositories.messages import MessageState
 from parley.repositories.turns import Begun, Limits, NewTurn, Refusal, Refused, Replay
 from parley.services.agent_service import AgentService, TextDelta
 from parley.services.history import estimate_tokens
-from parley.services.ownership import missing_message
+from parley.services.ownership import own_message
 from parley.services.running_turn import FollowUp, RunningTurn, TurnCreated, TurnEnded, TurnEvent
 from parley.tools.api_client import ApiClient
 
@@ -45,7 +35,7 @@ CANCEL_PATIENCE_S = 2.6
 CANCEL_POLL_S = 0.2
 
 
-class StoredProblem(ProblemError):
+class StoredProblem(errors.ProblemError):
     """The error that a turn ended with, read back."""
 
     def __init__(self, document: dict[str, Any]) -> None:
@@ -66,146 +56,115 @@ class Client:
     platform_remaining_s: float | None
 
 
+@dataclass(eq=False, kw_only=True)
 class TurnService:
     """`start` begins a turn, which then runs to its end whether or not a client listens."""
 
-    def __init__(
-        self,
-        settings: Settings,
-        *,
-        database: Database,
-        agent_service: AgentService,
-        agent: Agent[Any],
-        make_api_client: Callable[[str, str, uuid.UUID], ApiClient],
-        follow_up: FollowUp,
-    ) -> None:
-        self._database = database
-        self._agent_service = agent_service
-        self._agent = agent
-        self._make_api_client = make_api_client
-        self._follow_up = follow_up
-        self._deadline_s = settings.turn_deadline_s
-        self._limits = Limits(
-            settings.history_tokens, settings.quota_turns_per_day, settings.quota_tokens_per_day
-        )
-        self._admitted = 0
-        # The event loop itself keeps only weak references to tasks.
-        self._tasks: set[asyncio.Task[None]] = set()
+    settings: Settings
+    database: Database
+    agent_service: AgentService
+    agent: Agent[Any]
+    make_api_client: Callable[[str, str, uuid.UUID], ApiClient]
+    follow_up: FollowUp
+    beginning: int = field(default=0, init=False)
+    # The event loop itself keeps only weak references to tasks.
+    tasks: set[asyncio.Task[None]] = field(default_factory=set, init=False)
 
-    async def start(self, act: Act, client: Client) -> AsyncIterator[TurnEvent]:
+    async def start(self, act: Act, client: Client) -> asyncio.Queue[TurnEvent]:
         """Begin a turn and return its events: a TurnCreated first, a TurnEnded last.
 
         Raises ProblemError when the turn does not begin. The question is stored if and only if this returns.
         """
-        deadline_s = self._deadline_s
+        settings = self.settings
+        deadline_s = settings.turn_deadline_s
         if client.platform_remaining_s is not None:
             deadline_s = min(deadline_s, client.platform_remaining_s - PLATFORM_MARGIN_S)
         deadline = time.monotonic() + deadline_s
-        if self._admitted >= MAX_TURNS_AT_ONCE:
-            raise Overloaded
-        self._admitted += 1
+        if self.beginning + len(self.tasks) >= MAX_TURNS_AT_ONCE:
+            raise errors.Overloaded
+        limits = Limits(settings.history_tokens, settings.quota_turns_per_day, settings.quota_tokens_per_day)
+        self.beginning += 1
         try:
             turn = self._new_turn(act, client)
-            beginning = await self._database.call(turns.begin_turn, turn, self._limits)
-            match beginning:
+            result = await self.database.call(turns.begin_turn, turn, limits)
+            match result:
                 case Begun():
-                    return self._run(turn, beginning, client.token, deadline)
+                    return self._run(turn, result, client.token, deadline)
                 case Replay():
-                    return await self._replay(turn.user_id, beginning.answer_id)
+                    return await self._replay(turn.user_id, result.answer_id)
                 case Refused():
-                    raise _REFUSALS[beginning.reason]()
-            assert_never(beginning)
+                    raise _refusal(result.reason)
+            assert_never(result)
         finally:
-            self._admitted -= 1
+            self.beginning -= 1
 
     async def cancel(self, user_id: str, conversation_id: uuid.UUID, answer_id: uuid.UUID) -> MessageState:
         """Stop a running turn and return its message, which keeps its text. An ended one stays as it is.
 
         Raises ProblemError. A worker that does not react in time is taken for dead.
         """
-        running = await self._database.call(turns.request_cancel, user_id, answer_id)
+        running = await self.database.call(turns.request_cancel, user_id, answer_id)
         patience = time.monotonic() + CANCEL_PATIENCE_S
         while True:
-            state = await self._database.call(messages.get_message, user_id, answer_id)
-            if state is None or state.message.conversation_id != conversation_id:
-                raise await self._database.call(missing_message, user_id, conversation_id, answer_id)
+            state = await self.database.call(own_message, user_id, conversation_id, answer_id)
             if not running or state.status != "in_progress":
                 return state
             if time.monotonic() > patience:
-                await self._database.call(turns.force_cancel, user_id, answer_id)
+                await self.database.call(turns.force_cancel, user_id, answer_id)
             else:
                 await asyncio.sleep(CANCEL_POLL_S)
 
     async def close(self) -> None:
         """Let the running turns end, then drop the connections to the model."""
-        await asyncio.gather(*self._tasks)
-        await self._agent_service.close()
+        await asyncio.gather(*self.tasks)
+        await self.agent_service.close()
 
     def _new_turn(self, act: Act, client: Client) -> NewTurn:
-        model: str | None
-        match act:
-            case Send(_, message, model):
-                pass
-            case Edit(_, _, message):
-                model = None
-            case Regenerate(model=model) | Resume(model=model):
-                message = ""
-            case _:
-                assert_never(act)
+        message = act.message if isinstance(act, Send | Edit) else ""
+        model = None if isinstance(act, Edit) else act.model
         return NewTurn(
             user_id=client.user_id,
             act=act,
             idempotency_key=client.idempotency_key,
             request_hash=_request_hash(act),
-            model=model or self._agent_service.model,
+            model=model or self.agent_service.model,
             title=_title(message),
             tokens=estimate_tokens(message),
         )
 
-    def _run(self, turn: NewTurn, begun: Begun, token: str, deadline: float) -> AsyncIterator[TurnEvent]:
+    def _run(self, turn: NewTurn, begun: Begun, token: str, deadline: float) -> asyncio.Queue[TurnEvent]:
         running = RunningTurn(
-            turn,
-            begun,
-            database=self._database,
-            agent_service=self._agent_service,
-            agent=self._agent,
-            api_client=self._make_api_client(turn.user_id, token, begun.conversation_id),
-            follow_up=self._follow_up,
+            turn=turn,
+            begun=begun,
+            database=self.database,
+            agent_service=self.agent_service,
+            agent=self.agent,
+            api_client=self.make_api_client(turn.user_id, token, begun.conversation_id),
+            follow_up=self.follow_up,
         )
         task = asyncio.create_task(running.finish(deadline))
-        self._admitted += 1
-        self._tasks.add(task)
-        task.add_done_callback(self._release)
-        return _until_ended(running.events)
+        self.tasks.add(task)
+        task.add_done_callback(self.tasks.discard)
+        return running.events
 
-    def _release(self, task: asyncio.Task[None]) -> None:
-        self._admitted -= 1
-        self._tasks.discard(task)
-
-    async def _replay(self, user_id: str, answer_id: uuid.UUID) -> AsyncIterator[TurnEvent]:
-        state = await self._database.call(messages.get_message, user_id, answer_id)
+    async def _replay(self, user_id: str, answer_id: uuid.UUID) -> asyncio.Queue[TurnEvent]:
+        state = await self.database.call(messages.get_message, user_id, answer_id)
         if state is None:
-            raise NotFound
+            raise errors.NotFound
         return _replayed(state.message)
 
 
-async def _until_ended(events: asyncio.Queue[TurnEvent]) -> AsyncIterator[TurnEvent]:
-    while True:
-        event = await events.get()
-        yield event
-        if isinstance(event, TurnEnded):
-            return
-
-
-async def _replayed(message: Message) -> AsyncIterator[TurnEvent]:
+def _replayed(message: Message) -> asyncio.Queue[TurnEvent]:
     assert message.reply_to is not None  # noqa: S101 (an assistant's message always answers one)
-    yield TurnCreated(message.conversation_id, message.id, message.reply_to)
-    if message.content:
-        yield TextDelta(message.content)
-    problem: ProblemError | None = StoredProblem(message.error) if message.error else None
+    problem: errors.ProblemError | None = StoredProblem(message.error) if message.error else None
     if problem is None and message.status == "interrupted":
-        problem = MessageSuperseded()  # otherwise it would have run again
-    yield TurnEnded(message, problem, replayed=True)
+        problem = errors.MessageSuperseded()  # otherwise it would have run again
+    events: asyncio.Queue[TurnEvent] = asyncio.Queue()
+    events.put_nowait(TurnCreated(message.conversation_id, message.id, message.reply_to))
+    if message.content:
+        events.put_nowait(TextDelta(message.content))
+    events.put_nowait(TurnEnded(message, problem, replayed=True))
+    return events
 
 
 def _request_hash(act: Act) -> str:
@@ -228,25 +187,19 @@ def _request_hash(act: Act) -> str:
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
 
 
-def _wrong_role() -> ProblemError:
+def _refusal(reason: Refusal) -> errors.ProblemError:
     detail = "An answer can be regenerated, a question can be edited."
-    return Unprocessable([{"pointer": "/path/message_id", "detail": detail}])
-
-
-def _over_quota() -> ProblemError:
-    """Until the next day begins in UTC, when the quota is fresh."""
-    return QuotaExceeded(86_400 - int(time.time()) % 86_400)
-
-
-_REFUSALS: dict[Refusal, Callable[[], ProblemError]] = {
-    "busy": TurnInProgress,
-    "key_reused": KeyReused,
-    "over_quota": _over_quota,
-    "not_found": NotFound,
-    "forbidden": Forbidden,
-    "superseded": MessageSuperseded,
-    "wrong_role": _wrong_role,
-}
+    problems: dict[Refusal, errors.ProblemError] = {
+        "busy": errors.TurnInProgress(),
+        "key_reused": errors.KeyReused(),
+        # Until the next day begins in UTC, when the quota is fresh.
+        "over_quota": errors.QuotaExceeded(retry_after_s=86_400 - int(time.time()) % 86_400),
+        "not_found": errors.NotFound(),
+        "forbidden": errors.Forbidden(),
+        "superseded": errors.MessageSuperseded(),
+        "wrong_role": errors.Unprocessable([{"pointer": "/path/message_id", "detail": detail}]),
+    }
+    return problems[reason]
 
 
 def _title(message: str) -> str:

@@ -5,6 +5,7 @@ alone; neither the prompt nor a tool's arguments can change it.
 """
 
 import uuid
+from dataclasses import dataclass, field
 from typing import Any
 
 import httpx2
@@ -14,23 +15,27 @@ TIMEOUT_S = 10
 
 
 class ToolError(Exception):
-    """A tool's failure. The model and the user may read its text."""
+    """A tool's failure, to raise. The model and the user may read its text."""
 
 
+class ToolFailure(str):
+    """The output of a tool that failed, for the model to read. Only its type tells it from others."""
+
+    __slots__ = ()
+
+
+@dataclass(eq=False)
 class ApiClient:
     """One user's client, for one turn. `conversation_id`: the turn's; None for a request over MCP.
 
     `answers`: the outputs of client tools (client_tools.py), by call id.
     """
 
-    def __init__(
-        self, app: ASGIApp, user_id: str, token: str, conversation_id: uuid.UUID | None = None
-    ) -> None:
-        self.user_id = user_id
-        self.conversation_id = conversation_id
-        self.token = token
-        self.answers: dict[str, str] = {}
-        self._app = app
+    app: ASGIApp
+    user_id: str
+    token: str = field(repr=False)
+    conversation_id: uuid.UUID | None = None
+    answers: dict[str, str] = field(default_factory=dict)
 
     async def get(self, path: str, **params: str | int) -> Any:
         return await self._call("GET", path, params=params)
@@ -41,7 +46,7 @@ class ApiClient:
     async def _call(self, method: str, path: str, **content: Any) -> Any:
         """`path` is relative to the user's part of the API. Raises ToolError."""
         async with httpx2.AsyncClient(
-            transport=httpx2.ASGITransport(app=self._app),
+            transport=httpx2.ASGITransport(app=self.app),
             base_url="http://parley",
             headers={"Authorization": f"Bearer {self.token}"},
             timeout=TIMEOUT_S,

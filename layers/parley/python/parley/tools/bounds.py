@@ -6,7 +6,7 @@ from typing import Any
 from agents import Agent, FunctionTool, RunContextWrapper
 from agents.tool_context import ToolContext
 
-from parley.tools.failure import ToolFailure
+from parley.tools.api_client import ToolFailure
 
 TIMEOUT_S = 15
 # In characters: the model reads a tool's output again in every later turn.

@@ -4,28 +4,23 @@ ChatKit shows them as client tools and as structured input. The built-in chat of
 like any other call; a call that is approved there has no output.
 """
 
-from typing import Any, ClassVar, Literal
+from dataclasses import dataclass
+from typing import Any, Literal
 
 from agents import Agent, FunctionTool
 from agents.tool_context import ToolContext
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, Field
 
-from parley.tools.api_client import ApiClient
-from parley.tools.failure import ToolFailure
+from parley.tools.api_client import ApiClient, ToolFailure
 
 Kind = Literal["client_tool", "question"]
 
 
+@dataclass
 class ClientTool(FunctionTool):
-    """A tool whose output comes from the user's page; see `client_tool`."""
+    """A tool whose output comes from the user's page, or is the user's answer."""
 
-    kind: ClassVar[Kind] = "client_tool"
-
-
-class QuestionTool(ClientTool):
-    """A tool whose output is the user's answer; see `ask_user`."""
-
-    kind: ClassVar[Kind] = "question"
+    kind: Kind = "client_tool"
 
 
 def client_tools(agent: Agent[Any]) -> dict[str, Kind]:
@@ -33,7 +28,9 @@ def client_tools(agent: Agent[Any]) -> dict[str, Kind]:
     return {tool.name: tool.kind for tool in agent.tools if isinstance(tool, ClientTool)}
 
 
-def client_tool(name: str, description: str, parameters: dict[str, Any]) -> ClientTool:
+def client_tool(
+    name: str, description: str, parameters: dict[str, Any], kind: Kind = "client_tool"
+) -> ClientTool:
     """A tool for ChatKit's `onClientTool`. `parameters`: a JSON schema of the arguments."""
     return ClientTool(
         name=name,
@@ -42,6 +39,7 @@ def client_tool(name: str, description: str, parameters: dict[str, Any]) -> Clie
         on_invoke_tool=_output,
         strict_json_schema=False,
         needs_approval=True,
+        kind=kind,
     )
 
 
@@ -50,26 +48,20 @@ async def _output(context: ToolContext[ApiClient], _arguments: str) -> str:
     return ToolFailure("This could not be done where the user is.") if answer is None else answer
 
 
-class Question(BaseModel):
-    model_config = ConfigDict(extra="forbid")
-
+class Question(BaseModel, extra="forbid"):
     question: str
     options: list[str] = Field(description="What to choose from; empty when the user is to write freely")
     multiple: bool = Field(description="Whether more than one option may be chosen")
 
 
-class Questions(BaseModel):
-    model_config = ConfigDict(extra="forbid")
-
+class Questions(BaseModel, extra="forbid"):
     questions: list[Question] = Field(min_length=1, max_length=5)
 
 
-ask_user = QuestionTool(
-    name="ask_user",
-    description="Ask the user one or more questions and wait for the answers. Use it when you cannot go on "
-    "without knowing, and the answer is likely one of a few.",
-    params_json_schema=Questions.model_json_schema(),
-    on_invoke_tool=_output,
-    strict_json_schema=False,
-    needs_approval=True,
+ask_user = client_tool(
+    "ask_user",
+    "Ask the user one or more questions and wait for the answers. Use it when you cannot go on without "
+    "knowing, and the answer is likely one of a few.",
+    Questions.model_json_schema(),
+    kind="question",
 )

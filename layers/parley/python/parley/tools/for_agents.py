@@ -7,9 +7,8 @@ from typing import Any
 
 from agents import FunctionTool, RunContextWrapper, function_tool
 
-from parley.tools.api_client import ApiClient, ToolError
+from parley.tools.api_client import ApiClient, ToolError, ToolFailure
 from parley.tools.conversations import CONVERSATION_TOOLS
-from parley.tools.failure import ToolFailure
 
 
 def _explain(_: RunContextWrapper[Any], error: Exception) -> str:

@@ -18,9 +18,8 @@ from mcp import MCPError
 from mcp_types import CallToolResult, Tool
 
 from parley.logs import describe_error
-from parley.tools.api_client import ApiClient
+from parley.tools.api_client import ApiClient, ToolFailure
 from parley.tools.bounds import bounded_tool
-from parley.tools.failure import ToolFailure
 from parley.tools.remote import RemoteServer
 
 logger = logging.getLogger(__name__)

@@ -7,27 +7,6 @@ down_revision = "0006"
 branch_labels = None
 depends_on = None
 
-FUNCTIONS = (
-    "begin_turn",
-    "find_turn_of_key",
-    "check_quota",
-    "lock_conversation",
-    "end_expired_turn",
-    "choose_target",
-    "supersede",
-    "reject_waiting_calls",
-    "store_question",
-    "store_placeholder",
-    "next_version",
-    "lease_end",
-    "count_turn",
-    "reopen_answer",
-    "store_window",
-    "cut_window",
-    "read_window",
-    "utc_today",
-)
-
 
 def upgrade() -> None:
     for function in ("begin_turn", "history_cut", "next_version"):
@@ -59,7 +38,10 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    for function in FUNCTIONS:
-        op.execute(f"drop function if exists {function}")
-    op.execute("drop type turn_request")
+    functions = (
+        "begin_turn, supersede, reject_waiting_calls, next_version, utc_today, cut_window, read_window"
+    )
+    op.execute(f"drop function if exists {functions}")
+    # Its other steps take a turn_request.
+    op.execute("drop type turn_request cascade")
     op.execute("alter table message rename column lease_id to run_id")
