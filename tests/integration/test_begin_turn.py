@@ -14,7 +14,16 @@ from parley.database import Database, error_message, sqlstate
 from parley.ids import new_id
 from parley.models import Message
 from parley.models.turn import Act, Decision, Edit, Regenerate, Resume, Send
-from parley.repositories.turns import Begun, Limits, NewTurn, Refused, Replay, begin_turn, end_turn
+from parley.repositories.turns import (
+    Begun,
+    Limits,
+    NewTurn,
+    Refused,
+    Replay,
+    _turn_request,
+    begin_turn,
+    end_turn,
+)
 
 LIMITS = Limits(history_tokens=1_000, quota_turns=None, quota_tokens=None)
 
@@ -213,3 +222,31 @@ def test_a_refused_turn_stores_nothing(turns: Turns) -> None:
     turns.ended(Send(None, "Hello"))
     assert turns.begin(turns.new(Send(None, "Again")), limits) == Refused("over_quota")
     assert turns.database.rows(turns.user_id, text("select count(*) from conversation"))[0][0] == 1
+
+
+def test_beginning_a_turn_reads_no_more_rows_in_a_long_conversation(turns: Turns) -> None:
+    """All but the rows of the window, which is bounded by its tokens and here one turn."""
+    begun = turns.ended(Send(None, "Hello"))
+    conversation_id = begun.conversation_id
+    fill = text("""
+        with more as (
+            insert into message (id, conversation_id, user_id, seq, role, status, tokens, version_of, content)
+            select id, :conversation_id, :user_id, seq, case mod(seq, 2) when 1 then 'user' else 'assistant' end,
+                'completed', 3, id, 'long ago'
+            from (select gen_random_uuid() as id, generate_series(1001, 6000) as seq) as added returning 1
+        ), moved as (
+            update conversation set last_seq = 6000, window_seq = 6000 where id = :conversation_id returning 1
+        )
+        select count(*) from more, moved
+    """)
+    params = {"conversation_id": conversation_id, "user_id": turns.user_id}
+    assert turns.database.rows(turns.user_id, fill, params)[0][0] == 5_000
+    # Rows that this transaction has read of the table, by index and by scan.
+    count = text("""
+        select pg_stat_get_xact_tuples_fetched('message'::regclass)
+            + pg_stat_get_xact_tuples_returned('message'::regclass)
+        from (select begin_turn(cast(:request as jsonb)) as begun offset 0) as turn where begun is not null
+    """)
+    turn = turns.new(Send(conversation_id, "And now?"))
+    request = json.dumps(_turn_request(turn, LIMITS))
+    assert turns.database.rows(turns.user_id, count, {"request": request})[0][0] < 20

@@ -1,4 +1,4 @@
-"""What begin_turn is given as one type, and its steps in place of one long function."""
+"""What begin_turn is given as one type, its steps in place of one long function, and an index for one of them."""
 
 from alembic import op
 
@@ -13,6 +13,8 @@ def upgrade() -> None:
         op.execute(f"drop function if exists {function}")
     # The fencing id of a turn's lease.
     op.execute("alter table message rename column run_id to lease_id")
+    # Without it, begin_turn reads every message of a long conversation to find those that wait.
+    op.execute("create index message_waiting on message (conversation_id) where status = 'waiting_approval'")
     op.execute("""
         create type turn_request as (
             user_id text,
@@ -44,4 +46,5 @@ def downgrade() -> None:
     op.execute(f"drop function if exists {functions}")
     # Its other steps take a turn_request.
     op.execute("drop type turn_request cascade")
+    op.execute("drop index message_waiting")
     op.execute("alter table message rename column lease_id to run_id")
