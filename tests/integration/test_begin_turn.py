@@ -231,7 +231,8 @@ def test_beginning_a_turn_reads_no_more_rows_in_a_long_conversation(turns: Turns
     fill = text("""
         with more as (
             insert into message (id, conversation_id, user_id, seq, role, status, tokens, version_of, content)
-            select id, :conversation_id, :user_id, seq, case mod(seq, 2) when 1 then 'user' else 'assistant' end,
+            select id, :conversation_id, :user_id, seq,
+                case mod(seq, 2) when 1 then 'user' else 'assistant' end,
                 'completed', 3, id, 'long ago'
             from (select gen_random_uuid() as id, generate_series(1001, 6000) as seq) as added returning 1
         ), moved as (

@@ -1,4 +1,4 @@
-"""What begin_turn is given as one type, its steps in place of one long function, and an index for one of them."""
+"""What begin_turn is given as one type, its steps in place of one long function, and an index for them."""
 
 from alembic import op
 
