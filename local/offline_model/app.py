@@ -85,6 +85,9 @@ class OfflineModel:
             prompt.check_pairs()
             commands = self._commands(logged, prompt)
             usage = self._cache.usage(prompt, reply := answer(prompt, commands))
+            if commands.context is not None and usage.input_tokens > commands.context:
+                message = "Your input exceeds the context window of this model."
+                return _refuse(logged, 400, message=message, code="context_length_exceeded")
         except BadRequestError as error:
             return _refuse(logged, 400, message=str(error), code=error.code)
         if commands.status:

@@ -19,6 +19,7 @@ Faults of the service:
     rubbish=json        JSON that does not parse
     rubbish=html        status 200 and a page of HTML
     rubbish=empty       an answer without output
+    context=N           refuse prompts of more than N tokens, as a model with a small window does
 What the model says:
     refusal             refuse to answer
     incomplete=REASON   stop in the middle: content_filter or max_output_tokens
@@ -61,6 +62,7 @@ class Commands:
     tool: str | None = None
     loop: Flag = False
     first: int | None = None
+    context: int | None = None
     key: str = ""
 
     @property

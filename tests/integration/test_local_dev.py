@@ -1,5 +1,6 @@
 """`make api` as a person uses it, in a state of its own."""
 
+import errno
 import os
 import signal
 import socket
@@ -146,5 +147,5 @@ def test_a_port_in_use_is_one_line(tmp_path: Path) -> None:
         )
     assert result.returncode == 1
     assert result.stderr.strip() == (
-        f"Port {port} is in use: stop what uses it, or choose another, as in PORT={port + 10}"
+        f"Port {port}: {os.strerror(errno.EADDRINUSE)}. Choose another, as in PORT={port + 8000}"
     )

@@ -76,9 +76,13 @@ class OneFlush(pg8000.dbapi.Connection):
         message += _DESCRIBE_PORTAL + pg.EXECUTE_MSG + pg.SYNC_MSG
         if self._sock is None:
             raise pg8000.dbapi.InterfaceError("connection is closed")
-        pg._write(self._sock, bytes(message))
-        pg._flush(self._sock)
-        self.handle_messages(context)
+        try:
+            pg._write(self._sock, bytes(message))
+            pg._flush(self._sock)
+            self.handle_messages(context)
+        except OSError as error:
+            # pg8000 leaves some of them, such as a reset while it reads, as they are.
+            raise pg8000.dbapi.InterfaceError("network error") from error
         if self.user_id is not None:
             context.rows = rows[1:] if context.columns is not None else None
             context.row_count -= 1
