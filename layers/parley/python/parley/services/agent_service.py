@@ -1,11 +1,12 @@
 """The Agents SDK's Runner against the configured model. Knows nothing of users or the database."""
 
+import hashlib
 import logging
 import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AbstractAsyncContextManager, nullcontext
 from dataclasses import dataclass, field
-from typing import Any, cast
+from typing import Any, Literal, cast
 
 import agents
 import httpx2
@@ -17,9 +18,14 @@ from openai.types.responses import ResponseFunctionToolCall
 from parley import errors
 from parley.config import ConfigError, Settings
 from parley.logs import describe_error
-from parley.models.tool_call import RunItem, ToolCall, with_outcome
+from parley.models.tool_call import CALL, OUTPUT, RunItem, ToolCall, with_outcome
 from parley.models.turn import Decision
+from parley.services import model_stops
+from parley.services.history import plain
 from parley.services.model_client import ModelClient
+from parley.services.model_report import ModelReport, current_report
+from parley.services.model_stops import RequestRefused
+from parley.text import is_visible
 from parley.tools.api_client import ApiClient, ToolFailure
 from parley.tools.remote import RemoteServer
 
@@ -31,6 +37,8 @@ MAX_TURN_TOKENS = 200_000
 # Models that think. Nothing is stored on the model's side, so they would lose their reasoning if the replayed
 # items did not hold it, encrypted.
 REASONING_MODELS = ("o1", "o3", "o4", "gpt-5")
+EMPTY = "The model's answer was empty. Please try again."
+EMPTY_AND_CUT_OFF = "The model reached its limit before it answered. Please try again, or ask for less."
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +54,9 @@ class AgentOutput:
     run_items: list[RunItem] | None = None
     input_tokens: int = 0
     output_tokens: int = 0
+    # Not all of the tokens were told by the model.
+    estimated: bool = False
+    incomplete: Literal["length"] | None = None
     calls: dict[str, ToolCall] = field(default_factory=dict)
     # Set when the agent waits for approval: the SDK's RunState, and `calls` beside it.
     state: dict[str, Any] | None = None
@@ -66,8 +77,9 @@ class Resumption:
 class _RunWatch(agents.RunHooks[Any]):
     """Ends a run before it calls the model again with its token budget used up. Times the tools."""
 
-    def __init__(self, output: AgentOutput) -> None:
+    def __init__(self, output: AgentOutput, report: ModelReport) -> None:
         self._output = output
+        self._report = report
         self._started: dict[str, float] = {}
 
     async def on_tool_start(self, context: RunContextWrapper[Any], *_: Any) -> None:
@@ -79,8 +91,9 @@ class _RunWatch(agents.RunHooks[Any]):
             took_s = time.monotonic() - self._started[call.call_id]
             self._output.calls[call.call_id] = call.updated(duration_ms=round(took_s * 1000))
 
-    async def on_llm_start(self, context: RunContextWrapper[Any], *_: Any) -> None:
-        if context.usage.total_tokens > MAX_TURN_TOKENS:
+    async def on_llm_start(self, *_: Any) -> None:
+        input_tokens, output_tokens, _estimated = self._report.usage()
+        if input_tokens + output_tokens > MAX_TURN_TOKENS:
             raise errors.AgentExhausted
 
 
@@ -105,6 +118,8 @@ class AgentService:
             http_client=http_client,
         )
         self._responses = settings.openai_api == "responses"
+        secret = f"{settings.openai_base_url} {settings.openai_api_key.get_secret_value()}"
+        self._key_name = hashlib.sha256(secret.encode()).hexdigest()[:12]
         self._provider = agents.OpenAIProvider(openai_client=self._client, use_responses=self._responses)
 
     async def complete(self, instructions: str, text: str) -> AgentOutput:
@@ -131,6 +146,34 @@ class AgentService:
 
         Raises ProblemError.
         """
+        model = model or self.model
+        report = ModelReport(taken=_call_ids(given))
+        current_report.set(report)
+        try:
+            async for progress in self._attempt(agent, given, output, report, api_client, model):
+                yield progress
+        except RequestRefused as error:
+            # Something of what was said before is not valid for this model. The words alone always are.
+            if not isinstance(given, list) or output.text or output.calls or plain(given) == given:
+                raise
+            logger.warning("history_refused", extra=describe_error(error))
+            async for progress in self._attempt(agent, plain(given), output, report, api_client, model):
+                yield progress
+        finally:
+            output.incomplete = report.incomplete
+            output.input_tokens, output.output_tokens, output.estimated = report.usage()
+        if output.state is None and not is_visible(output.text):
+            raise errors.UpstreamFailed(EMPTY_AND_CUT_OFF if output.incomplete else EMPTY)
+
+    async def _attempt(
+        self,
+        agent: Agent[Any],
+        given: list[RunItem] | Resumption,
+        output: AgentOutput,
+        report: ModelReport,
+        api_client: ApiClient | None,
+        model: str,
+    ) -> AsyncIterator[TextDelta | ToolCall]:
         whole = False
         result: agents.RunResultStreaming | None = None
         try:
@@ -140,11 +183,11 @@ class AgentService:
                     await _runner_input(equipped, given, api_client, output),
                     context=api_client,
                     max_turns=MAX_MODEL_CALLS,
-                    hooks=_RunWatch(output),
-                    run_config=self._run_config(model or self.model, api_client),
+                    hooks=_RunWatch(output, report),
+                    run_config=self._run_config(model, api_client),
                 )
                 async for event in result.stream_events():
-                    if (progress := _progress(event, output)) is not None:
+                    if (progress := _progress(event, output, report)) is not None:
                         yield progress
             whole = True
             if result.interruptions:
@@ -156,9 +199,11 @@ class AgentService:
         finally:
             if result is not None:
                 result.cancel()
-                _collect(result, output, whole)
-        if not output.text and output.state is None:
-            raise errors.UpstreamFailed("The model's answer was empty. Please try again.")
+                _collect(result, output, whole, self.origin(model))
+
+    def origin(self, model: str) -> str:
+        """Who wrote a reasoning item, and alone can read it: this model, with this key, at this address."""
+        return f"{self._key_name}:{model}"
 
     def _run_config(self, model: str, api_client: ApiClient | None) -> agents.RunConfig:
         responses = self._responses
@@ -216,6 +261,12 @@ async def _runner_input(
     return state
 
 
+def _call_ids(given: list[RunItem] | Resumption) -> set[str]:
+    """The ids that a new call must not have."""
+    items = given if isinstance(given, list) else given.state["calls"]
+    return {item["call_id"] for item in items if "call_id" in item}
+
+
 def _waiting_state(result: agents.RunResultStreaming, output: AgentOutput) -> dict[str, Any]:
     for waiting in result.interruptions:
         if call := output.calls.get(waiting.call_id or ""):
@@ -230,7 +281,9 @@ def _as_failure(error: agents.ToolErrorFormatterArgs[Any]) -> str:
     return ToolFailure(error.default_message)
 
 
-def _progress(event: agents.StreamEvent, output: AgentOutput) -> TextDelta | ToolCall | None:
+def _progress(
+    event: agents.StreamEvent, output: AgentOutput, report: ModelReport
+) -> TextDelta | ToolCall | None:
     """What a client wants to see of an event, noted in `output` as well."""
     if event.type == "raw_response_event":
         if event.data.type == "response.output_text.delta":
@@ -245,18 +298,20 @@ def _progress(event: agents.StreamEvent, output: AgentOutput) -> TextDelta | Too
             output.text += "\n\n"
             return TextDelta("\n\n")
     elif event.type == "run_item_stream_event":
-        return _call_progress(event.item, output)
+        return _call_progress(event.item, output, report)
     return None
 
 
-def _call_progress(item: agents.RunItem, output: AgentOutput) -> ToolCall | None:
+def _call_progress(item: agents.RunItem, output: AgentOutput, report: ModelReport) -> ToolCall | None:
     call: ToolCall | None = None
     if isinstance(item, agents.ToolCallItem) and isinstance(item.raw_item, ResponseFunctionToolCall):
         made = item.raw_item
+        # As the model wrote it: what the SDK has was made valid.
+        written = report.calls.get(made.call_id) or output.calls.get(made.call_id) or made
         call = ToolCall(
             call_id=made.call_id,
-            name=made.name,
-            arguments=made.arguments,
+            name=written.name,
+            arguments=written.arguments,
             status="in_progress",
             duration_ms=None,
         )
@@ -269,36 +324,40 @@ def _call_progress(item: agents.RunItem, output: AgentOutput) -> ToolCall | None
     return call
 
 
-def _collect(result: agents.RunResultStreaming, output: AgentOutput, whole: bool) -> None:
+def _collect(result: agents.RunResultStreaming, output: AgentOutput, whole: bool, origin: str) -> None:
     """Note what the run leaves behind, whole or broken off."""
     items = [
-        with_outcome(cast("RunItem", item.to_input_item()), output.calls)
+        _stored(item, output, origin)
         for item in result.new_items
         if not isinstance(item, agents.ToolApprovalItem)
     ]
-    if not whole and output.text:
-        # When a run breaks off, the SDK's items lack the text of its last, unfinished part.
-        items = [item for item in items if item.get("type") != "message"]
-        items.append({"role": "assistant", "content": output.text})
+    if not whole:
+        # The SDK's items lack the text of the last, unfinished part, and reasoning what it was to lead to.
+        items = [item for item in items if item.get("type") in (CALL, OUTPUT)]
+        items += [{"role": "assistant", "content": output.text}] if output.text else []
     # The text alone is all there is to a plain answer. Anything more is kept, and replayed, item by item.
-    output.run_items = items if any(item.get("type", "message") != "message" for item in items) else None
+    output.run_items = items if any("role" not in item for item in items) else None
     output.text = output.text or agents.ItemHelpers.text_message_outputs(result.new_items)
-    usage = result.context_wrapper.usage
-    output.input_tokens, output.output_tokens = usage.input_tokens, usage.output_tokens
+
+
+def _stored(item: agents.RunItem, output: AgentOutput, origin: str) -> RunItem:
+    """A run item as it is kept: made for any model to read, but for what only the one of `origin` can."""
+    if isinstance(item, agents.MessageOutputItem):
+        return {"role": "assistant", "content": agents.ItemHelpers.text_message_output(item)}
+    stored = with_outcome(cast("RunItem", item.to_input_item()), output.calls)
+    return stored if stored["type"] in (CALL, OUTPUT) else stored | {"origin": origin}
 
 
 def _problem(error: Exception) -> errors.ProblemError:
     match error:
         case errors.ProblemError():
             return error
-        case openai.RateLimitError():
-            return errors.ModelBusy(retry_after_s=_retry_after(error.response.headers.get("retry-after")))
         case openai.APITimeoutError() | agents.ModelTimeoutError():
             return errors.DeadlineExceeded()
-        case openai.BadRequestError(code="content_filter") | agents.ModelRefusalError():
+        case openai.APIStatusError():
+            return model_stops.of_error(error.body, error.status_code, error.response.headers)
+        case agents.ModelRefusalError():
             return errors.ContentRefused()
-        case openai.APIStatusError(status_code=503):
-            return errors.ModelBusy()
         case agents.MaxTurnsExceeded():
             return errors.AgentExhausted()
         case agents.InputGuardrailTripwireTriggered() | agents.OutputGuardrailTripwireTriggered():
@@ -306,7 +365,3 @@ def _problem(error: Exception) -> errors.ProblemError:
             return errors.ContentRefused(reason if isinstance(reason, str) else None)
         case _:
             return errors.UpstreamFailed()
-
-
-def _retry_after(header: str | None) -> int:
-    return min(int(header), 60) if header and header.isdecimal() else 5

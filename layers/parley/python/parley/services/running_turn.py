@@ -138,7 +138,9 @@ class RunningTurn:
         begun, act = self.begun, self.turn.act
         if begun.run_state is not None and isinstance(act, Resume):
             return Resumption(begun.run_state, act.decision)
-        return input_items(begun.summary, begun.history, begun.question)
+        return input_items(
+            begun.summary, begun.history, begun.question, self.agent_service.origin(self.turn.model)
+        )
 
     async def _watch(self) -> Stop:
         """Make a checkpoint every few seconds. Returns when the writing has to stop: cancelled, or lost."""
