@@ -81,28 +81,37 @@ def safe_call(name: str, arguments: str) -> tuple[str, str]:
 def replayed_calls(run_items: Sequence[RunItem], taken: set[str]) -> list[RunItem]:
     """Stored run items with their calls as any model's API accepts them, under ids that are not `taken` yet.
 
-    Calls without an output and outputs without a call are left out.
+    Outputs directly follow the calls that were made at once. Calls without an output, and outputs without a
+    call, are left out.
     """
-    outputs = outputs_of(run_items)
-    ids = {
-        item["call_id"]: _free_id(item["call_id"], taken)
-        for item in run_items
-        if item.get("type") == CALL and item["call_id"] in outputs
-    }
+    outputs = _outputs_by_position(run_items)
     replayed: list[RunItem] = []
-    for item in run_items:
-        if item.get("type") not in (CALL, OUTPUT):
+    waiting: list[RunItem] = []
+    for position, item in enumerate(run_items):
+        if item.get("type") == CALL:
+            if position in outputs:
+                call_id = _free_id(item["call_id"], taken)
+                name, arguments = safe_call(item["name"], item["arguments"])
+                replayed.append({"type": CALL, "call_id": call_id, "name": name, "arguments": arguments})
+                waiting.append({"type": OUTPUT, "call_id": call_id, "output": outputs[position]})
+            continue
+        replayed += waiting
+        waiting.clear()
+        if item.get("type") != OUTPUT:
             replayed.append(item)
-        elif call_id := ids.get(item["call_id"]):
-            replayed.append(_replayed(item, call_id))
-    return replayed
+    return replayed + waiting
 
 
-def _replayed(item: RunItem, call_id: str) -> RunItem:
-    if item["type"] == OUTPUT:
-        return {"type": OUTPUT, "call_id": call_id, "output": item["output"]}
-    name, arguments = safe_call(item["name"], item["arguments"])
-    return {"type": CALL, "call_id": call_id, "name": name, "arguments": arguments}
+def _outputs_by_position(run_items: Sequence[RunItem]) -> dict[int, Any]:
+    """The outputs of calls, by where the call is."""
+    outputs: dict[int, Any] = {}
+    made: dict[str, list[int]] = {}
+    for position, item in enumerate(run_items):
+        if item.get("type") == CALL:
+            made.setdefault(item["call_id"], []).append(position)
+        elif item.get("type") == OUTPUT and made.get(item["call_id"]):
+            outputs[made[item["call_id"]].pop(0)] = item["output"]
+    return outputs
 
 
 def _free_id(call_id: str, taken: set[str]) -> str:
@@ -116,7 +125,7 @@ def _free_id(call_id: str, taken: set[str]) -> str:
 
 def read_tool_calls(run_items: Sequence[RunItem] | None, turn_status: str) -> list[ToolCall]:
     """The tool calls among a message's run items. `turn_status` is the message's, as of now."""
-    outputs = outputs_of(run_items or [])
+    outputs = {item["call_id"]: item["output"] for item in run_items or [] if item.get("type") == OUTPUT}
     return [
         ToolCall(
             call_id=item["call_id"],
@@ -129,11 +138,6 @@ def read_tool_calls(run_items: Sequence[RunItem] | None, turn_status: str) -> li
         for item in run_items or []
         if item.get("type") == CALL
     ]
-
-
-def outputs_of(run_items: Sequence[RunItem]) -> dict[str, Any]:
-    """The outputs of tool calls, by call id."""
-    return {item["call_id"]: item["output"] for item in run_items if item.get("type") == OUTPUT}
 
 
 def _status(item: RunItem, has_output: bool, turn_status: str) -> Any:

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
+import openai
 from openai.types import CompletionUsage
 from openai.types.chat import ChatCompletionChunk
 from openai.types.chat.chat_completion_chunk import (
@@ -29,7 +30,7 @@ class _Call:
     arguments: list[str] = field(default_factory=list)
 
 
-class ChatStream(ModelStream[ChatCompletionChunk]):
+class ChatStream(ModelStream[ChatCompletionChunk], openai.AsyncStream[ChatCompletionChunk]):
     def __init__(self, **parameters: Any) -> None:
         super().__init__(**parameters)
         self._calls: list[_Call] = []

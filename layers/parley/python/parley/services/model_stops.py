@@ -67,7 +67,6 @@ STATUSES: dict[int, type[ProblemError]] = {
 TOO_LONG = re.compile(
     r"context (length|window|size)|prompt is too long|input token count|too many (input )?tokens", re.I
 )
-DEFAULT_RETRY_S = 5
 MAX_RETRY_S = 60
 
 
@@ -97,7 +96,7 @@ def of_error(body: Any, status: int | None = None, headers: Mapping[str, str] | 
     return problem(retry_after_s=_retry_after(headers or {})) if problem is ModelBusy else problem()
 
 
-def _retry_after(headers: Mapping[str, str]) -> int:
+def _retry_after(headers: Mapping[str, str]) -> int | None:
     """Seconds, from a number or a date."""
     value = headers.get("retry-after", "")
     try:
@@ -106,5 +105,5 @@ def _retry_after(headers: Mapping[str, str]) -> int:
         else:
             seconds = parsedate_to_datetime(value).timestamp() - time.time()
     except (ValueError, OverflowError):
-        return DEFAULT_RETRY_S
+        return None
     return min(max(math.ceil(seconds), 1), MAX_RETRY_S)

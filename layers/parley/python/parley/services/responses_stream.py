@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from functools import cache
 from typing import Any, cast
 
+import openai
 from agents.models.fake_id import FAKE_RESPONSES_ID
 from openai.types.responses import (
     Response,
@@ -32,7 +33,7 @@ MAX_ITEMS = 200
 _ENDS = ("response.completed", "response.incomplete", "response.failed", "response.cancelled")
 
 
-class ResponsesStream(ModelStream[ResponseStreamEvent]):
+class ResponsesStream(ModelStream[ResponseStreamEvent], openai.AsyncStream[ResponseStreamEvent]):
     def __init__(self, **parameters: Any) -> None:
         super().__init__(**parameters)
         # What is in the answer, in its order. A list is a message's text in parts.
