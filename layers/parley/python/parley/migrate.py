@@ -118,7 +118,7 @@ def _make_role(connection: Connection, app: Address) -> None:
 def _grant(connection: Connection, app: Address) -> None:
     for privilege in (
         "usage on schema public",
-        "select, insert, update, delete on conversation, message, usage",
+        "select, insert, update, delete on conversation, message, usage, deleted_turn",
         "execute on all functions in schema public",
     ):
         _execute_formatted(connection, f"grant {privilege} to %I", app.user)

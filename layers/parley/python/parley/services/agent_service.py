@@ -1,5 +1,6 @@
 """The Agents SDK's Runner against the configured model. Knows nothing of users or the database."""
 
+import asyncio
 import hashlib
 import logging
 import time
@@ -23,7 +24,7 @@ from parley.models.turn import Decision
 from parley.services import model_stops
 from parley.services.history import plain
 from parley.services.model_client import ModelClient
-from parley.services.model_report import ModelReport, current_report
+from parley.services.model_report import ModelReport, current_report, json_size
 from parley.services.model_stops import RequestRefused
 from parley.text import is_visible
 from parley.tools.api_client import ApiClient, ToolFailure
@@ -60,6 +61,8 @@ class AgentOutput:
     calls: dict[str, ToolCall] = field(default_factory=dict)
     # Set when the agent waits for approval: the SDK's RunState, and `calls` beside it.
     state: dict[str, Any] | None = None
+    # The input guardrails have let the question pass.
+    accepted: asyncio.Event = field(default_factory=asyncio.Event)
 
     def call_items(self) -> list[RunItem]:
         """The tool calls so far, as run items."""
@@ -122,13 +125,11 @@ class AgentService:
         self._key_name = hashlib.sha256(secret.encode()).hexdigest()[:12]
         self._provider = agents.OpenAIProvider(openai_client=self._client, use_responses=self._responses)
 
-    async def complete(self, instructions: str, text: str) -> AgentOutput:
-        """Answer once, without tools. Raises ProblemError."""
+    async def complete(self, instructions: str, text: str, output: AgentOutput) -> None:
+        """Answer once, without tools, into `output`. Raises ProblemError."""
         agent = Agent[None](name="Follow-up", instructions=instructions)
-        output = AgentOutput()
         async for _ in self.stream(agent, [{"role": "user", "content": text}], output):
             pass
-        return output
 
     async def close(self) -> None:
         await self._client.close()
@@ -147,7 +148,7 @@ class AgentService:
         Raises ProblemError.
         """
         model = model or self.model
-        report = ModelReport(taken=_call_ids(given))
+        report = ModelReport(_call_ids(given), json_size(output.text))
         current_report.set(report)
         try:
             async for progress in self._attempt(agent, given, output, report, api_client, model):
@@ -174,7 +175,7 @@ class AgentService:
         api_client: ApiClient | None,
         model: str,
     ) -> AsyncIterator[TextDelta | ToolCall]:
-        whole = False
+        whole, kept = False, True
         result: agents.RunResultStreaming | None = None
         try:
             async with self._with_remote_tools(agent, api_client) as equipped:
@@ -187,11 +188,17 @@ class AgentService:
                     run_config=self._run_config(model, api_client),
                 )
                 async for event in result.stream_events():
+                    if not output.accepted.is_set() and _is_accepted(result, equipped):
+                        output.accepted.set()
                     if (progress := _progress(event, output, report)) is not None:
                         yield progress
             whole = True
+            output.accepted.set()
             if result.interruptions:
                 output.state = _waiting_state(result, output)
+        except (agents.InputGuardrailTripwireTriggered, agents.OutputGuardrailTripwireTriggered) as error:
+            kept = False
+            raise _problem(error) from error
         except Exception as error:
             # The SDK fails in many ways on a malformed answer. The log line keeps the cause for the operator.
             logger.warning("run_failed", extra=describe_error(error))
@@ -200,6 +207,9 @@ class AgentService:
             if result is not None:
                 result.cancel()
                 _collect(result, output, whole, self.origin(model))
+                if not kept:
+                    # The calls were made and are told of. What a guardrail refused is not.
+                    output.text, output.run_items = "", output.call_items() or None
 
     def origin(self, model: str) -> str:
         """Who wrote a reasoning item, and alone can read it: this model, with this key, at this address."""
@@ -259,6 +269,12 @@ async def _runner_input(
         else:
             state.reject(waiting)
     return state
+
+
+def _is_accepted(result: agents.RunResultStreaming, agent: Agent[Any]) -> bool:
+    results = result.input_guardrail_results
+    tripped = any(each.output.tripwire_triggered for each in results)
+    return len(results) == len(agent.input_guardrails) and not tripped
 
 
 def _call_ids(given: list[RunItem] | Resumption) -> set[str]:

@@ -51,10 +51,11 @@ class ModelReport:
     """
 
     taken: set[str]
+    # Bytes of JSON, of which MAX_ANSWER may be written.
+    size: int = 0
     requests: list[ModelRequest] = field(default_factory=list)
     calls: dict[str, Call] = field(default_factory=dict)
     incomplete: Literal["length"] | None = None
-    _size: int = 0
     _half: str = ""
 
     def begin(self, input_size: Callable[[], int]) -> ModelRequest:
@@ -86,8 +87,8 @@ class ModelReport:
 
     def takes(self, part: Any) -> bool:
         """Count a part that cannot be cut; False if there is no room for it."""
-        size = _json_size(part)
-        if self._size + size > MAX_ANSWER:
+        size = json_size(part)
+        if self.size + size > MAX_ANSWER:
             return False
         self._count(size)
         return True
@@ -106,19 +107,20 @@ class ModelReport:
         )
 
     def _bounded(self, text: str) -> str:
-        room = MAX_ANSWER - self._size
-        while (size := _json_size(text)) > room:
+        room = MAX_ANSWER - self.size
+        while (size := json_size(text)) > room:
             self.incomplete = "length"
             text = text[: len(text) * room // size]
         self._count(size)
         return text
 
     def _count(self, size: int) -> None:
-        self._size += size
+        self.size += size
         self.requests[-1].output_size += size
 
 
-def _json_size(value: Any) -> int:
+def json_size(value: Any) -> int:
+    """Bytes of `value` in a reply."""
     return len(json.dumps(value, ensure_ascii=False).encode())
 
 
