@@ -74,8 +74,8 @@ agent = Agent(
     input_guardrails=[no_private_keys],
 )
 
-# True: no text is shown before the `output_guardrails` of the agent have let the answer pass. Without it, people
-# may have read an answer that is then refused.
+# True: no text is shown before the agent's `output_guardrails` have let the answer pass. Otherwise people may
+# have read an answer that is then refused.
 hold_answers = False
 
 # MCP servers whose tools the agent may use too, such as

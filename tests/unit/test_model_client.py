@@ -4,13 +4,11 @@ import asyncio
 from typing import Any
 
 import httpx
-import httpx2
 import openai
 import pytest
 
 from parley.services.model_client import ModelClient
 
-RESPONSE = httpx2.Response(200)
 HISTORY: list[Any] = [
     {"role": "user", "content": "How long is the ledger?"},
     {"type": "function_call", "call_id": "call_1", "name": "page_count", "arguments": "{}"},

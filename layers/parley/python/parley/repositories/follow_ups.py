@@ -31,8 +31,8 @@ class Spent:
     output_tokens: int
 
 
-# At most four windows are folded at once: where more was left out, the next follow-up goes on. A question that
-# is being answered is read only if guardrails have accepted it: the one of `accepted_id`.
+# At most four windows are folded at once: where more was left out, the next follow-up goes on. Of a question
+# that is being answered, no more is read than guardrails have accepted: the one of `accepted_id`.
 _READ = text("""
     with conv as (
         select *, least(unjudged_seq, case when tokens > :history_tokens

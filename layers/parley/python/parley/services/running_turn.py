@@ -114,7 +114,7 @@ class RunningTurn:
         """`deadline`: on the monotonic clock. The end is there STORE_PATIENCE_S later, whatever happens."""
         begun = self.begun
         self.events.put_nowait(TurnCreated(begun.conversation_id, begun.answer_id, begun.question_id))
-        ended = TurnEnded(Message(id=begun.answer_id, status="failed"), InternalError())
+        ended = TurnEnded(self._answer(InternalError()), InternalError())
         storing: asyncio.Task[TurnEnded] | None = None
         try:
             stop = await self._stopped(deadline)

@@ -34,6 +34,8 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
+    # They read the columns. The older version makes its own.
+    op.execute("drop function if exists cut_window, read_window")
     op.execute("drop table deleted_turn")
     op.execute("alter table conversation drop column follow_up_after")
     op.execute("alter table message drop column incomplete, drop column estimated, drop column refused")
