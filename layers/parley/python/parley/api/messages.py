@@ -15,7 +15,7 @@ from parley.errors import DATA_ERRORS, Unprocessable
 from parley.models.tool_call import ToolCall, read_tool_calls
 from parley.repositories import messages
 from parley.repositories.messages import MessageState
-from parley.services.ownership import missing_message, own_conversation, own_message
+from parley.services.ownership import missing, own_conversation, own_message
 from parley.text import Text
 
 router = APIRouter(
@@ -117,7 +117,7 @@ def list_versions(
 ) -> MessageVersions:
     versions = messages.list_versions(database, user_id, message_id)
     if not versions or versions[0].message.conversation_id != conversation_id:
-        raise missing_message(database, user_id, conversation_id, message_id)
+        raise missing(database, user_id, conversation_id, message_id)
     return MessageVersions(data=[MessageOut.of(state) for state in versions])
 
 

@@ -126,10 +126,5 @@ def delete_conversation(database: Database, user_id: str, conversation_id: uuid.
     return bool(database.rows(user_id, statement))
 
 
-def conversation_exists(database: Database, user_id: str, conversation_id: uuid.UUID) -> bool:
-    """True when anybody has it."""
-    return bool(database.rows(user_id, select(func.conversation_exists(conversation_id)))[0][0])
-
-
 def _of_user(user_id: str) -> Select[*tuple[Any, ...]]:
     return select(Conversation, _RUNNING).where(col(Conversation.user_id) == user_id)

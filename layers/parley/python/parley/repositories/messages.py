@@ -5,7 +5,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Select, case, func, or_, select, update
+from sqlalchemy import Select, case, exists, func, or_, select, update
 from sqlalchemy.orm import aliased, defer
 from sqlmodel import col
 
@@ -128,14 +128,13 @@ def set_feedback(
 
 
 def is_another_users(
-    database: Database, user_id: str, conversation_id: uuid.UUID, message_id: uuid.UUID
+    database: Database, user_id: str, conversation_id: uuid.UUID, message_id: uuid.UUID | None
 ) -> bool:
-    """True when the conversation or the message exists and is not the user's."""
-    mine = select(func.count()).where(col(Conversation.id) == conversation_id).scalar_subquery()
-    mine_too = select(func.count()).where(col(Message.id) == message_id).scalar_subquery()
+    """True when the conversation or, if one is named, the message exists and is not the user's."""
+    mine = exists().where(col(Conversation.id) == conversation_id, col(Conversation.user_id) == user_id)
+    mine_too = exists().where(col(Message.id) == message_id, col(Message.user_id) == user_id)
     others = or_(
-        (mine == 0) & func.conversation_exists(conversation_id),
-        (mine_too == 0) & func.message_exists(message_id),
+        func.conversation_exists(conversation_id) & ~mine, func.message_exists(message_id) & ~mine_too
     )
     return bool(database.rows(user_id, select(others))[0][0])
 
