@@ -4,6 +4,7 @@ PyJWT by itself accepts keys and encodings that the standards forbid (RFC 8725, 
 keys are checked when they are loaded, and a token's form before it is decoded.
 """
 
+import asyncio
 import json
 import threading
 import time
@@ -49,7 +50,7 @@ class KeysUnavailable(Unavailable, problem="keys-unavailable"):
 
 @dataclass(eq=False)
 class TokenVerifier:
-    """Verifies the tokens of one issuer. Thread-safe. `verify` blocks only while keys are fetched."""
+    """Verifies the tokens of one issuer. Thread-safe."""
 
     issuer: str
     audience: str
@@ -61,17 +62,12 @@ class TokenVerifier:
     _reachable: bool = field(default=False, init=False)
     _lock: threading.Lock = field(default_factory=threading.Lock, init=False)
 
-    def needs_fetch(self, token: str) -> bool:
-        """True when `verify` would go to the network, which an event loop must not wait for."""
-        kid = _key_id(token)
-        return kid is not None and self._wants_fetch(kid)
-
-    def verify(self, token: str) -> User:
+    async def verify(self, token: str) -> User:
         """Return the token's user, or raise Unauthorized (401) or KeysUnavailable (503)."""
         kid = _key_id(token)
         if kid is None:
             raise Unauthorized("The token is malformed")
-        key = self._key(kid)
+        key = await self._key(kid)
         try:
             claims = jwt.decode(
                 token,
@@ -92,14 +88,14 @@ class TokenVerifier:
         return User(subject, token, _text(claims.get("email")), _text(claims.get("name")))
 
     def ready(self) -> bool:
-        """True when there is a key. Fetches the keys if there is none."""
+        """True when there is a key. Fetches the keys if there is none, and blocks meanwhile."""
         if not self._keys:
             self._refresh(None)
         return bool(self._keys)
 
-    def _key(self, kid: str) -> RSAPublicKey:
+    async def _key(self, kid: str) -> RSAPublicKey:
         if self._wants_fetch(kid):
-            self._refresh(kid)
+            await asyncio.to_thread(self._refresh, kid)
         if key := self._keys.get(kid):
             return key
         if not self._reachable:

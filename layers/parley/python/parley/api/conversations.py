@@ -78,13 +78,13 @@ def list_conversations(
     q: Annotated[Text | None, Query(max_length=200, description="Words to search for")] = None,
     archived: bool = False,
 ) -> ConversationPage:
-    page = conversations.list_conversations(
+    page, last = conversations.list_conversations(
         database, user_id, limit=limit, after=_CURSOR.decode(cursor), archived=archived, search=q or None
     )
     return ConversationPage(
-        data=[ConversationOut.of(state) for state in page.data],
-        has_more=page.next_key is not None,
-        next_cursor=_CURSOR.encode(page.next_key),
+        data=[ConversationOut.of(state) for state in page],
+        has_more=last is not None,
+        next_cursor=_CURSOR.encode(last),
     )
 
 

@@ -63,22 +63,18 @@ class AnswerEvents:
         events: list[types.ThreadStreamEvent] = []
         if call.status == "in_progress":
             events.append(types.ProgressUpdateEvent(text=f"{tool_title(call.name)} …"))
-        is_new = call.call_id not in self._calls
+        change = types.WorkflowTaskUpdated if call.call_id in self._calls else types.WorkflowTaskAdded
         self._calls[call.call_id] = call
         item = tools_item(self._message, [*self._calls.values()])
-        place = [*self._calls].index(call.call_id)
-        shown = task(call)
         if item.id not in self._shown:
             self._shown.add(item.id)
             events.append(types.ThreadItemAddedEvent(item=item))
         elif self._shown_before:
             events.append(types.ThreadItemReplacedEvent(item=item))
-        elif is_new:
-            added = types.WorkflowTaskAdded(task_index=place, task=shown)
-            events.append(types.ThreadItemUpdatedEvent(item_id=item.id, update=added))
         else:
-            updated = types.WorkflowTaskUpdated(task_index=place, task=shown)
-            events.append(types.ThreadItemUpdatedEvent(item_id=item.id, update=updated))
+            place = [*self._calls].index(call.call_id)
+            update = change(task_index=place, task=task(call))
+            events.append(types.ThreadItemUpdatedEvent(item_id=item.id, update=update))
         return events
 
     def _ended(self, message: Message) -> list[types.ThreadStreamEvent]:

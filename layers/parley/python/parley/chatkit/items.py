@@ -84,7 +84,10 @@ def message_items(
         items.append(new_item(types.AssistantMessageItem, message, part, content=content))
     if calls:
         items.insert(1 if _spoke_first(message) else 0, tools_item(message, calls))
-    if note := _note(message, status):
+    note = _NOTES.get(status)
+    if status == "failed" and message.error:
+        note = f"No answer: {message.error['title']}"
+    if note:
         items.append(new_item(types.TaskItem, message, STATE, task=types.CustomTask(title=note)))
     waiting = [call for call in calls if call.status == "waiting_approval"]
     return items + _open_requests(message, waiting, client_tools)
@@ -94,12 +97,6 @@ def _spoke_first(message: Message) -> bool:
     """Whether the answer began with text, and not with a tool call."""
     kinds = (item.get("type", "message") for item in message.run_items or [])
     return next((kind for kind in kinds if kind in ("message", "function_call")), None) == "message"
-
-
-def _note(message: Message, status: str) -> str | None:
-    if status == "failed" and message.error:
-        return f"No answer: {message.error['title']}"
-    return _NOTES.get(status)
 
 
 def tools_item(message: Message, calls: Sequence[ToolCall]) -> types.WorkflowItem:

@@ -74,10 +74,10 @@ class Planner:
     def _tool_output(self, params: types.ThreadAddClientToolOutputParams) -> Plan:
         conversation_id, result = identifier(params.thread_id), params.result
         database, user_id = self.threads.database, self.threads.user_id
-        page = messages.list_messages(database, user_id, conversation_id, limit=1)
-        if not page.data:
+        page, _ = messages.list_messages(database, user_id, conversation_id, limit=1)
+        if not page:
             raise missing(database, user_id, conversation_id)
-        answer = page.data[0]
+        answer = page[0]
         calls = _waiting_or_all(self._calls(answer, "client_tool"))
         if not calls:
             raise wrong("params/thread_id", "This thread waits for no client tool.")

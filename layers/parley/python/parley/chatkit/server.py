@@ -1,4 +1,4 @@
-"""ChatKit's protocol over Parley's conversations, in the types of the official SDK.
+"""ChatKit's protocol over Parley's conversations, in the data types of the official SDK.
 
 The SDK's own server is not used: it reads and writes a thread item by item, whereas a turn stores itself.
 A turn begins before its reply does, so that a refusal has a status of its own.
@@ -113,12 +113,7 @@ def _opening(request: TurnRequest, created: TurnCreated) -> list[types.ThreadStr
     """What is new in the thread before the answer."""
     if not isinstance(request, types.ThreadsCreateReq | types.ThreadsAddUserMessageReq):
         return []
-    events: list[types.ThreadStreamEvent] = []
     thread_id, now, message = str(created.conversation_id), datetime.now(UTC), request.params.input
-    if isinstance(request, types.ThreadsCreateReq):
-        events.append(
-            types.ThreadCreatedEvent(thread=types.Thread(id=thread_id, created_at=now, items=types.Page()))
-        )
     question = types.UserMessageItem(
         id=str(created.user_message_id),
         thread_id=thread_id,
@@ -127,7 +122,11 @@ def _opening(request: TurnRequest, created: TurnCreated) -> list[types.ThreadStr
         quoted_text=message.quoted_text,
         inference_options=message.inference_options,
     )
-    return [*events, types.ThreadItemDoneEvent(item=question)]
+    said = types.ThreadItemDoneEvent(item=question)
+    if isinstance(request, types.ThreadsAddUserMessageReq):
+        return [said]
+    thread = types.Thread(id=thread_id, created_at=now, items=types.Page())
+    return [types.ThreadCreatedEvent(thread=thread), said]
 
 
 async def _notice(problem: ProblemError) -> AsyncIterator[types.ThreadStreamEvent]:

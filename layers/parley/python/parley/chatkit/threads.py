@@ -75,16 +75,15 @@ class Threads:
         if params.after:
             start = own_conversation(self.database, self.user_id, identifier(params.after)).conversation
             after = (start.updated_at, start.id)
-        page = conversations.list_conversations(
+        page, last = conversations.list_conversations(
             self.database,
             self.user_id,
             limit=params.limit or DEFAULT_LIMIT,
             after=after,
             newest_first=params.order == "desc",
         )
-        data = [_thread(state.conversation) for state in page.data]
-        has_more = page.next_key is not None
-        return types.Page(data=data, has_more=has_more, after=data[-1].id if has_more else None)
+        data = [_thread(state.conversation) for state in page]
+        return types.Page(data=data, has_more=last is not None, after=data[-1].id if last else None)
 
     def _list_items(
         self, conversation_id: uuid.UUID, params: types.ItemsListParams
@@ -103,7 +102,7 @@ class Threads:
                 items = self._items(start)[::step]
                 ids = [item.id for item in items]
                 items = items[ids.index(params.after) + 1 :] if params.after in ids else []
-        page = messages.list_messages(
+        page, last = messages.list_messages(
             self.database,
             self.user_id,
             conversation_id,
@@ -112,14 +111,14 @@ class Threads:
             newest_first=newest_first,
         )
         ends_at = params.after
-        for state in page.data:
+        for state in page:
             found = self._items(state)[::step]
             items += found
             # A message may have no item. The next page starts after it all the same.
             ends_at = found[-1].id if found else str(state.message.id)
         if len(items) > limit:
             return types.Page(data=items[:limit], has_more=True, after=items[limit - 1].id)
-        has_more = page.next_key is not None
+        has_more = last is not None
         return types.Page(data=items, has_more=has_more, after=ends_at if has_more else None)
 
     def _items(self, state: MessageState) -> list[types.ThreadItem]:

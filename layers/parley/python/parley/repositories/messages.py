@@ -11,7 +11,6 @@ from sqlmodel import col
 
 from parley.database import Database
 from parley.models import Conversation, Message
-from parley.repositories.page import Page
 
 # Stored bytes in one page. JSON may double them, and the platform refuses replies over 6 MB.
 MAX_PAGE_BYTES = 2_400_000
@@ -64,10 +63,11 @@ def list_messages(
     limit: int,
     after: int | None = None,
     newest_first: bool = True,
-) -> Page[MessageState, int]:
-    """A page in the given order, from its beginning or from the message after the one whose `seq` is `after`.
+) -> tuple[list[MessageState], int | None]:
+    """A page in the given order, and the `seq` of its last message, None when no page follows.
 
-    A page holds one message at least, and otherwise ends at MAX_PAGE_BYTES.
+    It begins at the beginning, or after the message whose `seq` is `after`. It holds one message at least,
+    and otherwise ends at MAX_PAGE_BYTES.
     """
     seq = col(Message.seq)
     size = func.octet_length(col(Message.content)) + func.coalesce(func.pg_column_size(Message.run_items), 0)
@@ -95,7 +95,7 @@ def list_messages(
     )
     rows = database.rows(user_id, statement)
     page = [MessageState(*row[:3]) for row in rows[:limit] if row[3]]
-    return Page(page, page[-1].message.seq if len(page) < len(rows) else None)
+    return page, page[-1].message.seq if len(page) < len(rows) else None
 
 
 def list_versions(database: Database, user_id: str, message_id: uuid.UUID) -> Sequence[MessageState]:
