@@ -4,7 +4,8 @@ import json
 import urllib.request
 from typing import Any
 
-from parley.migrate import MigrationError, run
+from parley.config import ConfigError
+from parley.migrate import run
 
 
 def handler(event: dict[str, Any], _context: Any) -> dict[str, str]:
@@ -13,7 +14,7 @@ def handler(event: dict[str, Any], _context: Any) -> dict[str, str]:
     if event.get("RequestType") != "Delete":
         try:
             run()
-        except MigrationError as error:
+        except ConfigError as error:
             outcome = {"Status": "FAILED", "Reason": str(error)[:1000]}
         except Exception as error:
             _answer(event, {"Status": "FAILED", "Reason": type(error).__name__})

@@ -1,6 +1,7 @@
 """`parley.migrate`: up and down on a filled database, the role it makes, and what it refuses."""
 
 import os
+import random
 import subprocess
 import sys
 import uuid
@@ -8,6 +9,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote, unquote
 
 import pytest
 from alembic.autogenerate import compare_metadata
@@ -18,6 +20,7 @@ from sqlmodel import SQLModel
 
 from local.postgres import Postgres
 from parley import migrate
+from parley.config import ConfigError
 from parley.database import Address, Database
 from parley.models.turn import Send
 from parley.repositories.turns import Begun, Limits, NewTurn, begin_turn
@@ -133,8 +136,24 @@ def test_every_table_is_walled_off_from_the_role(server: Postgres, owner: Engine
 
 def test_a_role_that_would_see_everything_is_refused(server: Postgres, owner: Engine) -> None:
     del owner
-    with pytest.raises(migrate.MigrationError, match="bypasses row-level security"):
+    with pytest.raises(ConfigError, match="bypasses row-level security"):
         migrate.upgrade(server.owner_url, server.owner_url)
+
+
+@pytest.mark.usefixtures("owner")
+def test_any_name_and_password_of_the_role_will_do(server: Postgres) -> None:
+    seed = random.randrange(2**32)
+    print("seed", seed)
+    draw = random.Random(seed)
+    address = server.app_url.partition("@")[2]
+    for number in range(20):
+        password = "".join(draw.choices("%'\"\\$:é aB", k=8))
+        role = quote(f"role {number}{password}", safe="")
+        url = f"postgresql://{role}:{quote(password, safe='')}@{address}"
+        migrate.upgrade(server.owner_url, url)
+        database = Database(url, pool_size=1)
+        assert database.rows(None, text("select current_user"))[0][0] == unquote(role)
+        database.close()
 
 
 def test_two_at_once_do_not_hinder_each_other(server: Postgres, owner: Engine) -> None:

@@ -76,7 +76,6 @@ class Settings(_Environment):
     powertools_metrics_namespace: str = "Parley"
     # Set by the Lambda runtime.
     aws_lambda_function_name: str | None = None
-
     # Set by the Lambda runtime: "snap-start" when a snapshot is taken after init.
     aws_lambda_initialization_type: str | None = None
 
@@ -105,10 +104,7 @@ def _deployed_secret() -> dict[str, Any]:
 @functools.cache
 def _read_secret(arn: str) -> dict[str, Any]:
     # Imported here: boto3 costs 0.4 s, and only a deployment with a secret needs it.
-    from aws_lambda_powertools.utilities.parameters import SecretsProvider  # noqa: PLC0415
-    from aws_lambda_powertools.utilities.parameters.exceptions import (  # noqa: PLC0415
-        GetParameterError,
-    )
+    from aws_lambda_powertools.utilities import parameters  # noqa: PLC0415
     from botocore.config import Config  # noqa: PLC0415
 
     # At DEBUG, which the platform may set for all loggers, botocore logs the secret.
@@ -116,8 +112,8 @@ def _read_secret(arn: str) -> dict[str, Any]:
     # boto3's default timeouts are 60 s, and an environment has 10 s to start.
     timeouts = Config(connect_timeout=1, read_timeout=2, retries={"total_max_attempts": 2})
     try:
-        secret = json.loads(str(SecretsProvider(boto_config=timeouts).get(arn)))
-    except GetParameterError:
+        secret = json.loads(str(parameters.SecretsProvider(boto_config=timeouts).get(arn)))
+    except parameters.GetParameterError:
         raise ConfigError("SECRET_ARN: the secret cannot be read") from None
     except ValueError:
         raise ConfigError("SECRET_ARN: the secret is not JSON") from None

@@ -14,6 +14,7 @@ from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
+from pg8000.native import identifier, literal
 from sqlalchemy import create_engine, text
 from sqlalchemy.engine import Connection
 from sqlalchemy.exc import DBAPIError
@@ -35,26 +36,18 @@ ROLE_SETTINGS = {
 }
 
 
-class MigrationError(Exception):
-    """The database cannot be brought to a safe state; the text says why and what to do."""
-
-
 def run(downgrade_to: str | None = None) -> None:
-    """Migrate the database that the environment names. Raises MigrationError, and nothing else."""
+    """Migrate the database that the environment names. Raises ConfigError, which says what to do."""
+    settings = MigrationSettings.load()
+    owner_url = settings.migrations_database_url.get_secret_value()
     try:
-        settings = MigrationSettings.load()
-        owner_url = settings.migrations_database_url.get_secret_value()
         if downgrade_to:
             downgrade(owner_url, downgrade_to)
         else:
             upgrade(owner_url, settings.database_url.get_secret_value())
-    except ConfigError as error:
-        raise MigrationError(str(error)) from None
     except DBAPIError as error:
         state = sqlstate(error.orig) or "the server cannot be reached"
-        raise MigrationError(
-            f"MIGRATIONS_DATABASE_URL: the migration failed ({state}): {error.orig}"
-        ) from error
+        raise ConfigError(f"MIGRATIONS_DATABASE_URL: the migration failed ({state}): {error.orig}") from error
 
 
 def upgrade(owner_url: str, app_url: str) -> None:
@@ -64,7 +57,7 @@ def upgrade(owner_url: str, app_url: str) -> None:
         _make_role(connection, app)
         _upgrade_schema(connection)
         for file in sorted(FUNCTIONS.glob("*.sql")):
-            connection.exec_driver_sql(file.read_text().replace("%", "%%"))
+            connection.exec_driver_sql(file.read_text())
         _grant(connection, app)
 
 
@@ -105,14 +98,16 @@ def _make_role(connection: Connection, app: Address) -> None:
         {"name": app.user},
     ).one_or_none()
     if role is None:
-        _execute_formatted(connection, "create role %I login password %L", app.user, app.password)
+        connection.exec_driver_sql(
+            f"create role {identifier(app.user)} login password {literal(app.password)}"
+        )
     elif any(role):
-        raise MigrationError(
+        raise ConfigError(
             f"The role {app.user} of DATABASE_URL owns the tables or bypasses row-level security. "
             "Name a role of its own there; one that does not exist yet is made."
         )
     for name, value in ROLE_SETTINGS.items():
-        _execute_formatted(connection, f"alter role %I set {name} = %L", app.user, value)
+        connection.exec_driver_sql(f"alter role {identifier(app.user)} set {name} = {literal(value)}")
 
 
 def _grant(connection: Connection, app: Address) -> None:
@@ -121,16 +116,8 @@ def _grant(connection: Connection, app: Address) -> None:
         "select, insert, update, delete on conversation, message, usage, deleted_turn",
         "execute on all functions in schema public",
     ):
-        _execute_formatted(connection, f"grant {privilege} to %I", app.user)
+        connection.exec_driver_sql(f"grant {privilege} to {identifier(app.user)}")
     connection.exec_driver_sql("revoke execute on all functions in schema public from public")
-
-
-def _execute_formatted(connection: Connection, template: str, *values: str) -> None:
-    """Run a statement that takes no parameters, its names and literals quoted by the server."""
-    names = {f"v{i}": value for i, value in enumerate(values)}
-    call = f"select format(:template, {', '.join(f'cast(:{name} as text)' for name in names)})"
-    statement = connection.execute(text(call), {"template": template, **names}).scalar_one()
-    connection.exec_driver_sql(statement.replace("%", "%%"))
 
 
 def main() -> None:
@@ -142,7 +129,7 @@ def main() -> None:
     arguments = parser.parse_args()
     try:
         run(arguments.downgrade)
-    except MigrationError as error:
+    except ConfigError as error:
         sys.exit(str(error))
 
 

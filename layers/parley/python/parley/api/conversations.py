@@ -15,7 +15,7 @@ from parley.api.times import Time
 from parley.errors import DATA_ERRORS, DatabaseUnavailable, Forbidden, Unauthorized, Unprocessable
 from parley.repositories import conversations
 from parley.repositories.conversations import HIT_END, HIT_START, ConversationKey, ConversationState
-from parley.services.ownership import missing_conversation, own_conversation
+from parley.services.ownership import missing, own_conversation
 from parley.text import Text, TitleText
 
 router = APIRouter(prefix="/api/{user_id}/conversations", tags=["conversations"])
@@ -78,13 +78,13 @@ def list_conversations(
     q: Annotated[Text | None, Query(max_length=200, description="Words to search for")] = None,
     archived: bool = False,
 ) -> ConversationPage:
-    page = conversations.list_conversations(
+    page, last = conversations.list_conversations(
         database, user_id, limit=limit, after=_CURSOR.decode(cursor), archived=archived, search=q or None
     )
     return ConversationPage(
-        data=[ConversationOut.of(state) for state in page.data],
-        has_more=page.next_key is not None,
-        next_cursor=_CURSOR.encode(page.next_key),
+        data=[ConversationOut.of(state) for state in page],
+        has_more=last is not None,
+        next_cursor=_CURSOR.encode(last),
     )
 
 
@@ -112,7 +112,7 @@ def update_conversation(
 )
 def delete_conversation(user_id: OwnerId, conversation_id: ConversationId, database: AppDatabase) -> None:
     if not conversations.delete_conversation(database, user_id, conversation_id):
-        raise missing_conversation(database, user_id, conversation_id)
+        raise missing(database, user_id, conversation_id)
 
 
 def _marked(snippet: str | None) -> str | None:

@@ -3,7 +3,6 @@
 Every dependency is async, since FastAPI runs a plain function in a thread.
 """
 
-import asyncio
 import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -83,9 +82,7 @@ async def current_user(
     """The verified user, the only source of identity. Every route but the public ones needs it."""
     if credentials is None:
         raise Unauthorized
-    if verifier.needs_fetch(credentials.credentials):
-        return await asyncio.to_thread(verifier.verify, credentials.credentials)
-    return verifier.verify(credentials.credentials)
+    return await verifier.verify(credentials.credentials)
 
 
 CurrentUser = Annotated[User, Depends(current_user)]

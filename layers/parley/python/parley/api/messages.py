@@ -1,21 +1,21 @@
 """`/api/{user_id}/conversations/{id}/messages`: what was said."""
 
 import uuid
+from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Path, Query
+from fastapi import APIRouter, Depends, Path, Query
 from pydantic import BaseModel, Field
 
 from parley.api.dependencies import AppDatabase, ConversationId, OwnerId
 from parley.api.pages import Cursor
 from parley.api.problems import describe
 from parley.api.times import Time
-from parley.database import Database
 from parley.errors import DATA_ERRORS, Unprocessable
 from parley.models.tool_call import ToolCall, read_tool_calls
 from parley.repositories import messages
 from parley.repositories.messages import MessageState
-from parley.services.ownership import missing_message, own_conversation, own_message
+from parley.services.ownership import missing, own_conversation, own_message
 from parley.text import Text
 
 router = APIRouter(
@@ -98,16 +98,16 @@ def list_messages(
     limit: Annotated[int, Query(ge=1, le=100)] = 50,
     before: Annotated[str | None, Query(max_length=200)] = None,
 ) -> MessagePage:
-    page = messages.list_messages(
+    page, last = messages.list_messages(
         database, user_id, conversation_id, limit=limit, after=_CURSOR.decode(before)
     )
     # Every conversation has messages, so an empty first page is asked about once more.
-    if not page.data:
+    if not page:
         own_conversation(database, user_id, conversation_id)
     return MessagePage(
-        data=[MessageOut.of(state) for state in page.data[::-1]],
-        has_more=page.next_key is not None,
-        next_cursor=_CURSOR.encode(page.next_key),
+        data=[MessageOut.of(state) for state in page[::-1]],
+        has_more=last is not None,
+        next_cursor=_CURSOR.encode(last),
     )
 
 
@@ -126,40 +126,33 @@ def list_versions(
 ) -> MessageVersions:
     versions = messages.list_versions(database, user_id, message_id)
     if not versions or versions[0].message.conversation_id != conversation_id:
-        raise missing_message(database, user_id, conversation_id, message_id)
+        raise missing(database, user_id, conversation_id, message_id)
     return MessageVersions(data=[MessageOut.of(state) for state in versions])
 
 
-_MessageId = Annotated[uuid.UUID, Path(description="The answer's id")]
+@dataclass
+class OwnAnswer:
+    """One of the user's answers, for a route."""
+
+    user_id: OwnerId
+    conversation_id: ConversationId
+    message_id: Annotated[uuid.UUID, Path(description="The answer's id")]
+    database: AppDatabase
+
+    def rate(self, feedback: dict[str, Any] | None) -> MessageOut:
+        own = (self.database, self.user_id, self.conversation_id)
+        rated = messages.set_feedback(*own, [self.message_id], feedback)
+        state = own_message(*own, self.message_id)
+        if not rated:
+            raise Unprocessable([{"pointer": "/path/message_id", "detail": "Only answers have feedback."}])
+        return MessageOut.of(state)
 
 
 @router.put("/{message_id}/feedback", summary="Say what you think of an answer")
-def set_feedback(
-    user_id: OwnerId,
-    conversation_id: ConversationId,
-    message_id: _MessageId,
-    feedback: Feedback,
-    database: AppDatabase,
-) -> MessageOut:
-    return _rate(database, user_id, conversation_id, message_id, feedback.model_dump())
+def set_feedback(answer: Annotated[OwnAnswer, Depends()], feedback: Feedback) -> MessageOut:
+    return answer.rate(feedback.model_dump())
 
 
 @router.delete("/{message_id}/feedback", status_code=204, summary="Take your feedback back")
-def delete_feedback(
-    user_id: OwnerId, conversation_id: ConversationId, message_id: _MessageId, database: AppDatabase
-) -> None:
-    _rate(database, user_id, conversation_id, message_id, None)
-
-
-def _rate(
-    database: Database,
-    user_id: str,
-    conversation_id: uuid.UUID,
-    message_id: uuid.UUID,
-    feedback: dict[str, Any] | None,
-) -> MessageOut:
-    set_on = messages.set_feedback(database, user_id, conversation_id, [message_id], feedback)
-    state = own_message(database, user_id, conversation_id, message_id)
-    if not set_on:
-        raise Unprocessable([{"pointer": "/path/message_id", "detail": "Only answers have feedback."}])
-    return MessageOut.of(state)
+def delete_feedback(answer: Annotated[OwnAnswer, Depends()]) -> None:
+    answer.rate(None)

@@ -42,17 +42,11 @@ def problem_document(error: ProblemError, request_id: str) -> dict[str, Any]:
 def install(app: FastAPI) -> None:
     """Make the app send every error, the framework's own included, as a problem document."""
 
-    @app.exception_handler(ProblemError)
-    async def _(request: Request, error: ProblemError) -> Response:
-        return problem_response(error, request.state.request_id)
+    async def handle(request: Request, error: Exception) -> Response:
+        return problem_response(_problem(error), request.state.request_id)
 
-    @app.exception_handler(RequestValidationError)
-    async def _(request: Request, error: RequestValidationError) -> Response:
-        return problem_response(_validation_problem(error), request.state.request_id)
-
-    @app.exception_handler(HTTPException)
-    async def _(request: Request, error: HTTPException) -> Response:
-        return problem_response(_framework_problem(error), request.state.request_id)
+    for kind in (ProblemError, RequestValidationError, HTTPException):
+        app.add_exception_handler(kind, handle)
 
     generate = app.openapi
 
@@ -63,6 +57,22 @@ def install(app: FastAPI) -> None:
         return document
 
     app.openapi = openapi  # type: ignore[method-assign]
+
+
+def _problem(error: Exception) -> ProblemError:
+    """The problem for an error of a route, or for one that FastAPI raises."""
+    match error:
+        case ProblemError():
+            return error
+        case RequestValidationError():
+            return _validation_problem(error)
+        case HTTPException(__cause__=ProblemError() as cause):
+            return cause  # raised while reading the body
+        case HTTPException(status_code=NotFound.status):
+            return NotFound("There is no such address.")
+        case HTTPException(status_code=MethodNotAllowed.status):
+            return MethodNotAllowed(headers=error.headers)
+    return BadRequest("The request cannot be read.")
 
 
 def _validation_problem(error: RequestValidationError) -> ProblemError:
@@ -78,28 +88,12 @@ def _validation_problem(error: RequestValidationError) -> ProblemError:
     )
 
 
-def _framework_problem(error: HTTPException) -> ProblemError:
-    """The problem for an error that FastAPI raises: routing (404, 405) or an unreadable body (400)."""
-    if isinstance(error.__cause__, ProblemError):
-        return error.__cause__  # raised while reading the body
-    if error.status_code == NotFound.status:
-        return NotFound("There is no such address.")
-    if error.status_code == MethodNotAllowed.status:
-        return MethodNotAllowed(headers=error.headers)
-    return BadRequest("The request cannot be read.")
-
-
 def describe(*errors: type[ProblemError]) -> dict[int | str, dict[str, Any]]:
     """The `responses` of a route for OpenAPI, with an example of each error."""
     responses: dict[int | str, dict[str, Any]] = {}
     for error in errors:
-        example = {
-            "type": error.type,
-            "title": error.title,
-            "status": error.status,
-            "detail": error.detail,
-            "request_id": "0199d1a2-7c1e-7cc3-9a55-5f0a3f9f8a10",
-        }
+        example = {name: getattr(error, name) for name in ("type", "title", "status", "detail")}
+        example["request_id"] = "0199d1a2-7c1e-7cc3-9a55-5f0a3f9f8a10"
         response = responses.setdefault(
             error.status,
             {

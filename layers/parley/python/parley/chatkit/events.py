@@ -6,7 +6,7 @@ from typing import Any, assert_never
 
 from chatkit import types
 
-from parley.chatkit.items import TOOLS, item_id, message_items, task, tool_title, workflow
+from parley.chatkit.items import item_id, message_items, new_item, task, tool_title, tools_item
 from parley.models import Message
 from parley.models.tool_call import ToolCall, read_tool_calls
 from parley.services.agent_service import TextDelta
@@ -15,21 +15,19 @@ from parley.tools.client_tools import Kind
 
 
 class AnswerEvents:
-    """Translates the events of one turn. `message`: the stored answer, if it waited and continues."""
+    """Translates the events of one turn. `waiting`: the stored answer, if it waited and continues."""
 
     def __init__(
-        self, created: TurnCreated, client_tools: Mapping[str, Kind], message: Message | None = None
+        self, created: TurnCreated, client_tools: Mapping[str, Kind], waiting: Message | None = None
     ) -> None:
-        self._answer_id = created.message_id
+        # What is known of the answer before it is stored, and enough to make items.
+        known: dict[str, Any] = {"id": created.message_id, "conversation_id": created.conversation_id}
+        self._message = Message(**known, created_at=datetime.now(UTC))
         self._client_tools = client_tools
-        self._at: dict[str, Any] = {
-            "thread_id": str(created.conversation_id),
-            "created_at": datetime.now(UTC),
-        }
-        shown = message_items(message, message.status, client_tools) if message else []
+        shown = message_items(waiting, waiting.status, client_tools) if waiting else []
         self._shown_before = {item.id for item in shown}
         self._shown = set(self._shown_before)
-        calls = read_tool_calls(message.run_items, message.status) if message else []
+        calls = read_tool_calls(waiting.run_items, waiting.status) if waiting else []
         self._calls = {call.call_id: call for call in calls}
 
     def translate(self, event: TurnEvent | None) -> list[types.ThreadStreamEvent]:
@@ -49,15 +47,14 @@ class AnswerEvents:
 
     def _text(self, delta: str) -> list[types.ThreadStreamEvent]:
         events: list[types.ThreadStreamEvent] = []
-        answer = str(self._answer_id)
+        answer = item_id(self._message)
         if answer not in self._shown:
             self._shown.add(answer)
-            events.append(
-                types.ThreadItemAddedEvent(item=types.AssistantMessageItem(id=answer, content=[], **self._at))
-            )
+            item = new_item(types.AssistantMessageItem, self._message, content=[])
             part = types.AssistantMessageContentPartAdded(
                 content_index=0, content=types.AssistantMessageContent(text="")
             )
+            events.append(types.ThreadItemAddedEvent(item=item))
             events.append(types.ThreadItemUpdatedEvent(item_id=answer, update=part))
         more = types.AssistantMessageContentPartTextDelta(content_index=0, delta=delta)
         return [*events, types.ThreadItemUpdatedEvent(item_id=answer, update=more)]
@@ -66,23 +63,18 @@ class AnswerEvents:
         events: list[types.ThreadStreamEvent] = []
         if call.status == "in_progress":
             events.append(types.ProgressUpdateEvent(text=f"{tool_title(call.name)} …"))
-        is_new = call.call_id not in self._calls
+        change = types.WorkflowTaskUpdated if call.call_id in self._calls else types.WorkflowTaskAdded
         self._calls[call.call_id] = call
-        tools = item_id(self._answer_id, TOOLS)
-        item = types.WorkflowItem(id=tools, workflow=workflow([*self._calls.values()]), **self._at)
-        place = [*self._calls].index(call.call_id)
-        shown = task(call)
-        if tools not in self._shown:
-            self._shown.add(tools)
+        item = tools_item(self._message, [*self._calls.values()])
+        if item.id not in self._shown:
+            self._shown.add(item.id)
             events.append(types.ThreadItemAddedEvent(item=item))
         elif self._shown_before:
             events.append(types.ThreadItemReplacedEvent(item=item))
-        elif is_new:
-            added = types.WorkflowTaskAdded(task_index=place, task=shown)
-            events.append(types.ThreadItemUpdatedEvent(item_id=tools, update=added))
         else:
-            updated = types.WorkflowTaskUpdated(task_index=place, task=shown)
-            events.append(types.ThreadItemUpdatedEvent(item_id=tools, update=updated))
+            place = [*self._calls].index(call.call_id)
+            update = change(task_index=place, task=task(call))
+            events.append(types.ThreadItemUpdatedEvent(item_id=item.id, update=update))
         return events
 
     def _ended(self, message: Message) -> list[types.ThreadStreamEvent]:

@@ -13,7 +13,7 @@ import json
 import uuid
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, TypeVar
 
 from chatkit import types
 from chatkit.widgets import DynamicWidgetRoot
@@ -22,6 +22,8 @@ from pydantic import ValidationError
 from parley.models import Message
 from parley.models.tool_call import CallStatus, ToolCall, read_tool_calls
 from parley.tools.client_tools import Kind, Questions
+
+Item = TypeVar("Item", bound=types.ThreadItemBase)
 
 TOOLS, STATE, EARLIER = "tools", "state", "earlier"
 APPROVE, REJECT = "parley.approve", "parley.reject"
@@ -44,8 +46,16 @@ _NOTES = {
 }
 
 
-def item_id(message_id: uuid.UUID, part: str) -> str:
-    return f"{message_id}:{part}"
+def new_item(kind: type[Item], message: Message, part: str | None = None, **fields: Any) -> Item:
+    """An item of `message`: all that it says, or a part of that."""
+    # A message that was just made has no time yet: the database sets it.
+    created_at = (message.created_at or datetime.now(UTC)).astimezone(UTC)
+    id_ = item_id(message, part)
+    return kind(id=id_, thread_id=str(message.conversation_id), created_at=created_at, **fields)
+
+
+def item_id(message: Message, part: str | None = None) -> str:
+    return f"{message.id}:{part}" if part else str(message.id)
 
 
 def message_id(item: str) -> uuid.UUID | None:
@@ -63,27 +73,22 @@ def message_items(
 
     `status` is the message's, as of now. `earlier` is the text of the version before a failed answer.
     """
-    at = _place(message)
     if message.role == "user":
-        return [
-            types.UserMessageItem(
-                id=str(message.id),
-                content=[types.UserMessageTextContent(text=message.content)],
-                inference_options=types.InferenceOptions(),
-                **at,
-            )
-        ]
+        said, options = [types.UserMessageTextContent(text=message.content)], types.InferenceOptions()
+        return [new_item(types.UserMessageItem, message, content=said, inference_options=options)]
     calls = read_tool_calls(message.run_items, status)
     items: list[types.ThreadItem] = []
     if text := message.content or earlier:
+        part = None if message.content else EARLIER
         content = [types.AssistantMessageContent(text=text)]
-        part = str(message.id) if message.content else item_id(message.id, EARLIER)
-        items.append(types.AssistantMessageItem(id=part, content=content, **at))
+        items.append(new_item(types.AssistantMessageItem, message, part, content=content))
     if calls:
-        tools = types.WorkflowItem(id=item_id(message.id, TOOLS), workflow=workflow(calls), **at)
-        items.insert(1 if _spoke_first(message) else 0, tools)
-    if note := _note(message, status):
-        items.append(types.TaskItem(id=item_id(message.id, STATE), task=types.CustomTask(title=note), **at))
+        items.insert(1 if _spoke_first(message) else 0, tools_item(message, calls))
+    note = _NOTES.get(status)
+    if status == "failed" and message.error:
+        note = f"No answer: {message.error['title']}"
+    if note:
+        items.append(new_item(types.TaskItem, message, STATE, task=types.CustomTask(title=note)))
     waiting = [call for call in calls if call.status == "waiting_approval"]
     return items + _open_requests(message, waiting, client_tools)
 
@@ -94,18 +99,13 @@ def _spoke_first(message: Message) -> bool:
     return next((kind for kind in kinds if kind in ("message", "function_call")), None) == "message"
 
 
-def _note(message: Message, status: str) -> str | None:
-    if status == "failed" and message.error:
-        return f"No answer: {message.error['title']}"
-    return _NOTES.get(status)
-
-
-def workflow(calls: Sequence[ToolCall]) -> types.Workflow:
-    """Tool calls as a workflow, with a summary when all of them have ended."""
+def tools_item(message: Message, calls: Sequence[ToolCall]) -> types.WorkflowItem:
+    """The message's tool calls as a workflow, with a summary when all of them have ended."""
     open_calls = [call for call in calls if call.status in ("in_progress", "waiting_approval")]
     names = list(dict.fromkeys(call.name for call in calls))
     summary = None if open_calls else types.CustomSummary(title=f"Used {', '.join(map(tool_title, names))}")
-    return types.Workflow(type="custom", tasks=[task(call) for call in calls], summary=summary)
+    workflow = types.Workflow(type="custom", tasks=[task(call) for call in calls], summary=summary)
+    return new_item(types.WorkflowItem, message, TOOLS, workflow=workflow)
 
 
 def task(call: ToolCall) -> types.CustomTask:
@@ -133,12 +133,6 @@ def _fenced(text: str) -> str:
     return f"{fence}\n{shown}\n{fence}"
 
 
-def _place(message: Message) -> dict[str, Any]:
-    # A message that was just made has no time yet: the database sets it.
-    created_at = (message.created_at or datetime.now(UTC)).astimezone(UTC)
-    return {"thread_id": str(message.conversation_id), "created_at": created_at}
-
-
 def _open_requests(
     message: Message, calls: Sequence[ToolCall], client_tools: Mapping[str, Kind]
 ) -> list[types.ThreadItem]:
@@ -152,22 +146,14 @@ def _open_requests(
         items.append(_widget(message, to_approve[0].call_id, _approval(to_approve)))
     items += [question_item(message, call) for call in by_kind["question"]]
     for call in by_kind["client_tool"][:1]:
-        items.append(
-            types.ClientToolCallItem(
-                id=item_id(message.id, call.call_id),
-                call_id=call.call_id,
-                name=call.name,
-                arguments=_arguments(call.arguments),
-                **_place(message),
-            )
-        )
+        fields = {"call_id": call.call_id, "name": call.name, "arguments": _arguments(call.arguments)}
+        items.append(new_item(types.ClientToolCallItem, message, call.call_id, **fields))
     return items
 
 
 def question_item(message: Message, call: ToolCall) -> types.StructuredInputItem:
-    return types.StructuredInputItem(
-        id=item_id(message.id, call.call_id), inputs=_questions(call.arguments), **_place(message)
-    )
+    inputs = _questions(call.arguments)
+    return new_item(types.StructuredInputItem, message, call.call_id, inputs=inputs)
 
 
 def answered(
@@ -205,8 +191,7 @@ def settled_widget(message: Message, call_id: str, *, approved: bool) -> types.W
 
 def _widget(message: Message, call_id: str, card: dict[str, Any]) -> types.WidgetItem:
     # The id differs each time that the turn waits, since the calls do.
-    widget = DynamicWidgetRoot.model_validate(card)
-    return types.WidgetItem(id=item_id(message.id, call_id), widget=widget, **_place(message))
+    return new_item(types.WidgetItem, message, call_id, widget=DynamicWidgetRoot.model_validate(card))
 
 
 def _questions(arguments: str) -> list[types.StructuredInput]:

@@ -2,7 +2,7 @@
 
 import json
 import uuid
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import assert_never
 
@@ -10,15 +10,14 @@ from chatkit import types
 
 from parley.chatkit.items import APPROVE, REJECT, answered, item_id, question_item, settled_widget
 from parley.chatkit.requests import TurnRequest, identifier, message_text, wrong
-from parley.chatkit.threads import get_message
-from parley.database import Database
+from parley.chatkit.threads import Threads
 from parley.errors import NotFound
 from parley.models import Message
 from parley.models.tool_call import ToolCall, read_tool_calls
 from parley.models.turn import Act, Decision, Regenerate, Resume, Send
 from parley.repositories import messages
 from parley.repositories.messages import MessageState
-from parley.services.ownership import missing_conversation
+from parley.services.ownership import missing
 from parley.tools.client_tools import Kind
 
 
@@ -36,24 +35,24 @@ class Plan:
 
 @dataclass(frozen=True, slots=True)
 class Planner:
-    client_tools: Mapping[str, Kind]
+    threads: Threads
     models: Collection[str]
 
-    def plan(self, database: Database, user_id: str, request: TurnRequest) -> Plan:
+    def plan(self, request: TurnRequest) -> Plan:
         """Blocks: it reads the messages that the request names."""
         match request:
             case types.ThreadsCreateReq(params=params):
                 return self._send(None, params.input)
             case types.ThreadsAddUserMessageReq(params=params):
                 return self._send(identifier(params.thread_id), params.input)
-            case types.ThreadsRetryAfterItemReq():
-                return self._retry(database, user_id, request)
-            case types.ThreadsAddClientToolOutputReq():
-                return self._tool_output(database, user_id, request)
-            case types.ThreadsAddStructuredInputReq():
-                return self._answers(database, user_id, request)
+            case types.ThreadsRetryAfterItemReq(params=params):
+                return self._retry(params)
+            case types.ThreadsAddClientToolOutputReq(params=params):
+                return self._tool_output(params)
+            case types.ThreadsAddStructuredInputReq(params=params):
+                return self._answers(params)
             case types.ThreadsCustomActionReq() | types.ThreadsSyncCustomActionReq():
-                return self._approval(database, user_id, request)
+                return self._approval(request.params)
         assert_never(request)
 
     def _send(self, conversation_id: uuid.UUID | None, message: types.UserMessageInput) -> Plan:
@@ -62,34 +61,31 @@ class Planner:
             raise wrong("params/input/inference_options/model", "There is no such model here.")
         return Plan(Send(conversation_id, message_text(message), model))
 
-    def _retry(self, database: Database, user_id: str, request: types.ThreadsRetryAfterItemReq) -> Plan:
-        params = request.params
-        question = get_message(database, user_id, params.thread_id, params.item_id).message
-        if question.role != "user" or params.item_id != str(question.id):
+    def _retry(self, params: types.ThreadRetryAfterItemParams) -> Plan:
+        question = self.threads.get_message(params.thread_id, params.item_id).message
+        if question.role != "user" or params.item_id != item_id(question):
             raise wrong("params/item_id", "Only what follows a user's message can be tried again.")
-        answer = messages.get_answer(database, user_id, question.id)
+        answer = messages.get_answer(self.threads.database, self.threads.user_id, question.id)
         if answer is None:
             raise NotFound
         model = self._model_of(answer)
         return Plan(Regenerate(answer.conversation_id, answer.id, named_id=question.id, model=model))
 
-    def _tool_output(
-        self, database: Database, user_id: str, request: types.ThreadsAddClientToolOutputReq
-    ) -> Plan:
-        conversation_id, result = identifier(request.params.thread_id), request.params.result
-        page = messages.list_messages(database, user_id, conversation_id, limit=1)
-        if not page.data:
-            raise missing_conversation(database, user_id, conversation_id)
-        answer = page.data[0]
+    def _tool_output(self, params: types.ThreadAddClientToolOutputParams) -> Plan:
+        conversation_id, result = identifier(params.thread_id), params.result
+        database, user_id = self.threads.database, self.threads.user_id
+        page, _ = messages.list_messages(database, user_id, conversation_id, limit=1)
+        if not page:
+            raise missing(database, user_id, conversation_id)
+        answer = page[0]
         calls = _waiting_or_all(self._calls(answer, "client_tool"))
         if not calls:
             raise wrong("params/thread_id", "This thread waits for no client tool.")
         output = result if isinstance(result, str) else json.dumps(result, ensure_ascii=False)
         return self._resume(answer, calls[:1], approved=True, output=output)
 
-    def _answers(self, database: Database, user_id: str, request: types.ThreadsAddStructuredInputReq) -> Plan:
-        params = request.params
-        answer = get_message(database, user_id, params.thread_id, params.item_id)
+    def _answers(self, params: types.ThreadAddStructuredInputParams) -> Plan:
+        answer = self.threads.get_message(params.thread_id, params.item_id)
         calls = _named(answer, params.item_id, self._calls(answer, "question"))
         if not calls:
             raise wrong("params/item_id", "This item is no structured input.")
@@ -104,18 +100,12 @@ class Planner:
         text = json.dumps(output, ensure_ascii=False)
         return self._resume(answer, calls, approved=True, output=text, decided=item)
 
-    def _approval(
-        self,
-        database: Database,
-        user_id: str,
-        request: types.ThreadsCustomActionReq | types.ThreadsSyncCustomActionReq,
-    ) -> Plan:
-        params = request.params
+    def _approval(self, params: types.ThreadCustomActionParams) -> Plan:
         if params.action.type not in (APPROVE, REJECT):
             raise wrong("params/action/type", "There is no such action.")
         if params.item_id is None:
             raise wrong("params/item_id", "The item whose action this is has to be named.")
-        answer = get_message(database, user_id, params.thread_id, params.item_id)
+        answer = self.threads.get_message(params.thread_id, params.item_id)
         calls = self._calls(answer, None)
         named = _named(answer, params.item_id, calls)
         if not named:
@@ -150,12 +140,12 @@ class Planner:
     def _calls(self, answer: MessageState, kind: Kind | None) -> list[ToolCall]:
         """The answer's calls of a kind. None: those that need approval."""
         calls = read_tool_calls(answer.message.run_items, answer.status)
-        return [call for call in calls if self.client_tools.get(call.name) == kind]
+        return [call for call in calls if self.threads.client_tools.get(call.name) == kind]
 
 
 def _named(answer: MessageState, item: str, calls: Sequence[ToolCall]) -> list[ToolCall]:
     """The call that an item stands for, as a list."""
-    return [call for call in calls if item_id(answer.message.id, call.call_id) == item]
+    return [call for call in calls if item_id(answer.message, call.call_id) == item]
 
 
 def _waiting_or_all(calls: Sequence[ToolCall]) -> list[ToolCall]:

@@ -47,8 +47,10 @@ def read_request(body: bytes) -> ThreadRequest | TurnRequest:
             raise wrong("params/item_ids", f"At most {MAX_PAGE} items are rated at once.")
         case types.ThreadsUpdateReq():
             _check("params/title", _TITLE, request.params.title)
-        case _:
-            _check_limit(getattr(request.params, "limit", None))
+        case types.ThreadsListReq() | types.ItemsListReq():
+            limit = request.params.limit
+            if limit is not None and not 1 <= limit <= MAX_PAGE:
+                raise wrong("params/limit", f"A page has 1 to {MAX_PAGE} entries.")
     return request
 
 
@@ -95,11 +97,6 @@ def _check(pointer: str, kind: TypeAdapter[str], text: str) -> str:
         return kind.validate_python(text)
     except ValidationError as error:
         raise wrong(pointer, error.errors()[0]["msg"]) from None
-
-
-def _check_limit(limit: int | None) -> None:
-    if limit is not None and not 1 <= limit <= MAX_PAGE:
-        raise wrong("params/limit", f"A page has 1 to {MAX_PAGE} entries.")
 
 
 def _refusal(error: ValidationError) -> BadRequest | Unprocessable:

@@ -1,4 +1,4 @@
-"""ChatKit's protocol over Parley's conversations, in the types of the official SDK.
+"""ChatKit's protocol over Parley's conversations, in the data types of the official SDK.
 
 The SDK's own server is not used: it reads and writes a thread item by item, whereas a turn stores itself.
 A turn begins before its reply does, so that a refusal has a status of its own.
@@ -6,18 +6,20 @@ A turn begins before its reply does, so that a refusal has a status of its own.
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Collection, Mapping
+from collections.abc import AsyncIterator, Callable, Collection, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import TypeVar
 
 from chatkit import types
 from chatkit.errors import ErrorCode
 from pydantic import BaseModel
 
-from parley.chatkit import threads
 from parley.chatkit.events import AnswerEvents
 from parley.chatkit.plans import Plan, Planner
 from parley.chatkit.requests import ThreadRequest, TurnRequest, read_request
+from parley.chatkit.threads import Threads
 from parley.database import Database
 from parley.errors import ProblemError, QuotaExceeded
 from parley.logs import describe_error
@@ -26,6 +28,8 @@ from parley.services.turn_service import Client, TurnService
 from parley.tools.client_tools import Kind
 
 logger = logging.getLogger(__name__)
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,30 +40,24 @@ class Reply:
     created: TurnCreated | None = None
 
 
+@dataclass(frozen=True, slots=True)
 class ChatKit:
     """`handle` answers every operation of the protocol."""
 
-    def __init__(
-        self,
-        turns: TurnService,
-        database: Database,
-        client_tools: Mapping[str, Kind],
-        models: Collection[str],
-    ) -> None:
-        self._turns = turns
-        self._database = database
-        self._client_tools = client_tools
-        self._planner = Planner(client_tools, models)
+    turns: TurnService
+    database: Database
+    client_tools: Mapping[str, Kind]
+    models: Collection[str]
 
     async def handle(self, body: bytes, client: Client) -> Reply:
         """Raises ProblemError, before anything is streamed."""
         request = read_request(body)
         if isinstance(request, ThreadRequest):
-            reply = await self._database.call(threads.answer, client.user_id, request, self._client_tools)
+            reply = await self._query(client, lambda threads: threads.answer(request))
             return Reply(_json(reply) if reply else b"{}")
         try:
-            plan = await self._database.call(self._planner.plan, client.user_id, request)
-            events = await self._turns.start(plan.act, client)
+            plan = await self._query(client, lambda threads: Planner(threads, self.models).plan(request))
+            events = await self.turns.start(plan.act, client)
         except QuotaExceeded as problem:
             if isinstance(request, types.ThreadsSyncCustomActionReq):
                 raise
@@ -90,37 +88,32 @@ class ChatKit:
                 yield types.ThreadItemReplacedEvent(item=plan.decided)
             case types.WidgetItem():
                 yield types.ThreadItemRemovedEvent(item_id=plan.decided.id)
-        answer = AnswerEvents(created, self._client_tools, plan.waiting)
+        answer = AnswerEvents(created, self.client_tools, plan.waiting)
         problem: ProblemError | None = None
         async for turn_event in until_ended(events):
             for event in answer.translate(turn_event):
                 yield event
             if isinstance(turn_event, TurnEnded):
                 problem = turn_event.problem
-        if (thread := await self._titled_thread(created, client)) is not None:
+        with suppress(ProblemError):
+            # Its title may be new.
+            thread = await self._query(client, lambda threads: threads.get_thread(created.conversation_id))
             yield types.ThreadUpdatedEvent(thread=thread)
         if problem is not None:
             # A refusal (4xx) would be repeated.
             yield types.ErrorEvent(message=problem.detail, allow_retry=problem.status >= 500)
 
-    async def _titled_thread(self, created: TurnCreated, client: Client) -> types.Thread | None:
-        """The thread with its title, which may be new. None if it cannot be read."""
-        try:
-            return await self._database.call(threads.get_thread, client.user_id, created.conversation_id)
-        except ProblemError:
-            return None
+    async def _query(self, client: Client, query: Callable[[Threads], T]) -> T:
+        """Run `query`, which blocks, on the client's threads."""
+        tools = self.client_tools
+        return await self.database.call(lambda database: query(Threads(database, client.user_id, tools)))
 
 
 def _opening(request: TurnRequest, created: TurnCreated) -> list[types.ThreadStreamEvent]:
     """What is new in the thread before the answer."""
     if not isinstance(request, types.ThreadsCreateReq | types.ThreadsAddUserMessageReq):
         return []
-    events: list[types.ThreadStreamEvent] = []
     thread_id, now, message = str(created.conversation_id), datetime.now(UTC), request.params.input
-    if isinstance(request, types.ThreadsCreateReq):
-        events.append(
-            types.ThreadCreatedEvent(thread=types.Thread(id=thread_id, created_at=now, items=types.Page()))
-        )
     question = types.UserMessageItem(
         id=str(created.user_message_id),
         thread_id=thread_id,
@@ -129,7 +122,11 @@ def _opening(request: TurnRequest, created: TurnCreated) -> list[types.ThreadStr
         quoted_text=message.quoted_text,
         inference_options=message.inference_options,
     )
-    return [*events, types.ThreadItemDoneEvent(item=question)]
+    said = types.ThreadItemDoneEvent(item=question)
+    if isinstance(request, types.ThreadsAddUserMessageReq):
+        return [said]
+    thread = types.Thread(id=thread_id, created_at=now, items=types.Page())
+    return [types.ThreadCreatedEvent(thread=thread), said]
 
 
 async def _notice(problem: ProblemError) -> AsyncIterator[types.ThreadStreamEvent]:

@@ -10,9 +10,8 @@ from sqlmodel import col
 
 from parley.database import Database
 from parley.models import Conversation, Message
-from parley.repositories.page import Page
 
-# A page's sort key.
+# A page's sort key. A page begins after the key of the row before it, so every page costs the same.
 ConversationKey = tuple[datetime, uuid.UUID]
 # Mark a hit in a snippet: control characters, which text hardly ever holds.
 HIT_START, HIT_END = "\x02", "\x03"
@@ -55,8 +54,11 @@ def list_conversations(
     newest_first: bool = True,
     archived: bool = False,
     search: str | None = None,
-) -> Page[ConversationState, ConversationKey]:
-    """A page by last activity. With `search`, only those whose title or messages match."""
+) -> tuple[list[ConversationState], ConversationKey | None]:
+    """A page by last activity, and the key of its last row, None when no page follows.
+
+    With `search`, only those whose title or messages match.
+    """
     key = (col(Conversation.updated_at), col(Conversation.id))
     statement = (
         (_of_user(user_id) if search is None else _matching(user_id, search))
@@ -69,7 +71,7 @@ def list_conversations(
     states = [ConversationState(*row) for row in database.rows(user_id, statement)]
     page = states[:limit]
     last = page[-1].conversation if len(states) > limit else None
-    return Page(page, (last.updated_at, last.id) if last else None)
+    return page, (last.updated_at, last.id) if last else None
 
 
 def _matching(user_id: str, search: str) -> Select[*tuple[Any, ...]]:
@@ -140,11 +142,6 @@ _DELETE = text("""
 def delete_conversation(database: Database, user_id: str, conversation_id: uuid.UUID) -> bool:
     """Delete it with its messages; False when the user has no such conversation."""
     return bool(database.rows(user_id, _DELETE, {"user_id": user_id, "conversation_id": conversation_id}))
-
-
-def conversation_exists(database: Database, user_id: str, conversation_id: uuid.UUID) -> bool:
-    """True when anybody has it."""
-    return bool(database.rows(user_id, select(func.conversation_exists(conversation_id)))[0][0])
 
 
 def _of_user(user_id: str) -> Select[*tuple[Any, ...]]:

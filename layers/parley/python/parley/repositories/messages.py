@@ -5,13 +5,12 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Select, case, func, or_, select, update
+from sqlalchemy import Select, case, exists, func, or_, select, update
 from sqlalchemy.orm import aliased, defer
 from sqlmodel import col
 
 from parley.database import Database
 from parley.models import Conversation, Message
-from parley.repositories.page import Page
 
 # Stored bytes in one page. JSON may double them, and the platform refuses replies over 6 MB.
 MAX_PAGE_BYTES = 2_400_000
@@ -64,10 +63,11 @@ def list_messages(
     limit: int,
     after: int | None = None,
     newest_first: bool = True,
-) -> Page[MessageState, int]:
-    """A page in the given order, from its beginning or from the message after the one whose `seq` is `after`.
+) -> tuple[list[MessageState], int | None]:
+    """A page in the given order, and the `seq` of its last message, None when no page follows.
 
-    A page holds one message at least, and otherwise ends at MAX_PAGE_BYTES.
+    It begins at the beginning, or after the message whose `seq` is `after`. It holds one message at least,
+    and otherwise ends at MAX_PAGE_BYTES.
     """
     seq = col(Message.seq)
     size = func.octet_length(col(Message.content)) + func.coalesce(func.pg_column_size(Message.run_items), 0)
@@ -95,7 +95,7 @@ def list_messages(
     )
     rows = database.rows(user_id, statement)
     page = [MessageState(*row[:3]) for row in rows[:limit] if row[3]]
-    return Page(page, page[-1].message.seq if len(page) < len(rows) else None)
+    return page, page[-1].message.seq if len(page) < len(rows) else None
 
 
 def list_versions(database: Database, user_id: str, message_id: uuid.UUID) -> Sequence[MessageState]:
@@ -128,14 +128,13 @@ def set_feedback(
 
 
 def is_another_users(
-    database: Database, user_id: str, conversation_id: uuid.UUID, message_id: uuid.UUID
+    database: Database, user_id: str, conversation_id: uuid.UUID, message_id: uuid.UUID | None
 ) -> bool:
-    """True when the conversation or the message exists and is not the user's."""
-    mine = select(func.count()).where(col(Conversation.id) == conversation_id).scalar_subquery()
-    mine_too = select(func.count()).where(col(Message.id) == message_id).scalar_subquery()
+    """True when the conversation or, if one is named, the message exists and is not the user's."""
+    mine = exists().where(col(Conversation.id) == conversation_id, col(Conversation.user_id) == user_id)
+    mine_too = exists().where(col(Message.id) == message_id, col(Message.user_id) == user_id)
     others = or_(
-        (mine == 0) & func.conversation_exists(conversation_id),
-        (mine_too == 0) & func.message_exists(message_id),
+        func.conversation_exists(conversation_id) & ~mine, func.message_exists(message_id) & ~mine_too
     )
     return bool(database.rows(user_id, select(others))[0][0])
 

@@ -13,7 +13,7 @@ def own_conversation(database: Database, user_id: str, conversation_id: uuid.UUI
     """Raises Forbidden or NotFound."""
     state = conversations.get_conversation(database, user_id, conversation_id)
     if state is None:
-        raise missing_conversation(database, user_id, conversation_id)
+        raise missing(database, user_id, conversation_id)
     return state
 
 
@@ -23,18 +23,13 @@ def own_message(
     """A message of this conversation. Raises Forbidden or NotFound."""
     state = messages.get_message(database, user_id, message_id)
     if state is None or state.message.conversation_id != conversation_id:
-        raise missing_message(database, user_id, conversation_id, message_id)
+        raise missing(database, user_id, conversation_id, message_id)
     return state
 
 
-def missing_conversation(database: Database, user_id: str, conversation_id: uuid.UUID) -> ProblemError:
-    taken = conversations.conversation_exists(database, user_id, conversation_id)
-    return Forbidden() if taken else NotFound()
-
-
-def missing_message(
-    database: Database, user_id: str, conversation_id: uuid.UUID, message_id: uuid.UUID
+def missing(
+    database: Database, user_id: str, conversation_id: uuid.UUID, message_id: uuid.UUID | None = None
 ) -> ProblemError:
-    """Forbidden also when the conversation is another user's."""
+    """Forbidden when the conversation or, if one is named, the message is another user's."""
     foreign = messages.is_another_users(database, user_id, conversation_id, message_id)
     return Forbidden() if foreign else NotFound()

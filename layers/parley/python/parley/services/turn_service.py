@@ -14,7 +14,6 @@ from agents import Agent
 from parley import errors
 from parley.config import Settings
 from parley.database import Database
-from parley.models import Message
 from parley.models.turn import Act, Edit, Regenerate, Resume, Send
 from parley.repositories import messages, turns
 from parley.repositories.messages import MessageState
@@ -162,20 +161,17 @@ class TurnService:
         state = await self.database.call(messages.get_message, user_id, answer_id)
         if state is None:
             raise errors.NotFound
-        return _replayed(state.message)
-
-
-def _replayed(message: Message) -> asyncio.Queue[TurnEvent]:
-    assert message.reply_to is not None  # noqa: S101 (an assistant's message always answers one)
-    problem: errors.ProblemError | None = StoredProblem(message.error) if message.error else None
-    if problem is None and message.status == "interrupted":
-        problem = errors.MessageSuperseded()  # otherwise it would have run again
-    events: asyncio.Queue[TurnEvent] = asyncio.Queue()
-    events.put_nowait(TurnCreated(message.conversation_id, message.id, message.reply_to))
-    if message.content:
-        events.put_nowait(TextDelta(message.content))
-    events.put_nowait(TurnEnded(message, problem, replayed=True))
-    return events
+        message = state.message
+        assert message.reply_to is not None  # noqa: S101 (an assistant's message always answers one)
+        problem: errors.ProblemError | None = StoredProblem(message.error) if message.error else None
+        if problem is None and message.status == "interrupted":
+            problem = errors.MessageSuperseded()  # otherwise it would have run again
+        events: asyncio.Queue[TurnEvent] = asyncio.Queue()
+        events.put_nowait(TurnCreated(message.conversation_id, message.id, message.reply_to))
+        if message.content:
+            events.put_nowait(TextDelta(message.content))
+        events.put_nowait(TurnEnded(message, problem, replayed=True))
+        return events
 
 
 def _request_hash(act: Act) -> str:
