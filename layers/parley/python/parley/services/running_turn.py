@@ -234,8 +234,18 @@ class RunningTurn:
         except Exception as error:
             logger.error("turn_not_stored", extra=describe_error(error))
             problem = InternalError()
+            await self._end_bare(answer, problem)
         self._report(answer, problem)
         return TurnEnded(answer, problem)
+
+    async def _end_bare(self, answer: Message, problem: ProblemError) -> None:
+        """Free the conversation and charge the turn, though what was written cannot be stored."""
+        bare = {"content": "", "run_items": None, "run_state": None, "status": "failed"}
+        answer.sqlmodel_update(bare | {"error": problem.document()})
+        try:
+            await self.database.call(turns.end_turn, answer)
+        except Exception as error:
+            logger.error("turn_not_ended", extra=describe_error(error))
 
     def _report(self, answer: Message, problem: ProblemError | None) -> None:
         tokens = answer.model_dump(include={"input_tokens", "output_tokens"})
