@@ -148,6 +148,9 @@ def serve_both(serve_api: Callable[..., str]) -> Iterator[tuple[dict[str, str], 
             protocol: serve_api(AGENT, openai_api=protocol, **changes)
             for protocol in ("chat_completions", "responses")
         }
+        for api in apis.values():
+            # FastAPI makes routes when they are needed, and silences warnings for all threads meanwhile.
+            httpx.get(f"{api}/api/openapi.json")
         yield apis, model
 
 

@@ -5,13 +5,13 @@ from typing import Any
 import pytest
 
 from parley.models.tool_call import (
-    INVALID_ARGUMENTS,
     ToolCall,
     read_tool_calls,
     replayed_calls,
     safe_call,
     with_outcome,
 )
+from parley.text import INVALID_ARGUMENTS
 
 CALL = {"type": "function_call", "call_id": "c1", "name": "look_up", "arguments": '{"word": "x"}'}
 OUTPUT = {"type": "function_call_output", "call_id": "c1", "output": "found"}

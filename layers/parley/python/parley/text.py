@@ -10,6 +10,8 @@ from pydantic import AfterValidator, Field
 MAX_DEPTH = 64
 # Unicode calls these letters and symbols, but they are blank: Hangul fillers and an empty Braille cell.
 _BLANK = "\u115f\u1160\u2800\u3164\uffa0"
+# What a model reads, and a tool is called with, in place of arguments that are no JSON object.
+INVALID_ARGUMENTS = '{"invalid": "These arguments were not a JSON object."}'
 
 
 def is_visible(text: str) -> bool:

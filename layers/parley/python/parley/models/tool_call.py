@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel
 
-from parley.text import clean
+from parley.text import INVALID_ARGUMENTS, clean
 
 # An input item of the Responses API, as the Agents SDK writes it.
 RunItem = dict[str, Any]
@@ -22,8 +22,6 @@ CALL, OUTPUT, _OUTCOME = "function_call", "function_call_output", "outcome"
 # What the APIs of models accept.
 CALL_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
-# In place of arguments that are no JSON object.
-INVALID_ARGUMENTS = json.dumps({"invalid": "These arguments were not a JSON object."})
 
 
 class ToolCall(BaseModel, frozen=True):

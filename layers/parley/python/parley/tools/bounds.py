@@ -8,8 +8,7 @@ from agents import Agent, FunctionTool, RunContextWrapper, Tool
 from agents.tool_context import ToolContext
 from pydantic import BaseModel
 
-from parley.models.tool_call import INVALID_ARGUMENTS
-from parley.text import clean, clean_text
+from parley.text import INVALID_ARGUMENTS, clean, clean_text
 from parley.tools.api_client import ToolFailure
 from parley.tools.handoffs import with_tools
 
