@@ -26,9 +26,10 @@ _PR_SET_PDEATHSIG = 1
 class ChildProcess:
     """A running command that ends when this process does."""
 
-    def __init__(self, process: subprocess.Popen[bytes], watch: socket.socket) -> None:
+    def __init__(self, process: subprocess.Popen[bytes], watch: int) -> None:
         self._process = process
-        self._watch = watch
+        # A descriptor, because a socket closes when nothing refers to it any more.
+        self._watch: int | None = watch
 
     @classmethod
     def start(
@@ -47,7 +48,7 @@ class ChildProcess:
         with log.open("ab") as output, there:
             process = subprocess.Popen(
                 [*watch, *command],
-                stdin=there,
+                stdin=there.fileno(),
                 stdout=output,
                 stderr=output,
                 env=env,
@@ -55,12 +56,14 @@ class ChildProcess:
                 pass_fds=pass_fds,
                 start_new_session=True,  # a Ctrl-C in the terminal is for the parent alone
             )
-        return cls(process, here)
+        return cls(process, here.detach())
 
     @cached_property
     def pid(self) -> int:
         """The command's, which leads a process group. Blocks until the command is started."""
-        return int(self._watch.recv(16))
+        if self._watch is None:
+            raise ProcessLookupError
+        return int(os.read(self._watch, 16))
 
     @property
     def exit_code(self) -> int | None:
@@ -68,7 +71,9 @@ class ChildProcess:
 
     def stop(self) -> None:
         """Ask the command to end. `wait` returns once it has."""
-        self._watch.close()
+        if self._watch is not None:
+            os.close(self._watch)
+            self._watch = None
 
     def wait(self) -> int:
         return self._process.wait()

@@ -94,15 +94,7 @@ class FunctionUrl:
             await Response(headers=headers)(scope, receive, send)
             return
         async with self._places:
-            # After the request, only a disconnect can be received.
-            left = asyncio.ensure_future(receive())
-
-            async def send_unless_left(part: Message) -> None:
-                if not left.done():
-                    await send(part)
-
-            await self._pass_on(request, body, headers, send_unless_left)
-            left.cancel()
+            await self._pass_on(request, body, headers, send)
 
     def close(self) -> None:
         for environment in self._all:
@@ -120,7 +112,7 @@ class FunctionUrl:
         try:
             environment = await self._take()
             async with asyncio.timeout(self._timeout_s):
-                # The reply is read to the end even if the client has gone away.
+                # The reply is read to the end even if the client has gone away: uvicorn then sends nothing.
                 await self._relay(environment.url, request, body, headers, send_and_note)
         except (InitError, TimeoutError, httpx.HTTPError):
             if environment:

@@ -3,9 +3,10 @@
 import json
 import re
 from collections.abc import Callable
+from itertools import takewhile
 
 from local.offline_model.commands import Commands, without_commands
-from local.offline_model.prompt import Entry, Json, Prompt, Reply, ToolCall
+from local.offline_model.prompt import Json, Prompt, Reply, ToolCall
 
 NOTICE = (
     "*I am the offline model: I follow a few simple rules and nothing leaves this machine. "
@@ -175,15 +176,9 @@ _GREETING = re.compile(r"(?:hi|hello|hey|good (?:morning|afternoon|evening))\b",
 
 
 def _tool_output(_: str, prompt: Prompt) -> str:
-    if prompt.last is None or prompt.last.kind != "output":
-        return ""
-    calls_of_this_step: list[Entry] = []
-    for entry in reversed(prompt.entries):
-        if entry.kind != "output":
-            break
-        calls_of_this_step.insert(0, entry)
+    outputs = list(takewhile(lambda entry: entry.kind == "output", reversed(prompt.entries)))
     return "\n\n".join(
-        f"The tool {prompt.tool_name(entry.call_id)} says: {entry.text}" for entry in calls_of_this_step
+        f"The tool {prompt.tool_name(output.call_id)} says: {output.text}" for output in reversed(outputs)
     )
 
 
@@ -198,11 +193,14 @@ def _question(message: str, prompt: Prompt) -> str:
     if not (match := _QUESTION.search(message)):
         return ""
     asked = match[1].lower()
-    for text in reversed([prompt.instructions, *prompt.texts("user")]):
-        for thing, value in reversed(_FACT.findall(text)):
-            if thing.lower() == asked:
-                return f"Your {asked} is {value.strip()}."
-    return f"You have not told me your {asked} yet."
+    value = _facts(prompt).get(asked)
+    return f"Your {asked} is {value}." if value else f"You have not told me your {asked} yet."
+
+
+def _facts(prompt: Prompt) -> dict[str, str]:
+    """What the user told, an earlier summary in the instructions included. What was told last counts."""
+    texts = (prompt.instructions, *prompt.texts("user"))
+    return {thing.lower(): value.strip() for text in texts for thing, value in _FACT.findall(text)}
 
 
 def _count(message: str, prompt: Prompt) -> str:
@@ -240,11 +238,8 @@ def _fact(message: str, _: Prompt) -> str:
 def _greeting(message: str, prompt: Prompt) -> str:
     if not _GREETING.match(message):
         return ""
-    name = next(
-        (value for text in prompt.texts("user") for thing, value in _FACT.findall(text) if thing == "name"),
-        "",
-    )
-    return f"Hello{', ' if name else ''}{name}! What would you like to talk about?"
+    name = _facts(prompt).get("name")
+    return f"Hello{f', {name}' if name else ''}! What would you like to talk about?"
 
 
 def _anything(message: str, _: Prompt) -> str:
