@@ -1,13 +1,15 @@
 """The Lambda Runtime API for one runtime client, which fetches invocations here and answers them.
 
-The client's requests become objects in `reports`. It waits until there is one in `invocations`, or until
-`restored` is set.
+The client's requests become objects in `reports`. It waits until `invoke` is called, or until `restored` is
+set.
 https://docs.aws.amazon.com/lambda/latest/dg/runtimes-api.html
 """
 
 import json
 import queue
+import secrets
 import threading
+import time
 from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -54,30 +56,12 @@ class Answer:
 Report = Ready | ReadyForSnapshot | Failed | Answer
 
 
-@dataclass(frozen=True)
-class Invocation:
-    request_id: str
-    event: bytes
-    deadline_ms: int
-    function_arn: str
-    trace_id: str
-
-    def headers(self) -> dict[str, str]:
-        return {
-            "Content-Type": "application/json",
-            "Lambda-Runtime-Aws-Request-Id": self.request_id,
-            "Lambda-Runtime-Deadline-Ms": str(self.deadline_ms),
-            "Lambda-Runtime-Invoked-Function-Arn": self.function_arn,
-            "Lambda-Runtime-Trace-Id": self.trace_id,
-        }
-
-
 class RuntimeApi:
     """Listens on a free port of loopback until it is closed."""
 
     def __init__(self) -> None:
         self.reports: queue.SimpleQueue[Report] = queue.SimpleQueue()
-        self.invocations: queue.SimpleQueue[Invocation | None] = queue.SimpleQueue()
+        self._invocations: queue.SimpleQueue[Response] = queue.SimpleQueue()
         self.restored = threading.Event()
         routes = [
             Route("/invocation/next", self._next_invocation),
@@ -90,18 +74,26 @@ class RuntimeApi:
         url = self._serving.enter_context(serve_in_thread(lambda _: app))
         self.address = url.removeprefix("http://")
 
+    def invoke(self, function_arn: str, request_id: str, event: bytes, deadline_ms: int) -> None:
+        """Gives the client its next invocation."""
+        headers = {
+            "Content-Type": "application/json",
+            "Lambda-Runtime-Aws-Request-Id": request_id,
+            "Lambda-Runtime-Deadline-Ms": str(deadline_ms),
+            "Lambda-Runtime-Invoked-Function-Arn": function_arn,
+            "Lambda-Runtime-Trace-Id": f"Root=1-{int(time.time()):08x}-{secrets.token_hex(12)};Sampled=0",
+        }
+        self._invocations.put(Response(event, headers=headers))
+
     def close(self) -> None:
         """Releases a client that still waits."""
-        self.invocations.put(None)
+        self._invocations.put(Response(status_code=503))
         self.restored.set()
         self._serving.close()
 
     def _next_invocation(self, _: Request) -> Response:
         self.reports.put(Ready())
-        invocation = self.invocations.get()
-        if invocation is None:
-            return Response(status_code=503)
-        return Response(invocation.event, headers=invocation.headers())
+        return self._invocations.get()
 
     def _wait_until_restored(self, _: Request) -> Response:
         self.reports.put(ReadyForSnapshot())
