@@ -73,7 +73,7 @@ class Postgres:
     def check(self) -> None:
         """Raises PostgresError if the server has ended by itself."""
         if self._server and self._server.exit_code is not None:
-            raise PostgresError(f"PostgreSQL on {self._data} has ended: {self._last_words()}")
+            raise PostgresError(f"PostgreSQL on {self._data} has ended: {self._last_log_line()}")
 
     def restart(self) -> None:
         self.stop()
@@ -159,7 +159,7 @@ class Postgres:
         deadline = time.monotonic() + START_TIMEOUT_S
         while subprocess.run(command, env={}, check=False).returncode != 0:
             if server.exit_code is not None or time.monotonic() > deadline:
-                raise PostgresError(f"PostgreSQL did not start on {self._data}: {self._last_words()}")
+                raise PostgresError(f"PostgreSQL did not start on {self._data}: {self._last_log_line()}")
             time.sleep(0.02)
 
     def _make_database(self) -> None:
@@ -178,7 +178,7 @@ class Postgres:
             raise PostgresError(f"{cluster} belongs to root, and PostgreSQL does not run as root")
         return as_user(owner, command, reaching=[cluster, _binaries() / "postgres"])
 
-    def _last_words(self) -> str:
+    def _last_log_line(self) -> str:
         return _last_line((self._data / "server.log").read_text(errors="replace"))
 
     def _password(self, role: str) -> str:

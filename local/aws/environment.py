@@ -9,6 +9,7 @@ import contextlib
 import json
 import os
 import queue
+import signal
 import time
 import uuid
 from collections.abc import Mapping
@@ -67,7 +68,8 @@ class Environment:
         # -S hides this machine's packages.
         command = [str(runtime.python), "-S", "-m", "awslambdaric", function.handler]
         env = {**variables(function, runtime, endpoint_url), "AWS_LAMBDA_RUNTIME_API": api.address}
-        sandbox = Sandbox.start(command, env=env, cwd=function.folder, log=log)
+        kill = signal.SIGKILL
+        sandbox = Sandbox.start(command, log=log, env=env, cwd=function.folder, stop_with=kill)
         return cls(function, sandbox, api, log)
 
     @property

@@ -5,6 +5,7 @@ are, without the adapter's headers.
 """
 
 import asyncio
+import signal
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -39,8 +40,9 @@ class WebEnvironment:
         port = free_port()
         env = variables(function, runtime, endpoint_url) | {"AWS_LWA_PORT": str(port)}
         env["PATH"] = f"{_folder_with_python(runtime)}:{env['PATH']}"
-        script = str(function.folder / function.handler)
-        sandbox = Sandbox.start(["/bin/sh", script], env=env, cwd=function.folder, log=log)
+        command = ["/bin/sh", str(function.folder / function.handler)]
+        kill = signal.SIGKILL
+        sandbox = Sandbox.start(command, log=log, env=env, cwd=function.folder, stop_with=kill)
         environment = cls(sandbox, f"http://127.0.0.1:{port}")
         ready = environment.url + function.variables.get("AWS_LWA_READINESS_CHECK_PATH", "/")
         deadline = time.monotonic() + INIT_TIMEOUT_S

@@ -3,30 +3,12 @@
 import contextlib
 import os
 import signal
-from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Self
 
 from local.parent_watch import ChildProcess
 
 
-class Sandbox:
-    def __init__(self, child: ChildProcess) -> None:
-        self._child = child
-
-    @classmethod
-    def start(cls, command: Sequence[str], *, env: Mapping[str, str], cwd: Path, log: Path) -> Self:
-        kill = signal.SIGKILL
-        return cls(ChildProcess.start(command, log=log, env=env, cwd=cwd, stop_with=kill, grace_s=0))
-
-    @property
-    def exit_code(self) -> int | None:
-        return self._child.exit_code
-
-    @property
-    def pid(self) -> int:
-        return self._child.pid
-
+class Sandbox(ChildProcess):
     def freeze(self) -> None:
         self._signal(signal.SIGSTOP)
 
@@ -42,8 +24,9 @@ class Sandbox:
         return None
 
     def stop(self) -> None:
-        self._child.stop()
-        self._child.wait()
+        """Returns once the process has ended."""
+        super().stop()
+        self.wait()
 
     def _signal(self, number: signal.Signals) -> None:
         with contextlib.suppress(OSError):  # it has just ended

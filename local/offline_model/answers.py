@@ -3,7 +3,7 @@
 import json
 import re
 from collections.abc import Callable
-from itertools import takewhile
+from itertools import cycle, islice, takewhile
 
 from local.offline_model.commands import Commands, without_commands
 from local.offline_model.prompt import Json, Prompt, Reply, ToolCall
@@ -25,7 +25,11 @@ def answer(prompt: Prompt, commands: Commands) -> Reply:
         return Reply(refusal=REFUSAL)
     if calls := _tool_calls(prompt, commands):
         return Reply(tool_calls=calls)
-    text = _filler(commands.words) if commands.words is not None else _text(prompt)
+    text = (
+        " ".join(islice(cycle(FILLER.split()), commands.words))
+        if commands.words is not None
+        else _text(prompt)
+    )
     if commands.incomplete or commands.error:
         text = text[: len(text) // 2]
     return Reply(text, incomplete=commands.incomplete, error=commands.error)
@@ -247,11 +251,6 @@ _RULES: tuple[tuple[re.Pattern[str], Callable[[re.Match[str], Prompt], str]], ..
     (_FACT, _fact),
     (_GREETING, _greeting),
 )
-
-
-def _filler(words: int) -> str:
-    sentence = FILLER.split()
-    return " ".join(sentence[index % len(sentence)] for index in range(words))
 
 
 def _shortened(text: str, length: int) -> str:
