@@ -25,11 +25,7 @@ def answer(prompt: Prompt, commands: Commands) -> Reply:
         return Reply(refusal=REFUSAL)
     if calls := _tool_calls(prompt, commands):
         return Reply(tool_calls=calls)
-    text = (
-        " ".join(islice(cycle(FILLER.split()), commands.words))
-        if commands.words is not None
-        else _text(prompt)
-    )
+    text = _filler(commands.words) if commands.words is not None else _text(prompt)
     if commands.incomplete or commands.error:
         text = text[: len(text) // 2]
     return Reply(text, incomplete=commands.incomplete, error=commands.error)
@@ -251,6 +247,10 @@ _RULES: tuple[tuple[re.Pattern[str], Callable[[re.Match[str], Prompt], str]], ..
     (_FACT, _fact),
     (_GREETING, _greeting),
 )
+
+
+def _filler(words: int) -> str:
+    return " ".join(islice(cycle(FILLER.split()), words))
 
 
 def _shortened(text: str, length: int) -> str:
