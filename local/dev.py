@@ -11,7 +11,6 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NoReturn
 
 from local import services
 from local.aws.build import Target, build
@@ -113,8 +112,9 @@ class Stack:
             serve_built(env, built, logs, port=self.ports.api, stream_port=self.ports.stream)
         )
 
-    def watch(self) -> NoReturn:
-        while True:
+    def watch(self, process: subprocess.Popen[bytes] | None = None) -> None:
+        """Until the process ends; without one, until a signal."""
+        while process is None or process.poll() is None:
             self.postgres.check()
             self.supervisor.check()
             time.sleep(CHECK_EVERY_S)
@@ -136,7 +136,7 @@ def start(state: State, ports: Ports, env: dict[str, str], *, durable: bool) -> 
             yield Stack(state, ports, dict(env), postgres, supervisor, running)
 
 
-def run_dev(state: State, ports: Ports, env: dict[str, str]) -> NoReturn:
+def run_dev(state: State, ports: Ports, env: dict[str, str]) -> None:
     check_port(ports.api, "PORT")
     check_port(ports.web, "WEB_PORT")
     with start(state, ports, env, durable=True) as stack:
@@ -149,7 +149,7 @@ def run_dev(state: State, ports: Ports, env: dict[str, str]) -> NoReturn:
         stack.watch()
 
 
-def run_api(state: State, ports: Ports, env: dict[str, str]) -> NoReturn:
+def run_api(state: State, ports: Ports, env: dict[str, str]) -> None:
     check_port(ports.api, "PORT")
     check_port(ports.issuer, "ISSUER_PORT")
     if ports.stream:
@@ -191,12 +191,9 @@ def run_e2e(state: State, env: dict[str, str], command: list[str], *, gateway: b
         tests_env = {**stack.env, "PARLEY_URL": ports.web_url}
         with subprocess.Popen(command, cwd=E2E_TESTS, env=tests_env) as tests:
             try:
-                while tests.poll() is None:
-                    stack.supervisor.check()
-                    time.sleep(CHECK_EVERY_S)
-            except BaseException:
+                stack.watch(tests)
+            finally:
                 tests.terminate()
-                raise
         return tests.returncode
 
 
@@ -244,9 +241,8 @@ def run(given: argparse.Namespace) -> int:
             return run_e2e(state, env, given.e2e, gateway=given.gateway)
         if given.reset:
             state.reset()
-        if given.api:
-            run_api(state, ports, env)
-        run_dev(state, ports, env)
+        run_api(state, ports, env) if given.api else run_dev(state, ports, env)
+        return 0
 
 
 def main() -> int:

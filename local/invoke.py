@@ -9,12 +9,9 @@ import argparse
 import json
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
-from typing import Any
 from urllib.parse import urlsplit
-
-import pg8000.native
 
 from local import offline_model, services
 from local.aws.build import TEMPLATE, Target, build
@@ -95,12 +92,9 @@ def _read(file: Path) -> str:
 
 
 def _latest_conversation(postgres: Postgres) -> str:
-    owner = urlsplit(postgres.owner_url)
-    connect: Any = pg8000.native.Connection
-    connection = connect(owner.username, owner.hostname, owner.path.strip("/"), owner.port, owner.password)
     newest = "select id from conversation where user_id = :user order by updated_at desc limit 1"
-    rows = connection.run(newest, user=USER)
-    connection.close()
+    with closing(postgres.connect()) as connection:
+        rows = connection.run(newest, user=USER)
     return str(rows[0][0]) if rows else NO_CONVERSATION
 
 

@@ -22,7 +22,7 @@ from starlette.responses import JSONResponse
 from starlette.routing import Route
 
 from local.secret import kept_secret
-from local.serving import QUIET, address, listen, serve_on
+from local.serving import QUIET, serve_in_thread
 
 AUDIENCE = "parley"
 DEFAULT_PORT = 8001
@@ -84,10 +84,8 @@ def _route(path: str, document: dict[str, Any]) -> Route:
 @contextmanager
 def serve_issuer(key_file: Path) -> Iterator[Issuer]:
     """An issuer that serves its keys on a free port, from a thread of this process."""
-    with listen() as listener:
-        issuer = Issuer(address(listener), key_file)
-        with serve_on(listener, issuer.app()):
-            yield issuer
+    with serve_in_thread(lambda url: Issuer(url, key_file).app()) as url:
+        yield Issuer(url, key_file)
 
 
 def make_key() -> str:

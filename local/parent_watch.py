@@ -1,20 +1,22 @@
 """Runs a command that never outlives the process that started it.
 
-The parent holds the writing end of this script's standard input. When the parent closes it, or dies, the
-command's process group gets a signal and, if it is still there some seconds later, SIGKILL. A parent-death
-signal alone would not do: it exists on Linux only, fires when the starting *thread* ends, and is lost when
-the command changes its user.
+The parent holds the other end of this script's standard input, a socket, on which it gets the command's
+process id. When the parent closes it, or dies, the command's process group gets a signal and, if it is still
+there some seconds later, SIGKILL. A parent-death signal alone would not do: it exists on Linux only, fires
+when the starting *thread* ends, and is lost when the command changes its user.
 """
 
 import contextlib
 import ctypes
 import os
 import signal
+import socket
 import subprocess
 import sys
 import threading
 import time
 from collections.abc import Mapping, Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import Self
 
@@ -24,8 +26,10 @@ _PR_SET_PDEATHSIG = 1
 class ChildProcess:
     """A running command that ends when this process does."""
 
-    def __init__(self, process: subprocess.Popen[bytes]) -> None:
+    def __init__(self, process: subprocess.Popen[bytes], watch: int) -> None:
         self._process = process
+        # A descriptor, because a socket closes when nothing refers to it any more.
+        self._watch: int | None = watch
 
     @classmethod
     def start(
@@ -40,10 +44,11 @@ class ChildProcess:
         pass_fds: Sequence[int] = (),
     ) -> Self:
         watch = [sys.executable, "-IS", __file__, stop_with.name, str(grace_s)]
-        with log.open("ab") as output:
+        here, there = socket.socketpair()
+        with log.open("ab") as output, there:
             process = subprocess.Popen(
                 [*watch, *command],
-                stdin=subprocess.PIPE,
+                stdin=there.fileno(),
                 stdout=output,
                 stderr=output,
                 env=env,
@@ -51,7 +56,14 @@ class ChildProcess:
                 pass_fds=pass_fds,
                 start_new_session=True,  # a Ctrl-C in the terminal is for the parent alone
             )
-        return cls(process)
+        return cls(process, here.detach())
+
+    @cached_property
+    def pid(self) -> int:
+        """The command's, which leads a process group. Blocks until the command is started."""
+        if self._watch is None:
+            raise ProcessLookupError
+        return int(os.read(self._watch, 16))
 
     @property
     def exit_code(self) -> int | None:
@@ -59,8 +71,9 @@ class ChildProcess:
 
     def stop(self) -> None:
         """Ask the command to end. `wait` returns once it has."""
-        if self._process.stdin:
-            self._process.stdin.close()
+        if self._watch is not None:
+            os.close(self._watch)
+            self._watch = None
 
     def wait(self) -> int:
         return self._process.wait()
@@ -88,11 +101,14 @@ def main() -> int:
     )
 
     def end_with_parent() -> None:
-        os.read(0, 1)
+        with contextlib.suppress(ConnectionResetError):  # the parent has not read the process id
+            os.read(0, 1)
         _signal_group(child.pid, stop_with)
         time.sleep(float(grace_s))
         _signal_group(child.pid, signal.SIGKILL)
 
+    with contextlib.suppress(OSError):  # the parent has just ended
+        os.write(0, b"%d" % child.pid)
     signal.signal(signal.SIGTERM, lambda *_: _signal_group(child.pid, stop_with))
     threading.Thread(target=end_with_parent, daemon=True).start()
     code = child.wait()

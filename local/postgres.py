@@ -5,7 +5,6 @@ running when the process is killed, and it listens on a unix socket only.
 """
 
 import contextlib
-import fcntl
 import importlib.util
 import os
 import pwd
@@ -14,13 +13,14 @@ import signal
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Self
 
+import pg8000.native
+
 from local.parent_watch import ChildProcess
 from local.ports import free_port
-from local.progress import Problem
+from local.progress import Problem, one_at_a_time
 from local.secret import kept_secret
 from local.unprivileged import as_user
 
@@ -66,10 +66,14 @@ class Postgres:
         """The address for a role with a password of its own, kept beside the data."""
         return f"postgresql://{role}:{self._password(role)}@127.0.0.1:{self.port}/{DATABASE}"
 
+    def connect(self, database: str = DATABASE) -> pg8000.native.Connection:
+        """A connection of the owner's."""
+        return pg8000.native.Connection(OWNER, "127.0.0.1", database, self.port, self._password(OWNER))
+
     def check(self) -> None:
         """Raises PostgresError if the server has ended by itself."""
         if self._server and self._server.exit_code is not None:
-            raise PostgresError(f"PostgreSQL on {self._data} has ended: {self._last_words()}")
+            raise PostgresError(f"PostgreSQL on {self._data} has ended: {self._last_log_line()}")
 
     def restart(self) -> None:
         self.stop()
@@ -88,7 +92,9 @@ class Postgres:
         self.stop()
 
     def _start(self) -> None:
-        with self._lock() as lock:
+        busy = f"another server is running on {self._data}"
+        # The server inherits the lock, so that it is held as long as the server lives.
+        with one_at_a_time(self._data / "lock", busy, LOCK_TIMEOUT_S) as lock:
             if not self._cluster.exists():
                 self._make_cluster()
             self._check_cluster()
@@ -99,24 +105,6 @@ class Postgres:
         except BaseException:
             self.stop()
             raise
-
-    @contextlib.contextmanager
-    def _lock(self) -> Iterator[int]:
-        """A lock that the server inherits, so that it is held as long as the server lives."""
-        descriptor = os.open(self._data / "lock", os.O_RDWR | os.O_CREAT, 0o600)
-        deadline = time.monotonic() + LOCK_TIMEOUT_S
-        try:
-            while True:
-                try:
-                    fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                    break
-                except BlockingIOError:
-                    if time.monotonic() > deadline:
-                        raise PostgresError(f"another server is running on {self._data}") from None
-                    time.sleep(0.05)
-            yield descriptor
-        finally:
-            os.close(descriptor)
 
     def _make_cluster(self) -> None:
         uid = pwd.getpwnam("nobody").pw_uid if os.geteuid() == 0 else os.geteuid()
@@ -171,25 +159,16 @@ class Postgres:
         deadline = time.monotonic() + START_TIMEOUT_S
         while subprocess.run(command, env={}, check=False).returncode != 0:
             if server.exit_code is not None or time.monotonic() > deadline:
-                raise PostgresError(f"PostgreSQL did not start on {self._data}: {self._last_words()}")
+                raise PostgresError(f"PostgreSQL did not start on {self._data}: {self._last_log_line()}")
             time.sleep(0.02)
 
     def _make_database(self) -> None:
-        statement = (
-            f"select 'create database {DATABASE}' "  # noqa: S608
-            f"where not exists (select from pg_database where datname = '{DATABASE}') \\gexec\n"
-        )
-        address = ["-h", "127.0.0.1", "-p", str(self.port), "-U", OWNER, "postgres"]
-        result = subprocess.run(
-            [_binaries() / "psql", "-X", "-q", "-v", "ON_ERROR_STOP=1", *address],
-            env={"PGPASSWORD": self._password(OWNER)},  # without the shell's PG* settings
-            input=statement,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        if result.returncode != 0:
-            raise PostgresError(f"cannot use the database in {self._data}: {_last_line(result.stderr)}")
+        try:
+            with contextlib.closing(self.connect("postgres")) as connection:
+                if not connection.run("select from pg_database where datname = :name", name=DATABASE):
+                    connection.run(f"create database {DATABASE}")
+        except pg8000.native.DatabaseError as error:
+            raise PostgresError(f"cannot use the database in {self._data}: {error.args[0]['M']}") from None
 
     def _as_server_user(self, command: list[str], cluster: Path) -> list[str]:
         if os.geteuid() != 0:
@@ -199,7 +178,7 @@ class Postgres:
             raise PostgresError(f"{cluster} belongs to root, and PostgreSQL does not run as root")
         return as_user(owner, command, reaching=[cluster, _binaries() / "postgres"])
 
-    def _last_words(self) -> str:
+    def _last_log_line(self) -> str:
         return _last_line((self._data / "server.log").read_text(errors="replace"))
 
     def _password(self, role: str) -> str:

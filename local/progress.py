@@ -64,9 +64,20 @@ def run(command: Sequence[str], *, cwd: Path, env: Mapping[str, str] | None = No
 
 
 @contextlib.contextmanager
-def one_at_a_time(lock: Path) -> Iterator[None]:
-    """Waits while another process holds the lock."""
+def one_at_a_time(lock: Path, busy: str = "", patience_s: float = 0) -> Iterator[int]:
+    """Holds the lock, a file, and gives its descriptor. Waits while another process holds it.
+
+    With `busy`, it waits for `patience_s` and then raises Problem with that text.
+    """
     lock.parent.mkdir(parents=True, exist_ok=True)
+    deadline = time.monotonic() + patience_s
     with lock.open("w") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        yield
+        while True:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError:
+                if busy and time.monotonic() > deadline:
+                    raise Problem(busy) from None
+                time.sleep(0.05)
+        yield file.fileno()

@@ -37,29 +37,19 @@ def listen(port: int = 0) -> socket.socket:
     return listener
 
 
-def address(listener: socket.socket) -> str:
-    return f"http://127.0.0.1:{listener.getsockname()[1]}"
-
-
-@contextlib.contextmanager
-def serve_on(listener: socket.socket, app: ASGIApp) -> Iterator[None]:
-    server = uvicorn.Server(uvicorn.Config(app, **QUIET))
-    thread = threading.Thread(target=server.run, args=([listener],))
-    thread.start()
-    try:
-        yield
-    finally:
-        server.should_exit = True
-        thread.join()
-
-
 @contextlib.contextmanager
 def serve_in_thread(make_app: Callable[[str], ASGIApp], port: int = 0) -> Iterator[str]:
     """Serve the app that `make_app` makes for this address."""
     with listen(port) as listener:
-        url = address(listener)
-        with serve_on(listener, make_app(url)):
+        url = f"http://127.0.0.1:{listener.getsockname()[1]}"
+        server = uvicorn.Server(uvicorn.Config(make_app(url), **QUIET))
+        thread = threading.Thread(target=server.run, args=([listener],))
+        thread.start()
+        try:
             yield url
+        finally:
+            server.should_exit = True
+            thread.join()
 
 
 def answers(url: str) -> bool:

@@ -46,16 +46,12 @@ def _check_python() -> None:
 
 
 def _make_venv(venv: Path) -> None:
-    digest = _digest(REQUIREMENTS.read_bytes(), VERSION)
-    stamp = venv / "installed"
-    if _is_current(stamp, digest):
-        return
-    with step(f"Python packages into {venv.name}, the first time a minute or two"):
-        run([sys.executable, "-m", "venv", "--clear", str(venv)], cwd=ROOT)
-        # Python compiles each module when it is first imported, which takes a third of the time.
-        pip = [str(venv / "bin" / "python"), "-m", "pip", "install", "--no-compile"]
-        run([*pip, "--disable-pip-version-check", "--requirement", str(REQUIREMENTS)], cwd=ROOT)
-    stamp.write_text(digest)
+    make = [sys.executable, "-m", "venv", "--clear", str(venv)]
+    # Python compiles each module when it is first imported, which takes a third of the time.
+    pip = [str(venv / "bin" / "python"), "-m", "pip", "install", "--no-compile"]
+    pip += ["--disable-pip-version-check", "--requirement", str(REQUIREMENTS)]
+    wanted = REQUIREMENTS.read_bytes() + VERSION.encode()
+    _install(f"Python packages into {venv.name}", wanted, venv / "installed", make, pip)
 
 
 def _check_node() -> None:
@@ -68,14 +64,20 @@ def _check_node() -> None:
 
 
 def _install_npm_packages(folder: Path) -> None:
-    digest = _digest((folder / "package-lock.json").read_bytes())
-    stamp = folder / "node_modules" / ".installed"
-    if _is_current(stamp, digest):
+    wanted = (folder / "package-lock.json").read_bytes()
+    command = ["npm", "ci", "--no-audit", "--no-fund", "--prefix", str(folder)]
+    name = f"npm packages of {folder.relative_to(ROOT)}"
+    _install(name, wanted, folder / "node_modules" / ".installed", command)
+
+
+def _install(name: str, wanted: bytes, stamp: Path, *commands: list[str]) -> None:
+    """Run the commands, unless they were run for these wanted packages. The stamp holds their digest."""
+    digest = hashlib.sha256(wanted).hexdigest()
+    if stamp.exists() and stamp.read_text() == digest:
         return
-    name = folder.relative_to(ROOT)
-    with step(f"npm packages of {name}, the first time a minute or two"):
-        command = ["npm", "ci", "--no-audit", "--no-fund", "--prefix", str(folder)]
-        run(command, cwd=ROOT)
+    with step(f"{name}, the first time a minute or two"):
+        for command in commands:
+            run(command, cwd=ROOT)
     stamp.write_text(digest)
 
 
@@ -100,14 +102,6 @@ def _is_installed(package: str) -> bool:
     command = ["dpkg-query", "--show", "--showformat=${db:Status-Status}", package]
     result = subprocess.run(command, capture_output=True, text=True, check=False)
     return result.stdout == "installed"
-
-
-def _digest(content: bytes, more: str = "") -> str:
-    return hashlib.sha256(content + more.encode()).hexdigest()
-
-
-def _is_current(stamp: Path, digest: str) -> bool:
-    return stamp.exists() and stamp.read_text() == digest
 
 
 if __name__ == "__main__":

@@ -1,10 +1,8 @@
-import contextlib
-import fcntl
 import shutil
-from collections.abc import Iterator
+from contextlib import AbstractContextManager
 from pathlib import Path
 
-from local.progress import Problem
+from local.progress import one_at_a_time
 
 
 class State:
@@ -19,16 +17,9 @@ class State:
         self.built = folder / "built"
         self.issuer_key = folder / "issuer.pem"
 
-    @contextlib.contextmanager
-    def lock(self) -> Iterator[None]:
-        with (self._folder / "lock").open("w") as file:
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                raise Problem(
-                    f"It is running already, on the data in {self.data}: use or stop that one"
-                ) from None
-            yield
+    def lock(self) -> AbstractContextManager[int]:
+        busy = f"It is running already, on the data in {self.data}: use or stop that one"
+        return one_at_a_time(self._folder / "lock", busy)
 
     def reset(self) -> None:
         """Put the data aside, in place of what an earlier reset put there."""

@@ -91,15 +91,11 @@ class Supervisor:
             with step(f"The {running.service.name} ended with code {code}; starting it again"):
                 running.restart()
 
-    def stop(self) -> None:
-        for running in self._running:
-            running.child.stop()
-        for running in self._running:
-            running.child.wait()
-        self._running.clear()
-
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self.stop()
+        for running in self._running:
+            running.child.stop()
+        for running in self._running:
+            running.child.wait()

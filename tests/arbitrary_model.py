@@ -35,7 +35,10 @@ WORDS = (
     "a" * 3000,
     "\u2028",
 )
-NAMES: tuple[Any, ...] = ("look_up", "pay", "functions.look_up", "multi_tool_use.parallel", "", "\x00", "ü" * 80, None, 7, [])
+NAMES: tuple[Any, ...] = (
+    *("look_up", "pay", "functions.look_up", "multi_tool_use.parallel"),
+    *("", "\x00", "ü" * 80, None, 7, []),
+)
 ARGUMENTS: tuple[Any, ...] = (
     '{"word": "x"}',
     '{"amount": 3}',
@@ -53,8 +56,14 @@ ARGUMENTS: tuple[Any, ...] = (
 )
 CALL_IDS: tuple[Any, ...] = ("", "call_1", "call_1", "c" * 90, "é", None, 0, "call_\x00")
 NUMBERS: tuple[Any, ...] = (0, 7, -1, 10**30, 2**31, 1.5, True, None, "7", [], float("nan"), float("inf"))
-VALUES: tuple[Any, ...] = (None, "", "x", 0, -1, 10**30, True, [], {}, [None], {"x": {}}, "\x00\ud800", "z" * 200_000, 1.5)
-REASONS: tuple[Any, ...] = ("stop", "length", "content_filter", "tool_calls", "function_call", "unheard_of", "", None, 7, {})
+VALUES: tuple[Any, ...] = (
+    *(None, 0, -1, 10**30, 1.5, True, [], {}, [None], {"x": {}}),
+    *("", "x", "\x00\ud800", "z" * 200_000),
+)
+REASONS: tuple[Any, ...] = (
+    *("stop", "length", "content_filter", "tool_calls", "function_call", "unheard_of"),
+    *("", None, 7, {}),
+)
 ERRORS: tuple[Any, ...] = (
     {"message": "x", "code": "rate_limit_exceeded"},
     {"message": "maximum context length", "type": "invalid_request_error", "code": None},

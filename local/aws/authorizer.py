@@ -4,8 +4,6 @@ It is more lenient than the API behind it, which verifies each token again (parl
 """
 
 import json
-import threading
-import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -21,6 +19,8 @@ KEYS_MAX_AGE_S = 2 * 60 * 60
 # An unknown key makes it fetch the keys again, but not more often than this.
 REFETCH_INTERVAL_S = 5.0
 _REASONS: dict[type[Exception], str] = {
+    jwt.DecodeError: "the token is malformed",
+    jwt.PyJWKClientError: "unable to find the token's key",
     jwt.ExpiredSignatureError: "the token has expired",
     jwt.InvalidAudienceError: "the token does not have a valid audience",
     jwt.MissingRequiredClaimError: "the token does not have a valid audience",
@@ -56,9 +56,7 @@ class JwtAuthorizer:
     def __init__(self, authorizer: Authorizer) -> None:
         self._issuer = authorizer.issuer
         self._audience = authorizer.audience
-        self._keys: dict[str, jwt.PyJWK] = {}
-        self._fetched_at = float("-inf")
-        self._lock = threading.Lock()
+        self._keys = _Keys(authorizer.issuer, lifespan=KEYS_MAX_AGE_S, cooldown_duration=REFETCH_INTERVAL_S)
 
     def authorize(self, authorization: str | None, scopes: tuple[str, ...]) -> Identity:
         """Raises Refused or Forbidden."""
@@ -73,45 +71,34 @@ class JwtAuthorizer:
     def _verify(self, token: str) -> dict[str, Any]:
         try:
             header = jwt.get_unverified_header(token)
-        except jwt.InvalidTokenError:
-            raise Refused("the token is malformed") from None
-        if header.get("alg") != "RS256":
-            word = "".join(filter(str.isalnum, str(header.get("alg"))))[:20]
-            raise Refused(f"signing method {word} is invalid")
-        key = self._key(str(header.get("kid")))
-        # AWS also accepts an audience in client_id. Nobody issues such tokens here.
-        try:
+            if header.get("alg") != "RS256":
+                word = "".join(filter(str.isalnum, str(header.get("alg"))))[:20]
+                raise Refused(f"signing method {word} is invalid")
+            # AWS also accepts an audience in client_id. Nobody issues such tokens here.
             claims: dict[str, Any] = jwt.decode(
                 token,
-                key,
+                self._keys.get_signing_key(str(header.get("kid"))),
                 algorithms=["RS256"],
                 issuer=self._issuer,
                 audience=self._audience,
                 options={"require": ["exp", "iss", "aud"]},
             )
-        except jwt.InvalidTokenError as error:
+        except jwt.PyJWTError as error:
             raise Refused(_REASONS.get(type(error), "the token is not valid")) from None
         return claims
 
-    def _key(self, kid: str) -> jwt.PyJWK:
-        with self._lock:
-            age_s = time.monotonic() - self._fetched_at
-            if age_s > KEYS_MAX_AGE_S or (kid not in self._keys and age_s > REFETCH_INTERVAL_S):
-                self._fetch_keys()
-            if kid not in self._keys:
-                raise Refused("unable to find the token's key")
-            return self._keys[kid]
 
-    def _fetch_keys(self) -> None:
+class _Keys(jwt.PyJWKClient):
+    """The keys of an issuer, whose discovery document says where they are."""
+
+    def fetch_data(self) -> dict[str, Any]:
         try:
-            discovery = _fetch(f"{self._issuer}/.well-known/openid-configuration")
-            if discovery["issuer"] != self._issuer:
+            discovery = _fetch(f"{self.uri}/.well-known/openid-configuration")
+            if discovery["issuer"] != self.uri:
                 raise Refused("OIDC discovery endpoint names another issuer")
-            listed = _fetch(discovery["jwks_uri"])["keys"]
+            return _fetch(discovery["jwks_uri"])
         except (OSError, ValueError, KeyError, TypeError):
             raise Refused("OIDC discovery endpoint communication error") from None
-        self._keys = {key["kid"]: jwt.PyJWK(key, "RS256") for key in listed if key.get("kty") == "RSA"}
-        self._fetched_at = time.monotonic()
 
 
 def _fetch(url: str) -> dict[str, Any]:

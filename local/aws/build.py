@@ -162,15 +162,10 @@ def _copy_function(name: str, folder: Path) -> None:
     source = FUNCTIONS / name.removesuffix("Function").lower()
     if not source.is_dir():
         raise Problem(f"{name} of template.yaml: there is no folder functions/{source.name} to build it from")
-    shutil.copytree(source, folder, ignore=NOT_COPIED)
-    if source.name == "stream":
-        # The stream function has the chat function's agent, but its own entry point.
-        shutil.copytree(FUNCTIONS / "chat", folder, ignore=_not_the_entry_point, dirs_exist_ok=True)
-
-
-def _not_the_entry_point(folder: str, names: list[str]) -> set[str]:
-    entry_point = {"app.py"} if Path(folder) == FUNCTIONS / "chat" else set()
-    return entry_point | set(NOT_COPIED(folder, names))
+    # The stream function has the chat function's agent, but its own entry point.
+    sources = [FUNCTIONS / "chat", source] if source.name == "stream" else [source]
+    for each in sources:
+        shutil.copytree(each, folder, ignore=NOT_COPIED, dirs_exist_ok=True)
 
 
 def _dependencies(target: Target) -> Path:

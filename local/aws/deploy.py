@@ -137,9 +137,8 @@ class Deployment:
                 "StreamUrl": api.get("StreamUrl", "").rstrip("/"),
                 "Architecture": self._architecture,
             }
-            wanted = _template_parameters(FRONTEND / "template.yaml")
-            parameters |= {name: value for name, value in self._overrides.items() if name in wanted}
-            self._sam_deploy("web", FRONTEND / "template.yaml", parameters)
+            template = FRONTEND / "template.yaml"
+            self._sam_deploy("web", template, self._overridden(parameters, template))
             if self._outputs("web")["Url"] == known:
                 return
 
@@ -156,8 +155,12 @@ class Deployment:
 
     def _api_parameters(self, secret: str, frontend: str) -> dict[str, str]:
         own = {"SecretArn": secret, "FrontendUrl": frontend, "Architecture": self._architecture}
-        wanted = _template_parameters(ROOT / "template.yaml")
-        return own | {name: value for name, value in self._overrides.items() if name in wanted}
+        return self._overridden(own, ROOT / "template.yaml")
+
+    def _overridden(self, parameters: dict[str, str], template: Path) -> dict[str, str]:
+        """With those of this stage's parameters that the template takes."""
+        wanted = yaml_parse(template.read_text())["Parameters"]
+        return parameters | {name: value for name, value in self._overrides.items() if name in wanted}
 
     def _stack(self, kind: str) -> str:
         return f"parley-{self._stage}" + ("-web" if kind == "web" else "")
@@ -190,10 +193,6 @@ def _overrides(stage: str) -> dict[str, str]:
         raise Problem(f"samconfig.toml has no [{stage}.deploy.parameters]: add it, or name another STAGE")
     text: str = stages[stage]["deploy"]["parameters"].get("parameter_overrides", "")
     return dict(pair.split("=", 1) for pair in text.split())
-
-
-def _template_parameters(template: Path) -> set[str]:
-    return set(yaml_parse(template.read_text())["Parameters"])
 
 
 def _joined(parameters: dict[str, str]) -> str:

@@ -9,6 +9,7 @@ import contextlib
 import json
 import os
 import queue
+import signal
 import time
 import uuid
 from collections.abc import Mapping
@@ -16,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
-from local.aws.runtime_api import Answer, Failed, Invocation, Ready, ReadyForSnapshot, Report, RuntimeApi
+from local.aws.runtime_api import Answer, Failed, Ready, ReadyForSnapshot, Report, RuntimeApi
 from local.aws.sandbox import Sandbox
 from local.aws.template import REGION, Function
 
@@ -67,7 +68,8 @@ class Environment:
         # -S hides this machine's packages.
         command = [str(runtime.python), "-S", "-m", "awslambdaric", function.handler]
         env = {**variables(function, runtime, endpoint_url), "AWS_LAMBDA_RUNTIME_API": api.address}
-        sandbox = Sandbox.start(command, env=env, cwd=function.folder, log=log)
+        kill = signal.SIGKILL
+        sandbox = Sandbox.start(command, log=log, env=env, cwd=function.folder, stop_with=kill)
         return cls(function, sandbox, api, log)
 
     @property
@@ -96,13 +98,12 @@ class Environment:
     def invoke(self, event: bytes) -> Outcome:
         """Blocks until the function has answered or was killed. If killed, it is no longer `alive`."""
         request_id = str(uuid.uuid4())
-        trace_id = f"Root=1-{int(time.time()):08x}-{uuid.uuid4().hex[:24]};Sampled=0"
         timeout_s = self._function.timeout_s
         deadline_ms = int((time.time() + timeout_s) * 1000)
         self._write(f"START RequestId: {request_id} Version: $LATEST")
         started = time.monotonic()
         self.sandbox.thaw()
-        self._api.invocations.put(Invocation(request_id, event, deadline_ms, self._function.arn, trace_id))
+        self._api.invoke(self._function.arn, request_id, event, deadline_ms)
         answer = self._answer(request_id, started + timeout_s)
         report = self._report(request_id, (time.monotonic() - started) * 1000)
         self.sandbox.freeze()

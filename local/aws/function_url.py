@@ -5,6 +5,7 @@ are, without the adapter's headers.
 """
 
 import asyncio
+import signal
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -39,8 +40,9 @@ class WebEnvironment:
         port = free_port()
         env = variables(function, runtime, endpoint_url) | {"AWS_LWA_PORT": str(port)}
         env["PATH"] = f"{_folder_with_python(runtime)}:{env['PATH']}"
-        script = str(function.folder / function.handler)
-        sandbox = Sandbox.start(["/bin/sh", script], env=env, cwd=function.folder, log=log)
+        command = ["/bin/sh", str(function.folder / function.handler)]
+        kill = signal.SIGKILL
+        sandbox = Sandbox.start(command, log=log, env=env, cwd=function.folder, stop_with=kill)
         environment = cls(sandbox, f"http://127.0.0.1:{port}")
         ready = environment.url + function.variables.get("AWS_LWA_READINESS_CHECK_PATH", "/")
         deadline = time.monotonic() + INIT_TIMEOUT_S
@@ -94,15 +96,7 @@ class FunctionUrl:
             await Response(headers=headers)(scope, receive, send)
             return
         async with self._places:
-            # After the request, only a disconnect can be received.
-            left = asyncio.ensure_future(receive())
-
-            async def send_unless_left(part: Message) -> None:
-                if not left.done():
-                    await send(part)
-
-            await self._pass_on(request, body, headers, send_unless_left)
-            left.cancel()
+            await self._pass_on(request, body, headers, send)
 
     def close(self) -> None:
         for environment in self._all:
@@ -120,7 +114,7 @@ class FunctionUrl:
         try:
             environment = await self._take()
             async with asyncio.timeout(self._timeout_s):
-                # The reply is read to the end even if the client has gone away.
+                # The reply is read to the end even if the client has gone away: uvicorn then sends nothing.
                 await self._relay(environment.url, request, body, headers, send_and_note)
         except (InitError, TimeoutError, httpx.HTTPError):
             if environment:

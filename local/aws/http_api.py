@@ -88,8 +88,7 @@ class HttpApi:
         """The most specific route. An encoded `/` does not separate segments."""
         for pattern, route in self._routes:
             if route.method in {method, "ANY"} and (found := pattern.fullmatch(path)):
-                names = re.findall(r"{([^}+]+)\+?}", route.path)
-                return Matched(route, dict(zip(names, map(unquote, found.groups()), strict=True)))
+                return Matched(route, {name: unquote(value) for name, value in found.groupdict().items()})
         return None
 
     async def _integrate(self, request: Request, body: bytes, request_id: str, matched: Matched) -> Response:
@@ -181,8 +180,5 @@ def _generality(route: Route) -> tuple[Any, ...]:
 def _pattern(path: str) -> re.Pattern[str]:
     if path == "$default":
         return re.compile(".*")
-    parts = [re.escape(part) for part in re.split(r"{[^}]+}", path)]
-    variables = ["(.+)" if "+" in variable else "([^/]+)" for variable in re.findall(r"{[^}]+}", path)]
-    return re.compile(
-        "".join(text + variable for text, variable in zip(parts, [*variables, ""], strict=True))
-    )
+    greedy = re.sub(r"\\{(\w+)\\\+\\}", r"(?P<\1>.+)", re.escape(path))
+    return re.compile(re.sub(r"\\{(\w+)\\}", r"(?P<\1>[^/]+)", greedy))

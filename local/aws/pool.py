@@ -1,6 +1,7 @@
 """The environments of one function. Each takes one invocation at a time; the last used is reused first."""
 
 import json
+import sys
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -19,22 +20,20 @@ class Pool:
         self, start: Callable[[], Environment], limit: int, reserved_concurrency: int | None
     ) -> None:
         self._start = start
-        self._reserved = reserved_concurrency
+        free = sys.maxsize if reserved_concurrency is None else reserved_concurrency
+        self._free = threading.Semaphore(free)
         self._workers = ThreadPoolExecutor(limit)
         self._lock = threading.Lock()
         self._idle: list[Environment] = []
         self._all: set[Environment] = set()
-        self._under_way = 0
         self._closed = False
 
     def submit(self, event: bytes) -> Future[Outcome]:
         """Raises Throttled."""
-        with self._lock:
-            if self._reserved is not None and self._under_way >= self._reserved:
-                raise Throttled
-            self._under_way += 1
+        if not self._free.acquire(blocking=False):
+            raise Throttled
         future = self._workers.submit(self._invoke, event)
-        future.add_done_callback(self._done)
+        future.add_done_callback(lambda _: self._free.release())
         return future
 
     @property
@@ -95,7 +94,3 @@ class Pool:
                 return
             self._all.discard(environment)
         environment.stop()
-
-    def _done(self, _: Future[Outcome]) -> None:
-        with self._lock:
-            self._under_way -= 1

@@ -1,18 +1,26 @@
 """The Lambda Runtime API for one runtime client, which fetches invocations here and answers them.
 
-The client's requests become objects in `reports`. It waits until there is one in `invocations`, or until
-`restored` is set.
+The client's requests become objects in `reports`. It waits until `invoke` is called, or until `restored` is
+set.
 https://docs.aws.amazon.com/lambda/latest/dg/runtimes-api.html
 """
 
 import json
 import queue
+import secrets
 import threading
+import time
 from collections.abc import Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass
-from http import HTTPStatus
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
+
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Mount, Route
+
+from local.serving import serve_in_thread
 
 PREFIX = "/2018-06-01/runtime"
 MAX_PAYLOAD_BYTES = 6 * 1024 * 1024 + 100
@@ -48,104 +56,64 @@ class Answer:
 Report = Ready | ReadyForSnapshot | Failed | Answer
 
 
-@dataclass(frozen=True)
-class Invocation:
-    request_id: str
-    event: bytes
-    deadline_ms: int
-    function_arn: str
-    trace_id: str
-
-    def headers(self) -> dict[str, str]:
-        return {
-            "Content-Type": "application/json",
-            "Lambda-Runtime-Aws-Request-Id": self.request_id,
-            "Lambda-Runtime-Deadline-Ms": str(self.deadline_ms),
-            "Lambda-Runtime-Invoked-Function-Arn": self.function_arn,
-            "Lambda-Runtime-Trace-Id": self.trace_id,
-        }
-
-
-class RuntimeApi(ThreadingHTTPServer):
+class RuntimeApi:
     """Listens on a free port of loopback until it is closed."""
 
-    daemon_threads = True
-    # A thread waits as long as its client, which may be killed while frozen.
-    block_on_close = False
-
     def __init__(self) -> None:
-        super().__init__(("127.0.0.1", 0), _Handler)
         self.reports: queue.SimpleQueue[Report] = queue.SimpleQueue()
-        self.invocations: queue.SimpleQueue[Invocation | None] = queue.SimpleQueue()
+        self._invocations: queue.SimpleQueue[Response] = queue.SimpleQueue()
         self.restored = threading.Event()
-        self.address = f"127.0.0.1:{self.server_address[1]}"
-        self._thread = threading.Thread(target=self.serve_forever, args=[0.1], daemon=True)
-        self._thread.start()
+        routes = [
+            Route("/invocation/next", self._next_invocation),
+            Route("/restore/next", self._wait_until_restored),
+            Route("/invocation/{request_id}/{kind}", self._take_answer, methods=["POST"]),
+            Route("/{phase}/error", self._take_failure, methods=["POST"]),
+        ]
+        self._serving = ExitStack()
+        app = Starlette(routes=[Mount(PREFIX, routes=routes)])
+        url = self._serving.enter_context(serve_in_thread(lambda _: app))
+        self.address = url.removeprefix("http://")
+
+    def invoke(self, function_arn: str, request_id: str, event: bytes, deadline_ms: int) -> None:
+        """Gives the client its next invocation."""
+        headers = {
+            "Content-Type": "application/json",
+            "Lambda-Runtime-Aws-Request-Id": request_id,
+            "Lambda-Runtime-Deadline-Ms": str(deadline_ms),
+            "Lambda-Runtime-Invoked-Function-Arn": function_arn,
+            "Lambda-Runtime-Trace-Id": f"Root=1-{int(time.time()):08x}-{secrets.token_hex(12)};Sampled=0",
+        }
+        self._invocations.put(Response(event, headers=headers))
 
     def close(self) -> None:
         """Releases a client that still waits."""
-        self.invocations.put(None)
+        self._invocations.put(Response(status_code=503))
         self.restored.set()
-        self.shutdown()
-        self.server_close()
-        self._thread.join()
+        self._serving.close()
 
+    def _next_invocation(self, _: Request) -> Response:
+        self.reports.put(Ready())
+        return self._invocations.get()
 
-class _Handler(BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
-    # Without these two, every call waits 40 ms for the client's delayed acknowledgement.
-    disable_nagle_algorithm = True
-    wbufsize = -1
-    server: RuntimeApi
+    def _wait_until_restored(self, _: Request) -> Response:
+        self.reports.put(ReadyForSnapshot())
+        self.restored.wait()
+        return Response()
 
-    def do_GET(self) -> None:
-        api = self.server
-        if self.path == f"{PREFIX}/invocation/next":
-            api.reports.put(Ready())
-            invocation = api.invocations.get()
-            if invocation is None:
-                self.close_connection = True
-            else:
-                self._reply(HTTPStatus.OK, invocation.event, invocation.headers())
-        elif self.path == f"{PREFIX}/restore/next":
-            api.reports.put(ReadyForSnapshot())
-            api.restored.wait()
-            self._reply(HTTPStatus.OK)
-        else:
-            self._reply(HTTPStatus.NOT_FOUND)
+    async def _take_failure(self, request: Request) -> Response:
+        error = await request.json()
+        # Only the header says which phase failed.
+        kind = request.headers.get(ERROR_TYPE, error.get("errorType"))
+        self.reports.put(Failed({**error, "errorType": kind}))
+        return Response(status_code=202)
 
-    def do_POST(self) -> None:
-        body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
-        report = self._parse(self.path.removeprefix(PREFIX).strip("/").split("/"), body)
-        if report is None:
-            self._reply(HTTPStatus.NOT_FOUND)
-            return
-        too_large = isinstance(report, Answer) and report.payload != body
-        self._reply(HTTPStatus.REQUEST_ENTITY_TOO_LARGE if too_large else HTTPStatus.ACCEPTED)
-        self.wfile.flush()
-        self.server.reports.put(report)
-
-    def _parse(self, path: list[str], body: bytes) -> Report | None:
-        match path:
-            case ["init" | "restore", "error"]:
-                error = json.loads(body)
-                # Only the header says which phase failed.
-                return Failed({**error, "errorType": self.headers.get(ERROR_TYPE, error.get("errorType"))})
-            case ["invocation", request_id, "error"]:
-                return Answer(request_id, body, is_error=True)
-            case ["invocation", request_id, "response"] if len(body) > MAX_PAYLOAD_BYTES:
-                return Answer(request_id, _too_large(len(body)), is_error=True)
-            case ["invocation", request_id, "response"]:
-                return Answer(request_id, body, is_error=False)
-        return None
-
-    def _reply(self, status: HTTPStatus, body: bytes = b"", headers: Mapping[str, str] | None = None) -> None:
-        self.send_response_only(status)
-        for name, value in (headers or {}).items():
-            self.send_header(name, value)
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
+    async def _take_answer(self, request: Request) -> Response:
+        body = await request.body()
+        is_error = request.path_params["kind"] == "error"
+        too_large = not is_error and len(body) > MAX_PAYLOAD_BYTES
+        payload = _too_large(len(body)) if too_large else body
+        self.reports.put(Answer(request.path_params["request_id"], payload, is_error or too_large))
+        return Response(status_code=413 if too_large else 202)
 
 
 def _too_large(size: int) -> bytes:

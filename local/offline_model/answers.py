@@ -3,9 +3,10 @@
 import json
 import re
 from collections.abc import Callable
+from itertools import cycle, islice, takewhile
 
 from local.offline_model.commands import Commands, without_commands
-from local.offline_model.prompt import Entry, Json, Prompt, Reply, ToolCall
+from local.offline_model.prompt import Json, Prompt, Reply, ToolCall
 
 NOTICE = (
     "*I am the offline model: I follow a few simple rules and nothing leaves this machine. "
@@ -37,8 +38,18 @@ def _text(prompt: Prompt) -> str:
     message = without_commands(said[-1]).strip() if said else ""
     if echo := _ECHO.match(message):
         return echo[1]
-    text = next(text for rule in _RULES if (text := rule(message, prompt)))
+    text = _tool_outputs(prompt) or _by_rule(message, prompt)
     return text if prompt.texts("assistant") else f"{text}\n\n{NOTICE}"
+
+
+def _by_rule(message: str, prompt: Prompt) -> str:
+    for pattern, rule in _RULES:
+        if match := pattern.search(message):
+            return rule(match, prompt)
+    return (
+        f"You wrote: “{_shortened(message, 80)}” I know too little to say much about that, but I do remember "
+        "what you tell me, and I can count, repeat and write a long answer."
+    )
 
 
 # Follow-ups
@@ -98,13 +109,12 @@ _THEN = re.compile(r"[,;.]?\s*(?:and\s+)?\bthen\s+(?=use the tool )", re.I)
 
 def _tool_calls(prompt: Prompt, commands: Commands) -> list[ToolCall]:
     if commands.loop and prompt.tools:
-        name = commands.tool or next(iter(prompt.tools))
-        return [ToolCall(name, _arguments(prompt.tools.get(name, {})))]
+        return [_call(commands.tool or next(iter(prompt.tools)), prompt)]
     last = prompt.last
     if last is None or last.kind not in ("user", "output"):
         return []
     if last.kind == "user" and commands.tool:
-        return [ToolCall(commands.tool, _arguments(prompt.tools.get(commands.tool, {})))]
+        return [_call(commands.tool, prompt)]
     said = prompt.texts("user")[-1:]
     steps = _THEN.split(said[0]) if said else []
     taken = _steps_taken(prompt)
@@ -136,10 +146,7 @@ def _steps_taken(prompt: Prompt) -> int:
 
 def _tools_named_in(text: str, prompt: Prompt) -> list[ToolCall]:
     found = [match for match in _USE_TOOL.finditer(text) if match["name"] in prompt.tools]
-    return [
-        ToolCall(match["name"], _json_at(text, match.end()) or _arguments(prompt.tools[match["name"]]))
-        for match in found
-    ]
+    return [_call(match["name"], prompt, _json_at(text, match.end())) for match in found]
 
 
 def _json_at(text: str, start: int) -> str:
@@ -150,10 +157,12 @@ def _json_at(text: str, start: int) -> str:
     return text[start:end]
 
 
-def _arguments(schema: Json) -> str:
-    """Arguments that satisfy a simple schema."""
+def _call(name: str, prompt: Prompt, arguments: str = "") -> ToolCall:
+    """By default with arguments that satisfy a simple schema."""
+    schema = prompt.tools.get(name, {})
     properties: dict[str, Json] = schema.get("properties", {})
-    return json.dumps({name: _sample(properties.get(name, {})) for name in schema.get("required", [])})
+    samples = {each: _sample(properties.get(each, {})) for each in schema.get("required", [])}
+    return ToolCall(name, arguments or json.dumps(samples))
 
 
 def _sample(schema: Json) -> object:
@@ -171,51 +180,41 @@ def _sample(schema: Json) -> object:
 _ECHO = re.compile(r"(?:please\s+)?(?:say exactly|repeat)\s*:\s*(.+)", re.I | re.S)
 _QUESTION = re.compile(r"\bwhat(?:'s|’s| is) my ([\w ]{1,40}?)\s*\?", re.I)
 _FACT = re.compile(r"\bmy ([\w ]{1,40}?) is ([^.,;!?\n”]+?)(?= and |[.,;!?\n”]|$)", re.I)
-_GREETING = re.compile(r"(?:hi|hello|hey|good (?:morning|afternoon|evening))\b", re.I)
+_COUNT = re.compile(r"\bhow many messages\b", re.I)
+_LONG_ANSWER = re.compile(r"\blong (?:answer|text|story|reply)\b(?: about ([^.?!\n]{1,60}))?", re.I)
+_GREETING = re.compile(r"^(?:hi|hello|hey|good (?:morning|afternoon|evening))\b", re.I)
 
 
-def _tool_output(_: str, prompt: Prompt) -> str:
-    if prompt.last is None or prompt.last.kind != "output":
-        return ""
-    calls_of_this_step: list[Entry] = []
-    for entry in reversed(prompt.entries):
-        if entry.kind != "output":
-            break
-        calls_of_this_step.insert(0, entry)
+def _tool_outputs(prompt: Prompt) -> str:
+    outputs = list(takewhile(lambda entry: entry.kind == "output", reversed(prompt.entries)))
     return "\n\n".join(
-        f"The tool {prompt.tool_name(entry.call_id)} says: {entry.text}" for entry in calls_of_this_step
+        f"The tool {prompt.tool_name(output.call_id)} says: {output.text}" for output in reversed(outputs)
     )
 
 
-def _unknown_tool(message: str, prompt: Prompt) -> str:
-    if not (match := _USE_TOOL.search(message)):
-        return ""
+def _unknown_tool(match: re.Match[str], prompt: Prompt) -> str:
     known = ", ".join(prompt.tools) or "none"
     return f"I have no tool called {match['name']}. The tools I have: {known}."
 
 
-def _question(message: str, prompt: Prompt) -> str:
-    if not (match := _QUESTION.search(message)):
-        return ""
+def _question(match: re.Match[str], prompt: Prompt) -> str:
     asked = match[1].lower()
-    for text in reversed([prompt.instructions, *prompt.texts("user")]):
-        for thing, value in reversed(_FACT.findall(text)):
-            if thing.lower() == asked:
-                return f"Your {asked} is {value.strip()}."
-    return f"You have not told me your {asked} yet."
+    value = _facts(prompt).get(asked)
+    return f"Your {asked} is {value}." if value else f"You have not told me your {asked} yet."
 
 
-def _count(message: str, prompt: Prompt) -> str:
-    if not re.search(r"\bhow many messages\b", message, re.I):
-        return ""
+def _facts(prompt: Prompt) -> dict[str, str]:
+    """What the user told, an earlier summary in the instructions included. What was told last counts."""
+    texts = (prompt.instructions, *prompt.texts("user"))
+    return {thing.lower(): value.strip() for text in texts for thing, value in _FACT.findall(text)}
+
+
+def _count(_: re.Match[str], prompt: Prompt) -> str:
     count = len(prompt.texts("user"))
     return f"You have sent me {count} message{'' if count == 1 else 's'}."
 
 
-def _long_answer(message: str, _: Prompt) -> str:
-    match = re.search(r"\blong (?:answer|text|story|reply)\b(?: about ([^.?!\n]{1,60}))?", message, re.I)
-    if not match:
-        return ""
+def _long_answer(match: re.Match[str], _: Prompt) -> str:
     subject = (match[1] or "nothing in particular").strip()
     sections = (
         f"## {number}. {heading}\n\nOn {subject}, part {number} of 6. {FILLER} {FILLER}\n\n"
@@ -228,47 +227,30 @@ def _long_answer(message: str, _: Prompt) -> str:
     )
 
 
-def _fact(message: str, _: Prompt) -> str:
-    if not (match := _FACT.search(message)):
-        return ""
+def _fact(match: re.Match[str], _: Prompt) -> str:
     thing, value = match[1].lower(), match[2].strip()
     return (
         f"Nice to meet you, {value}." if thing == "name" else f"I will remember that your {thing} is {value}."
     )
 
 
-def _greeting(message: str, prompt: Prompt) -> str:
-    if not _GREETING.match(message):
-        return ""
-    name = next(
-        (value for text in prompt.texts("user") for thing, value in _FACT.findall(text) if thing == "name"),
-        "",
-    )
-    return f"Hello{', ' if name else ''}{name}! What would you like to talk about?"
+def _greeting(_: re.Match[str], prompt: Prompt) -> str:
+    name = _facts(prompt).get("name")
+    return f"Hello{f', {name}' if name else ''}! What would you like to talk about?"
 
 
-def _anything(message: str, _: Prompt) -> str:
-    return (
-        f"You wrote: “{_shortened(message, 80)}” I know too little to say much about that, but I do remember "
-        "what you tell me, and I can count, repeat and write a long answer."
-    )
-
-
-_RULES = (
-    _tool_output,
-    _unknown_tool,
-    _question,
-    _count,
-    _long_answer,
-    _fact,
-    _greeting,
-    _anything,
+_RULES: tuple[tuple[re.Pattern[str], Callable[[re.Match[str], Prompt], str]], ...] = (
+    (_USE_TOOL, _unknown_tool),
+    (_QUESTION, _question),
+    (_COUNT, _count),
+    (_LONG_ANSWER, _long_answer),
+    (_FACT, _fact),
+    (_GREETING, _greeting),
 )
 
 
 def _filler(words: int) -> str:
-    sentence = FILLER.split()
-    return " ".join(sentence[index % len(sentence)] for index in range(words))
+    return " ".join(islice(cycle(FILLER.split()), words))
 
 
 def _shortened(text: str, length: int) -> str:

@@ -15,14 +15,14 @@ from starlette.types import ASGIApp
 from local.offline_model.answers import answer, is_follow_up
 from local.offline_model.chat_completions import CHAT_COMPLETIONS
 from local.offline_model.commands import Commands, read_commands
-from local.offline_model.delivery import Delivery
-from local.offline_model.log import LOGGED_REQUESTS, LoggedRequest
+from local.offline_model.delivery import Delivery, LoggedRequest
 from local.offline_model.prompt import BadRequestError, Json, Prompt
 from local.offline_model.responses import RESPONSES
 from local.offline_model.tokens import PromptCache
 from local.offline_model.wire import Protocol
 
 MODEL = "offline"
+LOGGED_REQUESTS = 1000
 _ERRORS = {
     400: ("invalid_request_error", "invalid_value", "The offline model was told to refuse this request."),
     401: ("invalid_request_error", "invalid_api_key", "Incorrect API key provided."),

@@ -2,16 +2,29 @@
 
 import asyncio
 import json
+import time
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Literal
 
 from starlette.types import Receive, Scope, Send
 
 from local.offline_model.commands import Commands
-from local.offline_model.log import LoggedRequest
 from local.offline_model.prompt import Json
 from local.offline_model.wire import Event
 
 HTML = b"<!doctype html><title>Bad gateway</title><h1>Something in between is broken</h1>"
+
+
+@dataclass
+class LoggedRequest:
+    """`outcome` says how it ended: `left` is a client that went away."""
+
+    path: str
+    body: Json
+    commands: str
+    at: float = field(default_factory=time.time)
+    outcome: Literal["answered", "refused", "cut", "left"] | None = None
 
 
 class _LeftError(Exception):

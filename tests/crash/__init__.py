@@ -1,10 +1,10 @@
-"""Random schedules of people and crashes, run against the real thing: `python -m tests.crash --help`.
+"""Random schedules of requests and crashes, run against the real thing: `python -m tests.crash --help`.
 
-A schedule is what one person does (`schedule.py`), with a worker process that is killed, stopped or cut off
+A schedule is what one client does (`schedule.py`), with a worker process that is killed, stopped or cut off
 from the database at a boundary of a statement or of the model's answer (`boundaries.py`). Workers are forked
-from a process that has imported everything (`zygote.py`, `workers.py`), so a life of one costs little. The
-person keeps a ledger of what was acknowledged (`person.py`), and after each schedule the ledger, the rows and
-what a reload shows must agree (`invariants.py`).
+from a process that has imported everything (`fork_server.py`, `workers.py`), so one starts quickly. The
+client records what was acknowledged (`client.py`), and after each schedule its record, the rows and what a
+reload shows must agree (`invariants.py`).
 """
 
 import sys

@@ -4,7 +4,7 @@ import argparse
 import sys
 import time
 
-from tests.crash import fleet
+from tests.crash import parallel
 
 PROGRESS_EVERY = 500
 
@@ -17,7 +17,7 @@ def main() -> int:
     parser.add_argument("--seed", type=int, help="run this one alone, and print what happens")
     options = parser.parse_args()
     if options.seed is not None:
-        (report,) = fleet.run(options.seed, 1, 1)
+        (report,) = parallel.run(options.seed, 1, 1)
         print(report)
         return 1 if report.problem else 0
     return 0 if _run_all(options.first, options.count, options.jobs) else 1
@@ -27,7 +27,7 @@ def _run_all(first: int, count: int, jobs: int) -> bool:
     """True when everything held in every schedule, and every one was run."""
     done = struck = failed = 0
     started = time.monotonic()
-    for report in fleet.run(first, count, jobs):
+    for report in parallel.run(first, count, jobs):
         done += 1
         struck += report.struck
         if report.problem:

@@ -1,4 +1,4 @@
-"""Runs schedules one after another: one event loop with the proxy, the model and the person in it."""
+"""Runs schedules one after another: one event loop with the proxy, the model and the client in it."""
 
 import asyncio
 import socket
@@ -19,10 +19,10 @@ from local.issuer import Issuer
 from local.serving import QUIET, listen
 from parley.database import Address
 from tests.crash.boundaries import CountingModel, Gate, StatementProxy
+from tests.crash.client import ChatClient
 from tests.crash.invariants import Rows, Violated
-from tests.crash.person import Person
 from tests.crash.schedule import draw
-from tests.crash.workers import Zygote
+from tests.crash.workers import ForkServer
 
 TIMEOUT_S = 30
 SCHEDULE_TIMEOUT_S = 120
@@ -49,42 +49,46 @@ async def run_schedules(
     owner.cursor().execute("alter table conversation alter column titled set default true")
     gate = Gate()
     try:
-        async with _stage(gate, app_url) as (zygote, issuer), _client() as http:
+        async with _servers(gate, app_url) as (fork_server, issuer), _client() as http:
             for seed in seeds:
-                report(await _run(seed, gate=gate, zygote=zygote, issuer=issuer, http=http, owner=owner))
+                report(
+                    await _run(
+                        seed, gate=gate, fork_server=fork_server, issuer=issuer, http=http, owner=owner
+                    )
+                )
     finally:
         owner.close()
 
 
 async def _run(
-    seed: int, *, gate: Gate, zygote: Zygote, issuer: Issuer, http: httpx.AsyncClient, owner: Any
+    seed: int, *, gate: Gate, fork_server: ForkServer, issuer: Issuer, http: httpx.AsyncClient, owner: Any
 ) -> Report:
     done = Report(seed)
     user_id = f"crash-{seed}-{time.time_ns()}"
     gate.begin(done.trace.append)
-    person = Person(
+    client = ChatClient(
         user_id,
         issuer.mint(user_id),
         http=http,
-        zygote=zygote,
+        fork_server=fork_server,
         gate=gate,
         rows=Rows(owner, user_id),
         trace=done.trace.append,
     )
     try:
-        await asyncio.wait_for(person.follow(draw(seed)), SCHEDULE_TIMEOUT_S)
+        await asyncio.wait_for(client.follow(draw(seed)), SCHEDULE_TIMEOUT_S)
     except Violated as violated:
         done.problem = str(violated)
     except TimeoutError:
         done.problem = "the schedule hangs"
     finally:
-        await person.leave()
+        await client.leave()
     done.struck = sum("struck" in line for line in done.trace)
     return done
 
 
 @asynccontextmanager
-async def _stage(gate: Gate, app_url: str) -> AsyncIterator[tuple[Zygote, Issuer]]:
+async def _servers(gate: Gate, app_url: str) -> AsyncIterator[tuple[ForkServer, Issuer]]:
     port = urlsplit(app_url).port
     assert port
     with tempfile.TemporaryDirectory() as folder, listen() as listener:
@@ -102,8 +106,8 @@ async def _stage(gate: Gate, app_url: str) -> AsyncIterator[tuple[Zygote, Issuer
                 "openai_model": "offline",
                 "log_level": "ERROR",
             }
-            async with Zygote.start(settings, "zygote", issuer.mint("zygote")) as zygote:
-                yield zygote, issuer
+            async with ForkServer.start(settings, "fork-server", issuer.mint("fork-server")) as fork_server:
+                yield fork_server, issuer
 
 
 @asynccontextmanager

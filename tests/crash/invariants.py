@@ -57,7 +57,7 @@ _EXPIRE = """
 
 
 class Rows:
-    """One person's rows, watched over: a row never goes, and what has ended stays as it ended."""
+    """One user's rows. Checks at each look that none is gone, and that what has ended stays as it ended."""
 
     def __init__(self, owner: pg8000.dbapi.Connection, user_id: str) -> None:
         self._owner = owner

@@ -1,4 +1,4 @@
-"""What a person does and what goes wrong, drawn from a seed."""
+"""What a client does and what goes wrong, drawn from a seed."""
 
 import random
 from dataclasses import dataclass
@@ -26,7 +26,7 @@ class Strike:
 @dataclass(frozen=True)
 class Step:
     action: Action
-    # Which of the person's conversations, counted from the newest; beyond the oldest is a new one.
+    # Which of the client's conversations, counted from the newest; beyond the oldest is a new one.
     conversation: int
     streams: bool
     slow: bool

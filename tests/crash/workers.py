@@ -1,4 +1,4 @@
-"""Worker processes as a schedule sees them: born in milliseconds, killed, stopped, woken."""
+"""Worker processes: started in milliseconds, killed, stopped, woken."""
 
 import asyncio
 import json
@@ -15,19 +15,19 @@ START_TIMEOUT_S = 180
 
 
 class Worker:
-    """One life of an API process. Dead for certain when `kill` returns."""
+    """An API process. It has ended for certain when `kill` returns."""
 
-    def __init__(self, zygote: "Zygote", pid: int, port: int) -> None:
+    def __init__(self, fork_server: "ForkServer", pid: int, port: int) -> None:
         self.alive = True
         self.url = f"http://127.0.0.1:{port}"
-        self._zygote = zygote
+        self._fork_server = fork_server
         self._pid = pid
 
     async def kill(self) -> None:
         if self.alive:
             self.alive = False
             os.kill(self._pid, signal.SIGKILL)
-            await self._zygote.ask(f"reap {self._pid}")
+            await self._fork_server.ask(f"reap {self._pid}")
 
     def stop(self) -> None:
         os.kill(self._pid, signal.SIGSTOP)
@@ -37,28 +37,28 @@ class Worker:
             os.kill(self._pid, signal.SIGCONT)
 
 
-class Zygote:
+class ForkServer:
     def __init__(self, process: asyncio.subprocess.Process) -> None:
         self._process = process
         self._lock = asyncio.Lock()
 
     @classmethod
     @asynccontextmanager
-    async def start(cls, settings: dict[str, Any], user_id: str, token: str) -> AsyncIterator["Zygote"]:
+    async def start(cls, settings: dict[str, Any], user_id: str, token: str) -> AsyncIterator["ForkServer"]:
         process = await asyncio.create_subprocess_exec(
             sys.executable,
-            *("-m", "tests.crash.zygote"),
+            *("-m", "tests.crash.fork_server"),
             cwd=ROOT,
             env={"PATH": os.environ["PATH"], "PYTHONPATH": str(LAYER)},
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
         )
-        zygote = cls(process)
+        fork_server = cls(process)
         config = {"settings": settings, "user_id": user_id, "token": token}
         try:
-            ready = await asyncio.wait_for(zygote.ask(json.dumps(config)), START_TIMEOUT_S)
-            assert ready == "ready", "the zygote did not start"
-            yield zygote
+            ready = await asyncio.wait_for(fork_server.ask(json.dumps(config)), START_TIMEOUT_S)
+            assert ready == "ready", "the fork server did not start"
+            yield fork_server
         finally:
             assert process.stdin is not None
             process.stdin.close()

@@ -13,6 +13,7 @@ import pg8000.native
 import pytest
 
 from local.postgres import Postgres, PostgresError
+from local.progress import Problem
 
 ROOT = Path(__file__).parents[2]
 
@@ -82,7 +83,7 @@ def test_passwords_are_for_their_owner_only(data: Path) -> None:
 def test_a_second_server_on_the_same_data_is_refused(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("local.postgres.LOCK_TIMEOUT_S", 0.2)
     with Postgres.start(data, durable=False) as server:
-        with pytest.raises(PostgresError, match="another server is running"):
+        with pytest.raises(Problem, match="another server is running"):
             Postgres.start(data, durable=False)
         assert query(server.owner_url, "select 1") == [[1]]
 

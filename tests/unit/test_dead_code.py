@@ -10,7 +10,7 @@ EXCLUDED = ["node_modules", "*/migrations/versions/*"]
 DECORATORS = ["@app.*", "@router.*", "@pytest.fixture", "@field_validator", "@model_validator"]
 # Libraries call these by name.
 CALLED = [
-    *("on_*_start", "on_*_end", "initialize", "execute_simple", "Dialect", "redirect_request", "do_*"),
+    *("on_*_start", "on_*_end", "initialize", "execute_simple", "Dialect", "redirect_request", "fetch_data"),
     "is_disconnect",
     *("__instancecheck__", "__init_subclass__", "_make_sse_decoder", "_decode_lines", "aiter_bytes"),
     # pytest, and the bench's parent process (tests/load/worker.py)

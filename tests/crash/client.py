@@ -1,4 +1,4 @@
-"""One person following a schedule, with a ledger of what the API acknowledged."""
+"""A client that follows a schedule and records what the API acknowledged."""
 
 import asyncio
 import json
@@ -12,7 +12,7 @@ import httpx
 from tests.crash.boundaries import FAILS_ONCE, Fault, Gate
 from tests.crash.invariants import Row, Rows, hold, same_as_shown
 from tests.crash.schedule import Step
-from tests.crash.workers import Worker, Zygote
+from tests.crash.workers import ForkServer, Worker
 
 PATIENCE_S = 15
 MAX_TRIES = 4
@@ -23,7 +23,7 @@ ENOUGH_WORDS = " ".join(["and so on"] * 5)
 
 @dataclass
 class Request:
-    """One thing that the person wants, however often it is asked for.
+    """A request that the client makes, however often it sends it.
 
     `reply`: what was acknowledged. `ran`: an answer came that was no replay.
     """
@@ -46,14 +46,14 @@ class Answer:
     replayed: bool
 
 
-class Person:
+class ChatClient:
     def __init__(
         self,
         user_id: str,
         token: str,
         *,
         http: httpx.AsyncClient,
-        zygote: Zygote,
+        fork_server: ForkServer,
         gate: Gate,
         rows: Rows,
         trace: Callable[[str], None],
@@ -61,7 +61,7 @@ class Person:
         self._path = f"/api/{user_id}"
         self._headers = {"Authorization": f"Bearer {token}"}
         self._http = http
-        self._zygote = zygote
+        self._fork_server = fork_server
         self._gate = gate
         self._rows = rows
         self._trace = trace
@@ -83,7 +83,7 @@ class Person:
         await self._converge()
         rows = self._look()
         self._rows.check(rows)
-        self._check_ledger(rows)
+        self._check_replies(rows)
         await self._reload(rows)
 
     async def leave(self) -> None:
@@ -225,7 +225,7 @@ class Person:
 
     async def _worker(self) -> Worker:
         if self._gate.worker is None or not self._gate.worker.alive:
-            self._gate.worker = await self._zygote.fork()
+            self._gate.worker = await self._fork_server.fork()
             self._workers.append(self._gate.worker)
         return self._gate.worker
 
@@ -237,7 +237,7 @@ class Person:
         on_created: Callable[[dict[str, Any]], Awaitable[None]] | None = None,
         leaves: bool = False,
     ) -> None:
-        """Send it once; the ledger has what came of it."""
+        """Send it once, and record what came of it."""
         worker = await self._worker()
         self._asking[request.key] += 1
         headers = {**self._headers, "Idempotency-Key": request.key}
@@ -341,7 +341,7 @@ class Person:
         hold(reply.status_code == 200, f"cancel was answered {reply.status_code}")
         self._trace(f"  cancel: {reply.json()['status']}")
 
-    # Truth
+    # Checks
 
     def _look(self) -> list[Row]:
         rows = self._rows.look(self._rerun_keys | set(+self._asking))
@@ -356,7 +356,7 @@ class Person:
             hold(reply.status_code == 200, f"a reload was answered {reply.status_code}")
             same_as_shown(rows, reply.json()["data"], conversation_id)
 
-    def _check_ledger(self, rows: list[Row]) -> None:
+    def _check_replies(self, rows: list[Row]) -> None:
         by_id = {row.id: row for row in rows}
         for request in self._requests:
             hold(request.stored_ids <= by_id.keys(), f"{request.key} was acknowledged and is lost")

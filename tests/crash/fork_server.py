@@ -35,10 +35,10 @@ turn_service.CANCEL_POLL_S = 0.02
 def main() -> None:
     config = json.loads(sys.stdin.readline())
     settings = Settings.model_validate(config["settings"])
-    person = _Person(config["user_id"], config["token"])
-    asyncio.run(_prime(create_app(settings), person.talks))
+    client = _FirstClient(config["user_id"], config["token"])
+    asyncio.run(_prime(create_app(settings), client.take_a_turn))
     app = create_app(settings)
-    asyncio.run(_prime(app, person.asks_for_nothing))
+    asyncio.run(_prime(app, client.ask_for_what_is_missing))
     while threading.active_count() > 1:
         time.sleep(0.01)  # the last run's threads are ending: a fork must not find any
     gc.collect()
@@ -68,10 +68,10 @@ def _serve_commands(server: uvicorn.Server) -> None:
 
 
 def _work(server: uvicorn.Server, listener: socket.socket) -> NoReturn:
-    """A worker's life, which ends by a signal."""
+    """Serves until a signal ends the process."""
     with suppress(BaseException):
         asyncio.run(server.serve([listener]))
-    os._exit(0)  # whatever is left of the zygote's own work is not the worker's to do
+    os._exit(0)  # whatever is left of the fork server's own work is not the worker's to do
 
 
 def _server(app: Any) -> uvicorn.Server:
@@ -90,18 +90,18 @@ async def _prime(app: Any, use: Callable[[httpx.AsyncClient, str], Awaitable[Non
     app.state.services.database.close()
 
 
-class _Person:
+class _FirstClient:
     def __init__(self, user_id: str, token: str) -> None:
         self._path = f"/api/{user_id}"
         self._headers = {"Authorization": f"Bearer {token}"}
 
-    async def talks(self, http: httpx.AsyncClient, url: str) -> None:
+    async def take_a_turn(self, http: httpx.AsyncClient, url: str) -> None:
         said = await http.post(f"{url}{self._path}/chat", json={"message": "Hello"}, headers=self._headers)
         said.raise_for_status()
         path = f"{url}{self._path}/conversations/{said.json()['conversation_id']}/messages"
         (await http.get(path, headers=self._headers)).raise_for_status()
 
-    async def asks_for_nothing(self, http: httpx.AsyncClient, url: str) -> None:
+    async def ask_for_what_is_missing(self, http: httpx.AsyncClient, url: str) -> None:
         """Leaves no connection to the model open, which the workers would share."""
         nowhere = str(uuid.uuid4())
         body = {"message": "Hello", "conversation_id": nowhere}
