@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from local.serving import address, listen
+from local.serving import listen
 
 Event = dict[str, Any]
 
@@ -368,7 +368,7 @@ def serve_arbitrary_model() -> Iterator[tuple[str, ArbitraryModel]]:
         thread = threading.Thread(target=asyncio.run, args=(serve(listener),))
         thread.start()
         try:
-            yield f"{address(listener)}/v1", model
+            yield f"http://127.0.0.1:{listener.getsockname()[1]}/v1", model
         finally:
             assert loop is not None
             loop.call_soon_threadsafe(ended.set)

@@ -90,8 +90,11 @@ class _RunWatch(agents.RunHooks[Any]):
             self._started[context.tool_call_id] = time.monotonic()
 
     async def on_tool_end(self, context: RunContextWrapper[Any], *_: Any) -> None:
-        if isinstance(context, ToolContext) and (call := self._output.calls.get(context.tool_call_id)):
-            took_s = time.monotonic() - self._started[call.call_id]
+        # The SDK does not say that a tool starts where it resumes an agent that is a tool itself.
+        if not isinstance(context, ToolContext) or context.tool_call_id not in self._started:
+            return
+        took_s = time.monotonic() - self._started[context.tool_call_id]
+        if call := self._output.calls.get(context.tool_call_id):
             self._output.calls[call.call_id] = call.updated(duration_ms=round(took_s * 1000))
 
     async def on_llm_start(self, *_: Any) -> None:

@@ -11,7 +11,7 @@ from typing import Any, Literal, NamedTuple
 from parley.ids import new_id
 from parley.models.tool_call import CALL_ID, safe_call
 from parley.services.history import tokens_of_size
-from parley.text import clean_text
+from parley.text import clean_text, is_visible
 
 # Bytes of JSON that the answers of one turn may have: the platform refuses replies over 6 MB.
 MAX_ANSWER = 1_000_000
@@ -57,19 +57,30 @@ class ModelReport:
     calls: dict[str, Call] = field(default_factory=dict)
     incomplete: Literal["length"] | None = None
     _half: str = ""
+    # What an answer begins with, as long as nothing of it can be seen.
+    _blank: str = ""
+    _is_blank: bool = True
 
     def begin(self, input_size: Callable[[], int]) -> ModelRequest:
         """A request is made, about which the methods below then are."""
-        self.incomplete, self._half = None, ""
+        self.incomplete, self._half, self._blank, self._is_blank = None, "", "", True
         self.requests.append(ModelRequest(input_size))
         return self.requests[-1]
 
     def text(self, said: str, last: bool = False) -> str:
-        """`said` as it may be passed on. Half of a surrogate pair waits for the other, but at the `last`."""
+        """`said` as it may be passed on. Before the `last`, half of a surrogate pair waits for the other.
+
+        Blank text waits for some that can be seen: no model reads a message that has none.
+        """
         said, self._half = self._half + said, ""
         if not last and (half := _FIRST_HALF.search(said)):
             said, self._half = said[:-1], half.group()
-        return self._bounded(clean_text(said))
+        said = clean_text(said)
+        if self._is_blank and not is_visible(said):
+            self._blank = (self._blank + said)[:MAX_ANSWER]
+            return ""
+        said, self._blank, self._is_blank = self._blank + said, "", False
+        return self._bounded(said)
 
     def call(self, call_id: Any, name: Any, arguments: Any) -> Call | None:
         """The call as the Agents SDK may make it and read it to the model; None where there are too many."""

@@ -28,6 +28,8 @@ REASONS: dict[str, Literal["length"] | type[ProblemError]] = {
     "safety": ContentRefused,
     "recitation": ContentRefused,
     "prohibited_content": ContentRefused,
+    "incomplete": "length",
+    "cancelled": UpstreamFailed,
     "error": UpstreamFailed,
     "insufficient_system_resource": ModelBusy,
 }

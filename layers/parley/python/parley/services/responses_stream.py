@@ -4,7 +4,7 @@ import json
 from collections import Counter
 from collections.abc import Iterator
 from functools import cache
-from typing import Any, cast
+from typing import Any
 
 import openai
 from agents.models.fake_id import FAKE_RESPONSES_ID
@@ -36,9 +36,11 @@ _ENDS = ("response.completed", "response.incomplete", "response.failed", "respon
 class ResponsesStream(ModelStream[ResponseStreamEvent], openai.AsyncStream[ResponseStreamEvent]):
     def __init__(self, **parameters: Any) -> None:
         super().__init__(**parameters)
-        # What is in the answer, in its order. A list is a message's text in parts.
-        self._output: list[list[str] | dict[str, Any]] = []
+        self._items: list[dict[str, Any]] = []
+        self._text: list[str] = []
         self._message_id: Any = None
+        self._is_new = True
+        # As it was sent.
         self._said = ""
         # Servers send an item when it is done, and all of them once more at the end.
         self._done: Counter[str] = Counter()
@@ -46,7 +48,7 @@ class ResponsesStream(ModelStream[ResponseStreamEvent], openai.AsyncStream[Respo
     def read(self, event: dict[str, Any]) -> Iterator[ResponseStreamEvent]:
         match event.get("type"):
             case "response.output_text.delta":
-                yield from self._text(event.get("delta"), event.get("item_id"))
+                yield from self._message(event.get("delta"), event.get("item_id"))
             case "response.refusal.delta" | "response.refusal.done":
                 self.refused = True
             case "response.output_item.done":
@@ -57,16 +59,19 @@ class ResponsesStream(ModelStream[ResponseStreamEvent], openai.AsyncStream[Respo
                 response = event.get("response")
                 yield from self._end(kind, response if isinstance(response, dict) else {})
 
-    def _text(self, text: Any, item_id: Any = None) -> Iterator[ResponseStreamEvent]:
-        """The text of one message, which is a paragraph of its own."""
+    def _message(self, text: Any, item_id: Any) -> Iterator[ResponseStreamEvent]:
+        """Text of the message `item_id`, which is a paragraph of its own."""
         if not isinstance(text, str):
             return
-        if not self._output or isinstance(self._output[-1], dict) or item_id != self._message_id:
-            self._output.append([])
-            yield _MESSAGE_ADDED
+        self._is_new = self._is_new or item_id != self._message_id
         self._message_id = item_id
         self._said += text
-        yield from self.say(text)
+        for event in self.say(text):
+            if self._is_new:
+                self._is_new = False
+                self._text.insert(-1, "\n\n" if self._text[1:] else "")
+                yield _MESSAGE_ADDED
+            yield event
 
     def _item(self, item: Any) -> Iterator[ResponseStreamEvent]:
         """An item of the answer: a message's text where its deltas were not sent, or anything else."""
@@ -77,15 +82,15 @@ class ResponsesStream(ModelStream[ResponseStreamEvent], openai.AsyncStream[Respo
             return
         self._done[identity] += 1
         if item.get("type") != "message":
-            self._output.append(item)
-            if len(self._output) > MAX_ITEMS:
+            self._items.append(item)
+            if len(self._items) > MAX_ITEMS:
                 self.cut()
             return
         parts = [part for part in _list(item.get("content")) if isinstance(part, dict)]
         self.refused = self.refused or any(part.get("type") == "refusal" for part in parts)
         text = "".join(str(part.get("text") or "") for part in parts)
         if clean_text(text) not in clean_text(self._said):
-            yield from self._text(text, item.get("id"))
+            yield from self._message(text, item.get("id"))
 
     def _end(self, kind: str, response: dict[str, Any]) -> Iterator[ResponseStreamEvent]:
         usage = response.get("usage")
@@ -105,9 +110,7 @@ class ResponsesStream(ModelStream[ResponseStreamEvent], openai.AsyncStream[Respo
         self.over = True
 
     def text_event(self, text: str) -> ResponseStreamEvent:
-        if not self._output or isinstance(self._output[-1], dict):
-            self._output.append([])
-        cast("list[str]", self._output[-1]).append(text)
+        self._text.append(text)
         return ResponseTextDeltaEvent.model_construct(
             type="response.output_text.delta",
             delta=text,
@@ -119,7 +122,12 @@ class ResponsesStream(ModelStream[ResponseStreamEvent], openai.AsyncStream[Respo
         )
 
     def last_event(self) -> ResponseStreamEvent:
-        output = [made for item in self._output if (made := self._made(item)) is not None]
+        # What was cut off may be the end of a call.
+        made = [self._made(item) for item in self._items] if self.stop == "completed" else []
+        # Calls come last, since their outputs have to follow them.
+        calls = [item for item in made if isinstance(item, ResponseFunctionToolCall)]
+        output = [item for item in made if item and not isinstance(item, ResponseFunctionToolCall)]
+        output += [_message("".join(self._text))] if self._text else []
         request = self.report.requests[-1]
         read, written = request.read(), request.written()
         usage = ResponseUsage(
@@ -129,18 +137,13 @@ class ResponsesStream(ModelStream[ResponseStreamEvent], openai.AsyncStream[Respo
             input_tokens_details=InputTokensDetails.model_construct(cached_tokens=0),
             output_tokens_details=OutputTokensDetails(reasoning_tokens=0),
         )
-        response = Response.model_construct(id=None, output=output, usage=usage, status="completed")
+        response = Response.model_construct(id=None, output=output + calls, usage=usage, status="completed")
         return ResponseCompletedEvent.model_construct(
             type="response.completed", response=response, sequence_number=0
         )
 
-    def _made(self, item: list[str] | dict[str, Any]) -> Any:
+    def _made(self, item: dict[str, Any]) -> Any:
         """An item of the answer as the SDK's, or None where it cannot be one."""
-        if isinstance(item, list):
-            return _message("".join(item)) if item else None
-        if self.stop == "length":
-            # What was cut off may be the end of a call.
-            return None
         if item.get("type") == "function_call":
             call = self.report.call(item.get("call_id"), item.get("name"), item.get("arguments"))
             return call and ResponseFunctionToolCall.model_construct(type="function_call", **call._asdict())
