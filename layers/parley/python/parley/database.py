@@ -346,4 +346,4 @@ def _unavailable(error: Exception) -> DatabaseUnavailable:
 
 def _described(error: Exception) -> dict[str, str | None]:
     """Enough for an operator: a wrong password, for example, is 28P01. The server's text may hold content."""
-    return {"sqlstate": sqlstate(error), **describe_error(error)}
+    return {"sqlstate": sqlstate(error), "error": describe_error(error)["error"]}
