@@ -34,8 +34,9 @@ class Docs:
 
     def __init__(self, *tools: Tool) -> None:
         self.tools = list(tools) or [
-            _tool(name) for name in ("search", "huge", "slow", "fail", "picture", "gone")
+            _tool(name) for name in ("search", "huge", "slow", "fail", "picture", "gone", "measure")
         ]
+        self.measured: Any = None
         self.calls: list[tuple[str, Any]] = []
         self.tokens: set[str | None] = set()
         self.server = Server("docs", on_list_tools=self._list, on_call_tool=self._call)
@@ -52,6 +53,12 @@ class Docs:
         if call.name == "picture":
             picture = ImageContent(type="image", data="QUJD", mime_type="image/png")
             return CallToolResult(content=[TextContent(type="text", text="A ferry:"), picture])
+        if call.name == "measure":
+            return CallToolResult(
+                content=[],
+                structured_content=self.measured,
+                is_error=(call.arguments or {}).get("words") == "fail",
+            )
         if call.name == "gone":
             raise MCPError(-32602, "There is no such page. " * 100)
         said = "bla " * 50_000 if call.name == "huge" else f"Found: {call.arguments}"
@@ -89,7 +96,10 @@ def serving(app: ASGIApp) -> Iterator[str]:
 
 def remote(url: str, *tools: str, **settings: Any) -> RemoteServer:
     return RemoteServer(
-        "docs", url, tools or ("search", "huge", "slow", "fail", "picture", "gone"), **settings
+        "docs",
+        url,
+        tools or ("search", "huge", "slow", "fail", "picture", "gone", "measure"),
+        **settings,
     )
 
 
@@ -213,6 +223,38 @@ def test_errors_and_pictures_are_told_as_text(user_of: Callable[..., Person]) ->
         refusal = use(ada, "docs_gone")
         assert refusal.startswith("The server docs refused: There is no such page.")
         assert len(refusal) < 600
+
+
+@pytest.mark.parametrize(
+    "measured",
+    [
+        {"knots": 12.5, "harbour": "Malmö", "tags": ["a", None, {"b": True}]},
+        {},
+        {"result": 'one " two'},
+        {"deep": {"deeper": [[[1]]]}},
+    ],
+)
+def test_a_result_that_is_structured_only_is_told_as_json(
+    measured: Any, user_of: Callable[..., Person]
+) -> None:
+    docs = Docs()
+    docs.measured = measured
+    with serving(docs) as url:
+        ada = user_of(remote(url))
+        output = use(ada, "docs_measure", words="x")
+        assert json.loads(output) == measured
+        assert "\\u" not in output
+        said = json.dumps(measured, ensure_ascii=False)
+        assert use(ada, "docs_measure", words="fail") == f"The server docs refused: {said}"
+
+
+def test_a_structured_result_is_bounded_too(user_of: Callable[..., Person]) -> None:
+    docs = Docs()
+    docs.measured = {"rows": ["bla"] * 50_000}
+    with serving(docs) as url:
+        output = use(user_of(remote(url)), "docs_measure", words="x")
+        assert len(output) < 21_000
+        assert output.endswith("[… cut off: too long]")
 
 
 def test_a_slow_call_is_given_up(user_of: Callable[..., Person]) -> None:

@@ -11,6 +11,7 @@ DECORATORS = ["@app.*", "@router.*", "@pytest.fixture", "@field_validator", "@mo
 # Libraries call these by name.
 CALLED = [
     *("on_*_start", "on_*_end", "initialize", "execute_simple", "Dialect", "redirect_request", "fetch_data"),
+    "is_disconnect",
     *("__instancecheck__", "__init_subclass__"),
     # pytest, and the bench's parent process (tests/load/worker.py)
     *("pytest_*", "prepare", "disconnect", "streamed_turn"),

@@ -9,12 +9,14 @@ sends the whole statement before a single Sync, and before it, in the same impli
 
 import asyncio
 import logging
+import re
 import socket
 import ssl
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from typing import Any, Concatenate, ParamSpec, TypeVar, cast
+from functools import partial
+from typing import Any, Concatenate, Literal, ParamSpec, TypeVar, cast
 from urllib.parse import parse_qs, unquote, urlsplit
 
 import pg8000.core as pg
@@ -31,6 +33,7 @@ from sqlmodel import Session
 
 from parley.config import ConfigError
 from parley.errors import DatabaseUnavailable
+from parley.logs import describe_error
 from parley.metrics import emit
 
 logger = logging.getLogger(__name__)
@@ -39,9 +42,11 @@ P = ParamSpec("P")
 T = TypeVar("T")
 Rows = Sequence[Row[*tuple[Any, ...]]]
 
-# Of the TCP handshake; the attempt is repeated once, and "database down" is answered within 3 s.
+# Connecting is tried twice, so "database down" is answered within 3 s.
 CONNECT_TIMEOUT_S = 1.4
-# Of everything after it: Neon may wake from suspension beneath a statement.
+# For each answer during TLS and login, while Neon may have to wake from suspension.
+LOGIN_TIMEOUT_S = 5
+# For each answer to a statement.
 READ_TIMEOUT_S = 10
 # Neon closes idle connections after 5 minutes.
 RECYCLE_S = 240
@@ -49,12 +54,39 @@ POOL_WAIT_S = 3
 
 _SET_USER = "select set_config('app.user_id', $1, true)"
 _UNNAMED = pg.NULL_BYTE
+_SQLSTATE = re.compile("[0-9A-Z]{5}")
 _DESCRIBE_PORTAL = pg._create_message(pg.DESCRIBE, pg.PORTAL + pg.NULL_BYTE)
 
-# SQLSTATEs: the server is going down or starting, or the pooler lost it.
-_CONNECTION_LOST = {"57P01", "57P02", "57P03", "08000", "08003", "08006", "08P01"}
-# Too many connections, lock or statement time-out, serialization failure, deadlock.
-_PASSING = {"53300", "55P03", "57014", "40001", "40P01"}
+Meaning = Literal["lost", "passing"]
+# What an SQLSTATE or its class means. With any other code the statement is at fault, and the error is raised.
+# lost: the connection or its server is no longer good. passing: the statement may succeed when sent again.
+_SQLSTATES: Mapping[str, Meaning] = {
+    "08": "lost",  # connection exception
+    "25006": "lost",  # a server that only reads, as after a failover
+    "28": "lost",  # login refused: a pooler may log in only when a statement comes
+    "3D": "lost",  # no such database: likewise
+    "40": "passing",  # serialization failure, deadlock
+    "53": "lost",  # out of memory, disk or connections
+    "55P03": "passing",  # lock_timeout
+    "57": "lost",  # shutting down, starting, ended by an operator
+    "57014": "passing",  # statement_timeout
+    "58": "lost",  # system error
+    "XX": "lost",  # internal error
+}
+
+
+class CannotConnect(pg8000.dbapi.InterfaceError):
+    """Connecting failed, for whatever reason. The cause is chained."""
+
+
+class ConnectionLost(pg8000.dbapi.InterfaceError):
+    """The answer to a statement is missing, or is none that PostgreSQL gives. The cause is chained."""
+
+
+class _Exchange(pg.Context):
+    """What comes back for one flush."""
+
+    completed = 0
 
 
 class OneFlush(pg8000.dbapi.Connection):
@@ -65,7 +97,7 @@ class OneFlush(pg8000.dbapi.Connection):
     def execute_unnamed(
         self, statement: str, vals: Sequence[Any] = (), oids: Sequence[int] = (), stream: Any = None
     ) -> pg.Context:
-        context = pg.Context(statement, stream=stream)
+        context = _Exchange(statement, stream=stream)
         message = bytearray()
         rows: list[Any] = []
         if self.user_id is not None:
@@ -74,19 +106,25 @@ class OneFlush(pg8000.dbapi.Connection):
             message += _parse(_SET_USER) + _bind([self.user_id]) + pg.EXECUTE_MSG
         message += _parse(statement, oids) + _bind(make_params(self.py_types, vals))
         message += _DESCRIBE_PORTAL + pg.EXECUTE_MSG + pg.SYNC_MSG
-        if self._sock is None:
-            raise pg8000.dbapi.InterfaceError("connection is closed")
         try:
             pg._write(self._sock, bytes(message))
             pg._flush(self._sock)
             self.handle_messages(context)
-        except OSError as error:
-            # pg8000 leaves some of them, such as a reset while it reads, as they are.
-            raise pg8000.dbapi.InterfaceError("network error") from error
+        except pg8000.dbapi.DatabaseError:
+            raise  # the whole answer was read
+        except Exception as error:
+            # What is unread would be taken for the answer to the next statement, which may be another user's.
+            raise ConnectionLost from context.error or error.__cause__ or error
+        if context.completed != (1 if self.user_id is None else 2):
+            raise ConnectionLost("the answer is incomplete")
         if self.user_id is not None:
             context.rows = rows[1:] if context.columns is not None else None
             context.row_count -= 1
         return context
+
+    def handle_COMMAND_COMPLETE(self, data: bytes, context: _Exchange) -> None:  # noqa: N802
+        context.completed += 1
+        super().handle_COMMAND_COMPLETE(data, context)
 
     def execute_simple(self, statement: str) -> pg.Context:
         return self.execute_unnamed(statement)
@@ -97,14 +135,13 @@ class OneFlush(pg8000.dbapi.Connection):
 
     def close(self) -> None:
         # pg8000 leaves the stream over the socket, and with it the socket of a broken connection, to the
-        # garbage collector.
+        # garbage collector. When it cannot say goodbye, it raises that in place of what went wrong before.
         stream = self._sock
-        try:
+        with suppress(OSError, pg8000.dbapi.InterfaceError):
             super().close()
-        finally:
-            if stream is not None:
-                with suppress(OSError):
-                    stream.close()
+        if stream is not None:
+            with suppress(OSError):
+                stream.close()
 
 
 def _parse(statement: str, oids: Sequence[int] = ()) -> bytes:
@@ -136,16 +173,19 @@ class Dialect(PGDialect_pg8000):
         self._backslash_escapes = False
 
     def is_disconnect(self, e: Any, connection: Any, cursor: Any) -> bool:
-        return bool(super().is_disconnect(e, connection, cursor)) or sqlstate(e) in _CONNECTION_LOST
+        return _meaning(e) == "lost"
 
 
 registry.register("postgresql.oneflush", __name__, "Dialect")
 
 
 def sqlstate(error: BaseException | None) -> str | None:
-    """The five-letter code of a pg8000 error, e.g. `23505`."""
-    if isinstance(error, pg8000.dbapi.DatabaseError) and error.args and isinstance(error.args[0], dict):
-        return str(error.args[0].get("C"))
+    """The code, e.g. `23505`, of a PostgreSQL error or of the one that `error` was raised from."""
+    while error is not None:
+        if isinstance(error, pg8000.dbapi.DatabaseError) and error.args and isinstance(error.args[0], dict):
+            code = str(error.args[0].get("C"))
+            return code if _SQLSTATE.fullmatch(code) else None
+        error = error.__cause__
     return None
 
 
@@ -155,16 +195,19 @@ def error_message(error: BaseException | None) -> str:
     return str(error.args[0]["M"])
 
 
-def _passing(error: DBAPIError) -> bool:
-    """True for an error that says nothing about the statement: it may succeed when sent again."""
-    return (
-        error.connection_invalidated
-        or isinstance(error.orig, pg8000.dbapi.InterfaceError)
-        or sqlstate(error.orig) in _CONNECTION_LOST | _PASSING
-    )
+def _meaning(error: BaseException | None) -> Meaning | None:
+    """What a pg8000 error means for its connection. None: the error is about the statement itself."""
+    if isinstance(error, CannotConnect | ConnectionLost):
+        return "lost"
+    if not isinstance(error, pg8000.dbapi.DatabaseError):
+        return None
+    code = sqlstate(error)
+    # PostgreSQL's own errors have a code.
+    return _SQLSTATES.get(code, _SQLSTATES.get(code[:2])) if code else "lost"
 
 
 def _timed_out(error: DBAPIError) -> bool:
+    """Whether the server was silent for the whole time-out, as it would be again."""
     return error.orig is not None and isinstance(error.orig.__cause__, TimeoutError)
 
 
@@ -191,27 +234,40 @@ class Address:
         self._tls = None if plain else ssl.create_default_context(cafile=query.get("sslrootcert"))
 
     def connect(self, kind: type[pg8000.dbapi.Connection] = pg8000.dbapi.Connection) -> Any:
-        """Open a connection. Raises pg8000's InterfaceError "network error" when it cannot."""
+        """Open a connection. Raises CannotConnect, whatever goes wrong."""
         try:
             sock = socket.create_connection((self.host, self.port), CONNECT_TIMEOUT_S)
-        except OSError as error:
-            raise pg8000.dbapi.InterfaceError("network error") from error
-        try:
-            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            sock.settimeout(READ_TIMEOUT_S)
-            return kind(
-                user=self.user,
-                password=self.password,
-                host=self.host,
-                database=self.database,
-                sock=sock,
-                ssl_context=self._tls if self._tls is not None else False,
-            )
-        except BaseException as error:
-            sock.close()
-            if isinstance(error, OSError):
-                raise pg8000.dbapi.InterfaceError("network error") from error
-            raise
+            try:
+                sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+                sock.settimeout(LOGIN_TIMEOUT_S)
+                connection = self._log_in(kind, sock)
+            except BaseException:
+                sock.close()
+                raise
+        except Exception as error:
+            raise CannotConnect(str(error)) from error
+        # TLS has put a socket of its own in place of the first.
+        connection._usock.settimeout(READ_TIMEOUT_S)
+        return connection
+
+    def _log_in(self, kind: type[pg8000.dbapi.Connection], sock: socket.socket) -> pg8000.dbapi.Connection:
+        return kind(
+            user=self.user,
+            password=self.password,
+            host=self.host,
+            database=self.database,
+            sock=sock,
+            ssl_context=self._tls if self._tls is not None else False,
+        )
+
+
+def _connect(address: Address) -> Any:
+    """Connect, at the second attempt if need be: Neon's control plane fails now and then."""
+    try:
+        return address.connect(OneFlush)
+    except CannotConnect as error:
+        _retrying(error)
+        return address.connect(OneFlush)
 
 
 class Database:
@@ -221,7 +277,7 @@ class Database:
         address = Address(url)
         self._engine: Engine = create_engine(
             "postgresql+oneflush://",
-            creator=lambda: address.connect(OneFlush),
+            creator=partial(_connect, address),
             isolation_level="AUTOCOMMIT",
             pool_size=pool_size,
             max_overflow=0,
@@ -242,7 +298,7 @@ class Database:
     ) -> Rows:
         """Run one statement that returns rows, as `user_id`.
 
-        A statement whose connection turns out to be dead, or that lost a deadlock, is sent once more: every
+        A statement whose connection turns out to be lost, or that lost a deadlock, is sent once more: every
         statement here is idempotent by its keys. Raises DatabaseUnavailable; errors that are about the
         statement itself pass as they are.
         """
@@ -250,16 +306,14 @@ class Database:
             try:
                 return self._run(user_id, statement, params)
             except PoolTimeout as error:
-                emit({"DatabaseUnavailable": 1})
-                raise DatabaseUnavailable from error
+                raise _unavailable(error) from error
             except DBAPIError as error:
-                if not _passing(error):
+                if _meaning(error.orig) is None:
                     raise
-                # A server that was silent for the whole time-out would only be silent again.
-                if not may_retry or _timed_out(error):
-                    emit({"DatabaseUnavailable": 1})
-                    raise DatabaseUnavailable from error
-                emit({"DatabaseRetries": 1})
+                # Connecting was tried twice already.
+                if not may_retry or isinstance(error.orig, CannotConnect) or _timed_out(error):
+                    raise _unavailable(error) from error
+                _retrying(error)
         raise AssertionError("unreachable")
 
     def _run(self, user_id: str | None, statement: Executable, params: Mapping[str, Any] | None) -> Rows:
@@ -277,3 +331,19 @@ class Database:
 def _set_user(connection: Connection, cursor: Any, *_: Any) -> None:
     # `Cursor.connection` warns, hence its private name.
     cursor._c.user_id = connection.get_execution_options().get("user_id")
+
+
+def _retrying(error: Exception) -> None:
+    emit({"DatabaseRetries": 1})
+    logger.warning("database_retried", extra=_described(error))
+
+
+def _unavailable(error: Exception) -> DatabaseUnavailable:
+    emit({"DatabaseUnavailable": 1})
+    logger.error("database_unavailable", extra=_described(error))
+    return DatabaseUnavailable()
+
+
+def _described(error: Exception) -> dict[str, str | None]:
+    """Enough for an operator: a wrong password, for example, is 28P01. The server's text may hold content."""
+    return {"sqlstate": sqlstate(error), "error": describe_error(error)["error"]}

@@ -33,5 +33,6 @@ def ready(database: AppDatabase, verifier: AppVerifier, response: Response) -> H
     except DatabaseUnavailable:
         reachable = False
     if not reachable:
-        response.status_code = 503
+        response.status_code = DatabaseUnavailable.status
+        response.headers["Retry-After"] = str(DatabaseUnavailable.retry_after_s)
     return Health(status="ok" if reachable else "not ok")

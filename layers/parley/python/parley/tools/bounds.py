@@ -3,10 +3,11 @@
 from dataclasses import replace
 from typing import Any
 
-from agents import Agent, FunctionTool, RunContextWrapper
+from agents import Agent, FunctionTool, RunContextWrapper, Tool
 from agents.tool_context import ToolContext
 
 from parley.tools.api_client import ToolFailure
+from parley.tools.handoffs import with_tools
 
 TIMEOUT_S = 15
 # In characters: the model reads a tool's output again in every later turn.
@@ -14,10 +15,16 @@ MAX_OUTPUT = 20_000
 
 
 def bounded(agent: Agent[Any]) -> Agent[Any]:
-    """The agent with limits on its function tools."""
-    return agent.clone(
-        tools=[bounded_tool(tool) if isinstance(tool, FunctionTool) else tool for tool in agent.tools]
-    )
+    """The agent, and those that it may hand over to, with limits on their function tools.
+
+    An agent used as a tool is one tool: the limits are those of its whole run. The SDK binds it to that tool
+    for good, so its own tools have limits only if it is declared as `bounded(agent).as_tool(…)`.
+    """
+    return with_tools(agent, _bounded_tools)
+
+
+def _bounded_tools(tools: list[Tool]) -> list[Tool]:
+    return [bounded_tool(tool) if isinstance(tool, FunctionTool) else tool for tool in tools]
 
 
 def bounded_tool(tool: FunctionTool) -> FunctionTool:

@@ -12,6 +12,7 @@ from agents.tool_context import ToolContext
 from pydantic import BaseModel, Field
 
 from parley.tools.api_client import ApiClient, ToolFailure
+from parley.tools.handoffs import reachable
 
 Kind = Literal["client_tool", "question"]
 
@@ -24,8 +25,9 @@ class ClientTool(FunctionTool):
 
 
 def client_tools(agent: Agent[Any]) -> dict[str, Kind]:
-    """The tools of the agent that wait for something other than approval, by name."""
-    return {tool.name: tool.kind for tool in agent.tools if isinstance(tool, ClientTool)}
+    """The tools that wait for something other than approval, by name: the agent's, and its handoffs'."""
+    tools = [tool for each in reachable(agent) for tool in each.tools]
+    return {tool.name: tool.kind for tool in tools if isinstance(tool, ClientTool)}
 
 
 def client_tool(

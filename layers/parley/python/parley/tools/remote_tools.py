@@ -12,14 +12,16 @@ from functools import partial
 from typing import Any
 
 from agents import Agent, FunctionTool, RunContextWrapper
+from agents import Tool as AnyTool
 from agents.mcp import MCPServerManager, MCPServerStreamableHttp, MCPUtil
 from jsonschema import Draft202012Validator, SchemaError  # type: ignore[import-untyped]
 from mcp import MCPError
-from mcp_types import CallToolResult, Tool
+from mcp_types import CallToolResult, TextContent, Tool
 
 from parley.logs import describe_error
 from parley.tools.api_client import ApiClient, ToolFailure
 from parley.tools.bounds import bounded_tool
+from parley.tools.handoffs import with_tools
 from parley.tools.remote import RemoteServer
 
 logger = logging.getLogger(__name__)
@@ -40,7 +42,10 @@ TOOL_ERROR = -32000
 async def with_remote_tools(
     agent: Agent[Any], servers: Sequence[RemoteServer], api_client: ApiClient
 ) -> AsyncIterator[Agent[Any]]:
-    """`agent` with the allowed tools of `servers`, connected for as long as the context lasts."""
+    """`agent`, and those that it may hand over to, with the allowed tools of `servers`.
+
+    They are connected for as long as the context lasts.
+    """
     clients = {_client(server, api_client): server for server in servers}
     async with MCPServerManager(
         clients,
@@ -60,17 +65,27 @@ async def with_remote_tools(
         tools = {tool.name: tool for server in servers for tool in _missing(server)}
         for found in listed:
             tools |= {tool.name: tool for tool in found}
-        own = {tool.name for tool in agent.tools}
-        yield agent.clone(tools=[*agent.tools, *(tool for name, tool in tools.items() if name not in own)])
+        yield with_tools(agent, partial(_added, tools))
+
+
+def _added(remote: dict[str, FunctionTool], tools: list[AnyTool]) -> list[AnyTool]:
+    own = {tool.name for tool in tools}
+    return [*tools, *(tool for name, tool in remote.items() if name not in own)]
 
 
 class _Client(MCPServerStreamableHttp):
-    """Raises a tool's error, which the SDK would pass to the model like any other output."""
+    """Raises a tool's error, which the SDK would pass to the model like any other output.
+
+    A result that is structured only is read as JSON. The SDK would show the model an empty one.
+    """
 
     async def call_tool(
         self, tool_name: str, arguments: dict[str, Any] | None, meta: dict[str, Any] | None = None
     ) -> CallToolResult:
         result = await super().call_tool(tool_name, arguments, meta)
+        if not result.content and result.structured_content is not None:
+            text = json.dumps(result.structured_content, ensure_ascii=False)
+            result.content = [TextContent(type="text", text=text)]
         if result.is_error:
             raise MCPError(TOOL_ERROR, "\n".join(part.text for part in result.content if part.type == "text"))
         return result

@@ -1,0 +1,173 @@
+"""Agents that hand the conversation over: those that take it have the limits and the tools of the first."""
+
+import json
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from typing import Any
+
+import pytest
+from agents import Agent, Handoff, RunContextWrapper, function_tool, handoff
+from mcp_types import ListToolsResult
+
+from local.serving import serve_in_thread
+from parley.config import Settings
+from parley.main import create_app
+from parley.tools.api_client import ApiClient
+from parley.tools.bounds import bounded
+from parley.tools.client_tools import client_tool
+from parley.tools.remote import RemoteServer
+from tests.conftest import Person
+from tests.integration.test_remote_mcp import UNAVAILABLE, Docs, remote, serving
+from tests.integration.test_tools import babble, dawdle
+
+ordered: list[tuple[str, str]] = []
+
+
+@function_tool(needs_approval=True)
+def order(context: RunContextWrapper[ApiClient], what: str) -> str:
+    """Order something."""
+    ordered.append((context.context.user_id, what))
+    return f"ordered {what}"
+
+
+OPEN = client_tool("open_page", "Open a page", {"type": "object", "properties": {}})
+
+
+def custom(target: Agent[Any]) -> Handoff[Any, Agent[Any]]:
+    """One that does not say beforehand where it leads."""
+
+    async def invoke(_: RunContextWrapper[Any], __: str) -> Agent[Any]:
+        return target
+
+    schema = {"type": "object", "properties": {}, "additionalProperties": False, "required": []}
+    return Handoff(f"transfer_to_{target.name}", "Hand over", schema, invoke, target.name)
+
+
+def chain(make: Callable[[Agent[Any]], Any], *tools: Any) -> Agent[Any]:
+    """`front` hands over to `middle`, that to `back`, which has the tools, and that to `front` again."""
+    back = Agent[Any](name="back", tools=[*tools])
+    front = Agent[Any](name="front", handoffs=[make(Agent[Any](name="middle", handoffs=[make(back)]))])
+    back.handoffs = [make(front)]
+    return front
+
+
+def go(*tools: str) -> str:
+    return ", then ".join(f"use the tool {tool}" for tool in tools)
+
+
+TO_BACK = ("transfer_to_middle", "transfer_to_back")
+ROUND = (*TO_BACK, "transfer_to_front", *TO_BACK)
+KINDS = pytest.mark.parametrize(
+    "make", [lambda agent: agent, handoff, custom], ids=["agent", "handoff", "custom"]
+)
+
+
+@pytest.fixture
+def user_of(settings: Settings, person: Callable[..., Person]) -> Iterator[Callable[..., Person]]:
+    """`user_of(agent, server…)`: somebody on an API with this agent."""
+    with ExitStack() as stack:
+
+        def make(agent: Agent[Any], *servers: RemoteServer, user_id: str | None = None) -> Person:
+            app = create_app(settings, agent, servers)
+            return person(api_url=stack.enter_context(serve_in_thread(lambda _: app)), user_id=user_id)
+
+        yield make
+
+
+def call(person: Person, message: str) -> dict[str, Any]:
+    reply = person.say(message)
+    assert reply.status_code == 200, reply.text
+    return dict(reply.json()["tool_calls"][-1])
+
+
+@KINDS
+def test_its_tools_have_limits(
+    user_of: Callable[..., Person], monkeypatch: pytest.MonkeyPatch, make: Callable[[Agent[Any]], Any]
+) -> None:
+    monkeypatch.setattr("parley.tools.bounds.TIMEOUT_S", 0.5)
+    ada = user_of(chain(make, babble, dawdle))
+    for way in (TO_BACK, ROUND):
+        slow = call(ada, go(*way, "dawdle"))
+        assert (slow["name"], slow["status"]) == ("dawdle", "failed")
+        assert "timed out" in slow["output"]
+        long = call(ada, go(*way, "babble"))
+        assert len(long["output"]) < 21_000
+        assert long["output"].endswith("[… cut off: too long]")
+
+
+@KINDS
+def test_it_uses_remote_servers_connected_once_a_turn(
+    user_of: Callable[..., Person], make: Callable[[Agent[Any]], Any]
+) -> None:
+    class Counted(Docs):
+        listed = 0
+
+        async def _list(self, *_: Any) -> ListToolsResult:
+            self.listed += 1
+            return await super()._list()
+
+    docs = Counted()
+    with serving(docs) as url:
+        ada = user_of(chain(make, dawdle), remote(url))
+        assert "Found" in call(ada, go(*ROUND, "docs_search"))["output"]
+        assert docs.listed == 1
+        assert call(ada, go(*ROUND, "docs_huge"))["output"].endswith("[… cut off: too long]")
+    assert call(ada, go(*ROUND, "docs_search"))["output"] == UNAVAILABLE
+
+
+@pytest.mark.parametrize("make", [lambda agent: agent, handoff], ids=["agent", "handoff"])
+def test_its_tool_waits_for_approval_in_any_process(
+    user_of: Callable[..., Person], make: Callable[[Agent[Any]], Any]
+) -> None:
+    with serving(Docs()) as url:
+        asked = user_of(chain(make, order), remote(url))
+        decided = user_of(chain(make, order), remote(url), user_id=asked.id)
+        ordered.clear()
+        waiting = asked.say(go(*TO_BACK, 'order with {"what": "tea"}, then use the tool docs_search')).json()
+        assert waiting["status"] == "waiting_approval"
+        assert ordered == []
+        path = f"/conversations/{waiting['conversation_id']}/messages/{waiting['message_id']}/approval"
+        reply = decided.http.post(path, json={"approved": True}).json()
+    assert ordered == [(asked.id, "tea")]
+    assert [each["name"] for each in reply["tool_calls"]] == [*TO_BACK, "order", "docs_search"]
+    assert {each["status"] for each in reply["tool_calls"]} == {"completed"}
+
+
+def test_its_client_tool_is_one_to_chatkit(user_of: Callable[..., Person]) -> None:
+    ada = user_of(chain(handoff, OPEN))
+    waiting = ada.say(go(*TO_BACK, "open_page")).json()
+    assert waiting["status"] == "waiting_approval"
+    request = {"type": "threads.get_by_id", "params": {"thread_id": waiting["conversation_id"]}}
+    url = str(ada.http.base_url).split("/api/")[0] + "/api/chatkit"
+    thread = ada.http.post(url, json=request).json()
+    calls = [each for each in thread["items"]["data"] if each["type"] == "client_tool_call"]
+    assert [(each["name"], each["status"]) for each in calls] == [("open_page", "pending")]
+
+
+def test_a_conversation_goes_on_after_a_handoff(user_of: Callable[..., Person]) -> None:
+    ada = user_of(chain(handoff, babble))
+    conversation_id = ada.say(f"My name is Ada. {go(*TO_BACK)}").json()["conversation_id"]
+    assert "Ada" in ada.say("What is my name?", conversation_id).json()["response"]
+
+
+# An agent used as a tool
+
+
+def test_an_agent_used_as_a_tool_is_one_tool(
+    user_of: Callable[..., Person], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("parley.tools.bounds.TIMEOUT_S", 1.5)
+    helper = Agent[Any](name="Helper", tools=[dawdle])
+    ada = user_of(Agent(name="Chief", tools=[helper.as_tool("help", "Help")]))
+    slow = call(ada, f"use the tool help with {json.dumps({'input': 'use the tool dawdle'})}")
+    assert (slow["name"], slow["status"]) == ("help", "failed")
+    assert "timed out" in slow["output"]
+
+
+def test_its_own_tools_have_limits_if_it_is_declared_so(user_of: Callable[..., Person]) -> None:
+    helper = Agent[Any](name="Helper", tools=[babble])
+    asked = f"use the tool help with {json.dumps({'input': 'use the tool babble'})}"
+    ada = user_of(Agent(name="Chief", tools=[bounded(helper).as_tool("help", "Help")]))
+    output = call(ada, asked)["output"]
+    assert output.endswith("[… cut off: too long]")
+    assert output.count("[… cut off: too long]") == 1
