@@ -1,5 +1,5 @@
 import type { ChatApi } from "@/services/chat_api";
-import { ApiError } from "@/services/errors";
+import { toApiError, type ApiError } from "@/services/errors";
 import { isWaiting, type ChatMessage } from "./chatMessage";
 import { initialState, type ChatState } from "./chatState";
 import { withChange } from "./messageList";
@@ -80,9 +80,15 @@ export class ChatStore {
       await call(signal);
     } catch (error) {
       if (signal.aborted) return;
-      if (!(error instanceof ApiError)) throw error;
-      this.set(onError(error));
+      this.set(onError(toApiError(error)));
     }
+  }
+
+  /** Shows a failure that an act does not handle itself. */
+  watch(act: Promise<unknown>) {
+    act.catch((failure: unknown) => {
+      this.set({ pendingId: null, isStopping: false, ...problemOf(toApiError(failure)) });
+    });
   }
 }
 

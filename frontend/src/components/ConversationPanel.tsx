@@ -55,8 +55,10 @@ export function ConversationPanel(props: ConversationPanelProps) {
     composer.current?.focus();
   }
 
+  const send = (text: string) => controller.watch(controller.send(text));
+
   function stop() {
-    void controller.stop();
+    controller.watch(controller.stop());
     focusComposer();
   }
 
@@ -78,14 +80,14 @@ export function ConversationPanel(props: ConversationPanelProps) {
         <UnavailableConversation
           view={view}
           problem={state.problem}
-          onRetry={controller.poller.load}
+          onRetry={() => controller.watch(controller.poller.load())}
           onLeave={props.onLeave}
         />
       )}
       {view === "ready" && (
         <>
           {messages.length === 0 ? (
-            <EmptyState name={props.user.name} onChoose={controller.send} />
+            <EmptyState name={props.user.name} onChoose={send} />
           ) : (
             <MessageList
               state={state}
@@ -102,7 +104,7 @@ export function ConversationPanel(props: ConversationPanelProps) {
               onDraft={onDraft}
               isBusy={busy}
               canStop={answer !== undefined && !state.isStopping}
-              onSend={controller.send}
+              onSend={send}
               onStop={stop}
             />
           </div>

@@ -9,23 +9,35 @@ interface CopyButtonProps {
 }
 
 export function CopyButton({ name, text, className }: CopyButtonProps) {
-  const [isCopied, setCopied] = useState(false);
+  const [outcome, setOutcome] = useState<"copied" | "refused" | null>(null);
+  const isCopied = outcome === "copied";
 
   // The clipboard exists in secure contexts only, so not on a page opened by a plain network address.
   if (!navigator.clipboard) return null;
 
-  async function copy() {
-    await navigator.clipboard.writeText(text());
-    setCopied(true);
-    setTimeout(() => setCopied(false), 2_000);
+  function copied() {
+    setOutcome("copied");
+    setTimeout(() => setOutcome((now) => (now === "copied" ? null : now)), 2_000);
+  }
+
+  function copy() {
+    setOutcome(null);
+    navigator.clipboard.writeText(text()).then(copied, () => setOutcome("refused"));
   }
 
   return (
-    <IconButton
-      className={className}
-      name={isCopied ? "Copied" : name}
-      icon={isCopied ? <CheckIcon /> : <CopyIcon />}
-      onClick={copy}
-    />
+    <>
+      <IconButton
+        className={className}
+        name={isCopied ? "Copied" : name}
+        icon={isCopied ? <CheckIcon /> : <CopyIcon />}
+        onClick={copy}
+      />
+      {outcome === "refused" && (
+        <p className="alert" role="alert">
+          Your browser does not allow this page to copy. Select the text and copy it yourself.
+        </p>
+      )}
+    </>
   );
 }
