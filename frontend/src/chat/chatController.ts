@@ -45,11 +45,12 @@ export class ChatController {
   watch = (act: Promise<unknown>) => this.#store.watch(act);
 
   open() {
-    this.#store.open();
-    if (this.#store.state.view === "loading") this.watch(this.poller.load());
+    if (this.#store.open() && this.#store.state.view === "loading") {
+      this.watch(this.poller.load());
+    }
   }
 
-  /** Stops reading. A turn in progress goes on at the server. */
+  /** Stops reading, for good unless it is opened again at once. A turn in progress goes on at the server. */
   close() {
     this.#store.close();
   }

@@ -65,6 +65,7 @@ export const Message = memo(function Message(props: MessageProps) {
           isLast={isLast}
           isBusy={isBusy}
           onRetry={() => watch(controller.retry(message.id))}
+          onGoOn={() => watch(controller.send("Go on."))}
           onWithdraw={() => props.onWithdraw(message)}
           onDecide={(approved) => watch(controller.decide(message.id, approved))}
         />
