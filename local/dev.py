@@ -187,7 +187,9 @@ def run_e2e(
         stack.set_up_auth()
         stack.start_offline_model(E2E_WORD_DELAY_MS)
         stack.env |= E2E_SETTINGS
-        if not development:
+        if development:
+            stack.env["NEXT_DIST_DIR"] = ".next/tests"
+        else:
             with step("Build of the front end"):
                 services.build_frontend(stack.env)
         stack.start_api_and_frontend(built=not development, factory=E2E_API)

@@ -41,6 +41,8 @@ export class ChatController {
 
   getState = () => this.#store.state;
 
+  showProblem = (problem: string) => this.#store.set({ problem });
+
   /** For acts that nobody awaits. */
   watch = (act: Promise<unknown>) => this.#store.watch(act);
 

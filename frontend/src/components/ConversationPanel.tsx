@@ -13,6 +13,7 @@ import { hasKeyboard } from "./keyboard";
 import { MessageList } from "./MessageList";
 import { MessageSkeleton } from "./MessageSkeleton";
 import { PanelHeader } from "./PanelHeader";
+import { ProblemContext } from "./ProblemContext";
 import { UnavailableConversation } from "./UnavailableConversation";
 
 const CONNECTION: Record<ChatState["connection"], string | null> = {
@@ -89,12 +90,14 @@ export function ConversationPanel(props: ConversationPanelProps) {
           {messages.length === 0 ? (
             <EmptyState name={props.user.name} onChoose={send} />
           ) : (
-            <MessageList
-              state={state}
-              controller={controller}
-              isBusy={busy}
-              onWithdraw={withdraw}
-            />
+            <ProblemContext value={controller.showProblem}>
+              <MessageList
+                state={state}
+                controller={controller}
+                isBusy={busy}
+                onWithdraw={withdraw}
+              />
+            </ProblemContext>
           )}
           <div className={styles.foot}>
             <Notices state={state} />

@@ -1,6 +1,10 @@
-import { useState } from "react";
+import { use, useState } from "react";
 import { IconButton } from "./IconButton";
 import { CheckIcon, CopyIcon } from "./icons";
+import { ProblemContext } from "./ProblemContext";
+
+const REFUSED =
+  "Your browser does not allow this page to copy. Select the text and copy it yourself.";
 
 interface CopyButtonProps {
   name: string;
@@ -9,35 +13,25 @@ interface CopyButtonProps {
 }
 
 export function CopyButton({ name, text, className }: CopyButtonProps) {
-  const [outcome, setOutcome] = useState<"copied" | "refused" | null>(null);
-  const isCopied = outcome === "copied";
+  const [isCopied, setCopied] = useState(false);
+  const showProblem = use(ProblemContext);
 
   // The clipboard exists in secure contexts only, so not on a page opened by a plain network address.
   if (!navigator.clipboard) return null;
 
-  function copied() {
-    setOutcome("copied");
-    setTimeout(() => setOutcome((now) => (now === "copied" ? null : now)), 2_000);
-  }
-
-  function copy() {
-    setOutcome(null);
-    navigator.clipboard.writeText(text()).then(copied, () => setOutcome("refused"));
+  function confirm() {
+    setCopied(true);
+    setTimeout(() => setCopied(false), 2_000);
   }
 
   return (
-    <>
-      <IconButton
-        className={className}
-        name={isCopied ? "Copied" : name}
-        icon={isCopied ? <CheckIcon /> : <CopyIcon />}
-        onClick={copy}
-      />
-      {outcome === "refused" && (
-        <p className="alert" role="alert">
-          Your browser does not allow this page to copy. Select the text and copy it yourself.
-        </p>
-      )}
-    </>
+    <IconButton
+      className={className}
+      name={isCopied ? "Copied" : name}
+      icon={isCopied ? <CheckIcon /> : <CopyIcon />}
+      onClick={() =>
+        void navigator.clipboard.writeText(text()).then(confirm, () => showProblem(REFUSED))
+      }
+    />
   );
 }
