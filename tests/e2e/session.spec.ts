@@ -50,10 +50,8 @@ test.describe("signing out", () => {
       await page.route("**/api/auth/sign-out", fail);
       await signOut.click();
       await expect(problem).toContainText("You are still signed in. The server cannot be reached.");
+      expect((await page.request.get("/api/auth/token")).status()).toBe(200);
       await page.unroute("**/api/auth/sign-out");
-      await page.reload();
-      await expect(signOut).toBeVisible();
-      await expect(problem).toHaveCount(0);
     }
   });
 });
