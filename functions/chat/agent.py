@@ -74,6 +74,10 @@ agent = Agent(
     input_guardrails=[no_private_keys],
 )
 
+# True: no text is shown before the agent's `output_guardrails` have let the answer pass. Otherwise people may
+# have read an answer that is then refused.
+hold_answers = False
+
 # MCP servers whose tools the agent may use too, such as
 #     RemoteServer("docs", "https://docs.example.com/mcp", ["search"], secret=read_secret("DOCS_TOKEN"))
 # with `from parley.config import read_secret`. What each of the settings means: parley/tools/remote.py.

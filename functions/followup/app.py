@@ -11,4 +11,5 @@ loop = asyncio.new_event_loop()
 
 
 def handler(event: dict[str, Any], _context: Any) -> None:
-    loop.run_until_complete(follow_ups.run(event["user_id"], uuid.UUID(event["conversation_id"])))
+    ids = (uuid.UUID(event[name]) for name in ("conversation_id", "accepted_id"))
+    loop.run_until_complete(follow_ups.run(event["user_id"], *ids))

@@ -39,7 +39,9 @@ def _text(prompt: Prompt) -> str:
     if echo := _ECHO.match(message):
         return echo[1]
     text = _tool_outputs(prompt) or _by_rule(message, prompt)
-    return text if prompt.texts("assistant") else f"{text}\n\n{NOTICE}"
+    # A note in brackets stands for an answer that there was not.
+    answered = any(not said.startswith("[") for said in prompt.texts("assistant"))
+    return text if answered else f"{text}\n\n{NOTICE}"
 
 
 def _by_rule(message: str, prompt: Prompt) -> str:

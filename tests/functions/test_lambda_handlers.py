@@ -274,7 +274,11 @@ def test_what_follows_a_reply_is_handed_on_with_ids_only(
         monkeypatch.setenv("FOLLOWUP_FUNCTION", "parley-followup")
         said = event("POST", f"/api/{alice.id}/chat", alice.token, {"message": "Tell me of ferries, please"})
         reply = json.loads(load_function("chat").handler(said, Context())["body"])
-    ids = {"user_id": alice.id, "conversation_id": reply["conversation_id"]}
+    ids = {
+        "user_id": alice.id,
+        "conversation_id": reply["conversation_id"],
+        "accepted_id": reply["message_id"],
+    }
     assert service.taken == [("parley-followup", "Event", ids)]
     path = f"/conversations/{reply['conversation_id']}"
     before = alice.http.get(path).json()["title"]

@@ -34,6 +34,7 @@ def test_a_reply_has_the_shape_of_the_contract(alice: Person) -> None:
         "status",
         "tool_calls",
         "usage",
+        "incomplete",
     ]
     assert uuid.UUID(body["conversation_id"]).version == uuid.UUID(body["message_id"]).version == 7
     assert "Ahoy" in body["response"]

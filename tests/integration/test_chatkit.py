@@ -292,7 +292,7 @@ def test_a_thread_that_is_deleted_meanwhile_ends_its_turn(client: ChatKitClient,
         assert alice.http.delete(f"/conversations/{thread}").status_code == 204
         *_, last = reply.read().decode().strip().split("\n\n")
     error = json.loads(last.removeprefix("data: "))
-    assert (error["type"], error["message"]) == ("error", "Your message is kept. Please try again.")
+    assert (error["type"], error["message"]) == ("error", "The conversation has been deleted.")
 
 
 def test_over_the_quota_there_is_a_notice(serve_api: Callable[..., str], alice: Person) -> None:

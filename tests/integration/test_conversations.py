@@ -54,6 +54,8 @@ def test_a_message_has_the_shape_of_the_contract(alice: Person) -> None:
         "content",
         "tool_calls",
         "usage",
+        "incomplete",
+        "refused",
         "feedback",
         "error",
         "version",

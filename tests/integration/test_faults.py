@@ -305,7 +305,7 @@ def test_a_tool_acts_once_per_call_whatever_is_replayed(odd: tuple[Odd, Person])
 def test_a_context_too_long_for_the_model_is_a_readable_failure(alice: Person) -> None:
     conversation_id = alice.say("Say exactly: " + "long " * 300).json()["conversation_id"]
     reply = alice.say("[offline: context=100] And now?", conversation_id)
-    assert (reply.status_code, reply.json()["type"]) == (502, "/problems/model-failed")
+    assert (reply.status_code, reply.json()["type"]) == (422, "/problems/context-too-long")
     assert alice.messages(conversation_id)[3]["status"] == "failed"
 
 

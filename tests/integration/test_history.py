@@ -106,7 +106,7 @@ def test_what_leaves_the_window_is_folded_into_the_summary(
     folded = conversation(database, alice.id, conversation_id)
     assert folded.summary_seq == folded.window_seq > 1
     after = asked(alice, model_url, conversation_id, f"two {alice.id}")
-    assert after[0]["role"] == "system"
+    assert after[0]["role"] == "user"
     assert folded.summary in after[0]["content"]
     assert len(after) < len(before)
 

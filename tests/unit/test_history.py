@@ -1,12 +1,20 @@
 """From stored messages to the model's input items."""
 
+import json
+import random
+import re
 from typing import Any
 
-from parley.services.history import input_items, paired
+import pytest
 
+from parley.services.history import NO_ANSWER, input_items, plain
+from parley.text import is_visible
+
+ORIGIN = "this-model"
 CALL = {"type": "function_call", "call_id": "c1", "name": "look_up", "arguments": '{"word": "x"}'}
 OUTPUT = {"type": "function_call_output", "call_id": "c1", "output": "found"}
-REASONING = {"type": "reasoning", "id": "rs_1", "encrypted_content": "…"}
+REASONING = {"type": "reasoning", "id": "rs_1", "summary": [], "encrypted_content": "…"}
+THOUGHT = REASONING | {"origin": ORIGIN}
 ANSWER = {"role": "assistant", "content": "Found."}
 
 
@@ -14,9 +22,15 @@ def message(role: str, content: str, run_items: list[dict[str, Any]] | None = No
     return {"role": role, "content": content, "run_items": run_items}
 
 
+def replayed(*run_items: dict[str, Any]) -> list[dict[str, Any]]:
+    """What of an answer the model reads in the next turn."""
+    history = [message("user", "Look it up"), message("assistant", "Found.", list(run_items))]
+    return input_items(None, history, "And now?", ORIGIN)[1:-1]
+
+
 def test_the_window_becomes_items_and_the_question_comes_last() -> None:
     history = [message("user", "Look it up"), message("assistant", "Found.", [CALL, OUTPUT, ANSWER])]
-    items = input_items(None, history, "And now?")
+    items = input_items(None, history, "And now?", ORIGIN)
     assert items == [
         {"role": "user", "content": "Look it up"},
         CALL,
@@ -26,28 +40,109 @@ def test_the_window_becomes_items_and_the_question_comes_last() -> None:
     ]
 
 
-def test_the_summary_comes_first() -> None:
-    first, question = input_items("Ada likes parrots.", [], "Go on")
-    assert first["role"] == "system"
-    assert first["content"].endswith("Ada likes parrots.")
-    assert question["content"] == "Go on"
+def test_the_summary_comes_before_the_first_question() -> None:
+    [question] = input_items("Ada likes parrots.", [], "Go on", ORIGIN)
+    assert question["role"] == "user"
+    assert question["content"].endswith("Ada likes parrots.\n\nGo on")
 
 
 def test_a_call_without_its_output_is_not_replayed() -> None:
-    assert paired([CALL, ANSWER]) == [ANSWER]
-    assert paired([OUTPUT, ANSWER]) == [ANSWER]
-    assert paired([REASONING, CALL, ANSWER]) == [ANSWER]
+    assert replayed(CALL, ANSWER) == [ANSWER]
+    assert replayed(OUTPUT, ANSWER) == [ANSWER]
     other = CALL | {"call_id": "c2"}
-    assert paired([REASONING, CALL, OUTPUT, REASONING, other]) == [REASONING, CALL, OUTPUT]
-    assert paired([ANSWER, REASONING]) == [ANSWER]
+    assert replayed(THOUGHT, CALL, OUTPUT, THOUGHT, other)[:-1] == [REASONING, CALL, OUTPUT]
+    assert replayed(ANSWER, THOUGHT) == [ANSWER]
 
 
 def test_a_whole_turn_is_replayed_as_it_was() -> None:
-    whole = [REASONING, CALL, OUTPUT, REASONING, ANSWER]
-    assert paired(whole) == whole
+    assert replayed(THOUGHT, CALL, OUTPUT, THOUGHT, ANSWER) == [REASONING, CALL, OUTPUT, REASONING, ANSWER]
+
+
+def test_another_models_reasoning_is_not_replayed() -> None:
+    assert replayed(REASONING | {"origin": "another"}, CALL, OUTPUT, ANSWER) == [CALL, OUTPUT, ANSWER]
 
 
 def test_the_model_never_reads_what_became_of_a_call() -> None:
     stored = CALL | {"outcome": {"status": "failed", "duration_ms": 12}}
-    history = [message("assistant", "Found.", [stored, OUTPUT, ANSWER])]
-    assert input_items(None, history, "Go on")[:-1] == [CALL, OUTPUT, ANSWER]
+    assert replayed(stored, OUTPUT, ANSWER) == [CALL, OUTPUT, ANSWER]
+
+
+def test_a_question_without_an_answer_is_followed_by_a_note() -> None:
+    history = [message("user", "One?"), message("user", "Two?"), message("assistant", "\n\u200b")]
+    contents = [item["content"] for item in input_items(None, history, "Three?", ORIGIN)]
+    assert contents == ["One?", NO_ANSWER, "Two?", NO_ANSWER, "Three?"]
+
+
+NAMES = ["look_up", "functions.look_up", "multi_tool_use.parallel", "", "ü", "a b", "x" * 90]
+ARGUMENTS = ['{"word": "x"}', '{"amount": ', "null", "[]", "", '"x"', '{"x": NaN}', '{"\\u0000": "\\ud800"}']
+IDS = ["", "c1", "call_1", "call_2", "call 3", "é", "x" * 70]
+TEXTS = ["Found.", "\n\n", "\u200b", "", " \u3164 ", "😀"]
+
+
+def drawn_item(draw: random.Random) -> dict[str, Any]:
+    call_id = draw.choice(IDS)
+    return draw.choice(
+        [
+            {
+                "type": "function_call",
+                "call_id": call_id,
+                "name": draw.choice(NAMES),
+                "arguments": draw.choice(ARGUMENTS),
+            },
+            {"type": "function_call_output", "call_id": call_id, "output": draw.choice(["found", "", "7"])},
+            REASONING | {"origin": draw.choice([ORIGIN, "another"])},
+            {"role": "assistant", "content": draw.choice(TEXTS)},
+            {
+                "type": "message",
+                "role": "assistant",
+                "content": [{"type": "output_text", "text": draw.choice(TEXTS)}],
+            },
+        ]
+    )
+
+
+def drawn_history(draw: random.Random) -> list[dict[str, Any]]:
+    history: list[dict[str, Any]] = []
+    for number in range(draw.randrange(6)):
+        history.append(message("user", f"Question {number}"))
+        items = [drawn_item(draw) for _ in range(draw.randrange(8))]
+        if draw.random() < 0.8:
+            history.append(message("assistant", draw.choice(TEXTS), items or None))
+    return history
+
+
+def check_as_a_strict_provider(items: list[dict[str, Any]]) -> None:
+    roles = [item.get("role", item.get("type")) for item in items]
+    assert roles[0] == "user"
+    assert roles[-1] == "user"
+    open_calls: list[str] = []
+    ids: set[str] = set()
+    for before, item in zip([None, *items], items, strict=False):
+        role = item.get("role")
+        assert role is None or is_visible(item["content"])
+        assert role is None or before is None or before.get("role") != role
+        if role == "user":
+            assert not open_calls
+            assert before is None or before.get("role") == "assistant"
+        elif item.get("type") == "function_call":
+            assert re.fullmatch("[A-Za-z0-9_-]{1,64}", item["name"])
+            assert re.fullmatch("[A-Za-z0-9_-]{1,64}", item["call_id"])
+            assert item["call_id"] not in ids
+            assert isinstance(json.loads(item["arguments"], parse_constant=pytest.fail), dict)
+            ids.add(item["call_id"])
+            open_calls.append(item["call_id"])
+        elif item.get("type") == "function_call_output":
+            open_calls.remove(item["call_id"])
+        elif item.get("type") == "reasoning":
+            assert "origin" not in item
+    assert not open_calls
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_any_history_is_one_that_a_strict_provider_takes(seed: int) -> None:
+    draw = random.Random(seed)
+    for _ in range(200):
+        items = input_items(draw.choice([None, "Earlier."]), drawn_history(draw), "Go on", ORIGIN)
+        check_as_a_strict_provider(items)
+        check_as_a_strict_provider(plain(items))
+        assert {item.get("role") for item in plain(items)} <= {"user", "assistant"}

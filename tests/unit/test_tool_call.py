@@ -4,7 +4,14 @@ from typing import Any
 
 import pytest
 
-from parley.models.tool_call import ToolCall, read_tool_calls, with_outcome, without_outcome
+from parley.models.tool_call import (
+    ToolCall,
+    read_tool_calls,
+    replayed_calls,
+    safe_call,
+    with_outcome,
+)
+from parley.text import INVALID_ARGUMENTS
 
 CALL = {"type": "function_call", "call_id": "c1", "name": "look_up", "arguments": '{"word": "x"}'}
 OUTPUT = {"type": "function_call_output", "call_id": "c1", "output": "found"}
@@ -56,6 +63,24 @@ def test_what_is_stored_is_read_back(status: str) -> None:
 
 def test_an_outcome_is_kept_beside_what_the_model_wrote() -> None:
     annotated = with_outcome(CALL, {"c1": call(status="failed")})
-    assert annotated != CALL
-    assert without_outcome(annotated) == CALL
+    assert annotated == CALL | {"outcome": {"status": "failed", "duration_ms": None}}
+    assert replayed_calls([annotated, OUTPUT], set()) == [CALL, OUTPUT]
     assert with_outcome(ANSWER, {"c1": call()}) == ANSWER
+
+
+@pytest.mark.parametrize(
+    ("written", "read"),
+    [
+        (("look_up", '{"word": "x"}'), ("look_up", '{"word": "x"}')),
+        (("functions.look_up", "{}"), ("functions_look_up", "{}")),
+        (("", ""), ("unnamed", "{}")),
+        (("ü" * 100, "{}"), ("_" * 64, "{}")),
+        (("pay", '{"amount": '), ("pay", INVALID_ARGUMENTS)),
+        (("pay", "null"), ("pay", INVALID_ARGUMENTS)),
+        (("pay", "[" * 100_000), ("pay", INVALID_ARGUMENTS)),
+        (("pay", '{"amount": 1e999}'), ("pay", '{"amount": null}')),
+        (("pay", '{"to\\u0000": ["\\ud800"]}'), ("pay", '{"to\\ufffd": ["\\ufffd"]}')),
+    ],
+)
+def test_a_call_is_made_valid_for_every_model(written: tuple[str, str], read: tuple[str, str]) -> None:
+    assert safe_call(*written) == read

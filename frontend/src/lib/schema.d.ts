@@ -296,6 +296,8 @@ export interface components {
         /**
          * ChatReply
          * @description `message_id` is the assistant message's; `timestamp` is when it was completed.
+         *
+         *     `incomplete`: the answer was cut off at the model's limit.
          */
         ChatReply: {
             /**
@@ -323,6 +325,8 @@ export interface components {
             /** Tool Calls */
             tool_calls: components["schemas"]["ToolCall"][];
             usage: components["schemas"]["TurnUsage"];
+            /** Incomplete */
+            incomplete: "length" | null;
         };
         /**
          * ChatRequest
@@ -452,6 +456,9 @@ export interface components {
         /**
          * MessageOut
          * @description A message; of an assistant's, the record of its turn. `error` is a problem document.
+         *
+         *     `incomplete`: the answer was cut off at the model's limit. `refused`: a guardrail or the model's provider
+         *     refused the question, so no model reads question and answer again.
          */
         MessageOut: {
             /**
@@ -481,6 +488,10 @@ export interface components {
             /** Tool Calls */
             tool_calls: components["schemas"]["ToolCall"][];
             usage: components["schemas"]["TurnUsage"] | null;
+            /** Incomplete */
+            incomplete: "length" | null;
+            /** Refused */
+            refused: boolean;
             feedback: components["schemas"]["Feedback"] | null;
             /** Error */
             error: {
@@ -554,7 +565,10 @@ export interface components {
             /** Duration Ms */
             duration_ms: number | null;
         };
-        /** TurnUsage */
+        /**
+         * TurnUsage
+         * @description `estimated`: the model did not say how many tokens there were.
+         */
         TurnUsage: {
             /** Input Tokens */
             input_tokens: number;
@@ -562,6 +576,8 @@ export interface components {
             output_tokens: number;
             /** Model */
             model: string;
+            /** Estimated */
+            estimated: boolean;
         };
         /** FieldError */
         FieldError: {

@@ -2,15 +2,10 @@ import type { components } from "@/lib/schema";
 
 type Schemas = components["schemas"];
 
-/** `length` for an answer that the model's limit cut off. */
-interface MayBeIncomplete {
-  incomplete?: "length" | null;
-}
-
-export type ChatReply = Schemas["ChatReply"] & MayBeIncomplete;
+export type ChatReply = Schemas["ChatReply"];
 export type Conversation = Schemas["ConversationOut"];
 export type ConversationPage = Schemas["ConversationPage"];
-export type Message = Schemas["MessageOut"] & MayBeIncomplete;
+export type Message = Schemas["MessageOut"];
 export type MessagePage = Schemas["MessagePage"];
 export type MessageVersions = Schemas["MessageVersions"];
 export type Model = Schemas["Model"];

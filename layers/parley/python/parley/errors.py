@@ -122,6 +122,11 @@ class ContentRefused(ProblemError, status=422, problem="content-refused"):
     detail = "The model declined to answer. Try to put it differently."
 
 
+class ContextTooLong(ProblemError, status=422, problem="context-too-long"):
+    title = "This is too long for the model"
+    detail = "The model cannot read as much at once. Send less, or start a new conversation."
+
+
 class QuotaExceeded(ProblemError, status=429, problem="quota-exceeded"):
     title = "Your quota for today is used up"
     detail = "You can go on tomorrow."
@@ -174,6 +179,7 @@ TURN_ERRORS = (
     Unprocessable,
     KeyReused,
     ContentRefused,
+    ContextTooLong,
     QuotaExceeded,
     UpstreamFailed,
     AgentExhausted,

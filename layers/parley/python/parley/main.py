@@ -38,6 +38,7 @@ def create_app(
     settings: Settings | None = None,
     agent: "Agent[Any] | None" = None,
     mcp_servers: "Sequence[RemoteServer]" = (),
+    hold_answers: bool = False,
     agent_file: Path = AGENT_FILE,
 ) -> FastAPI:
     """The whole API, for `agent` or the agent that `agent_file` declares. Raises ConfigError."""
@@ -55,7 +56,7 @@ def create_app(
     app = create_light_app(settings, chat.router, chatkit.router, mcp.router)
     light: Services = app.state.services
     if agent is None:
-        agent, mcp_servers = _load_agent(agent_file)
+        agent, mcp_servers, hold_answers = _load_agent(agent_file)
     if mcp_servers:
         importlib.import_module("parley.tools.remote_tools")  # at start, not in the first turn
     # The import takes 0.5 s: at start where a snapshot keeps it, otherwise when it is first needed.
@@ -71,6 +72,7 @@ def create_app(
         agent=bounded(agent),
         make_api_client=partial(ApiClient, app),
         follow_up=follow_up,
+        hold_answers=hold_answers,
     )
     app.state.services = ChatServices(
         settings, light.verifier, light.database, turns, follow_ups, client_tools(agent)
@@ -139,8 +141,8 @@ def _database(settings: Settings) -> Database:
     return Database(settings.database_url.get_secret_value(), pool_size=pool_size)
 
 
-def _load_agent(file: Path) -> "tuple[Agent[Any], Sequence[RemoteServer]]":
-    """`agent` and `mcp_servers` of `file`. An error in it becomes a one-line ConfigError for its author."""
+def _load_agent(file: Path) -> "tuple[Agent[Any], Sequence[RemoteServer], bool]":
+    """`agent`, `mcp_servers` and `hold_answers` of `file`. An error in it is a one-line ConfigError."""
     from agents import Agent  # noqa: PLC0415
 
     spec = importlib.util.spec_from_file_location("agent", file)
@@ -154,4 +156,4 @@ def _load_agent(file: Path) -> "tuple[Agent[Any], Sequence[RemoteServer]]":
     agent = getattr(module, "agent", None)
     if not isinstance(agent, Agent):
         raise ConfigError(f"{file}: `agent` is not an Agent of the Agents SDK")
-    return agent, getattr(module, "mcp_servers", ())
+    return agent, getattr(module, "mcp_servers", ()), getattr(module, "hold_answers", False)

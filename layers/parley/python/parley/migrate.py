@@ -113,7 +113,7 @@ def _make_role(connection: Connection, app: Address) -> None:
 def _grant(connection: Connection, app: Address) -> None:
     for privilege in (
         "usage on schema public",
-        "select, insert, update, delete on conversation, message, usage",
+        "select, insert, update, delete on conversation, message, usage, deleted_turn",
         "execute on all functions in schema public",
     ):
         connection.exec_driver_sql(f"grant {privilege} to {identifier(app.user)}")

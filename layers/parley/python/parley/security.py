@@ -20,6 +20,7 @@ from jwt.algorithms import RSAAlgorithm
 from jwt.utils import base64url_decode, base64url_encode
 
 from parley.errors import Unauthorized, Unavailable
+from parley.text import clean_text
 
 MAX_TOKEN_BYTES = 8_192
 MAX_DOCUMENT_BYTES = 65_536
@@ -127,7 +128,7 @@ class TokenVerifier:
 
 
 def _text(claim: Any) -> str | None:
-    return claim if isinstance(claim, str) else None
+    return clean_text(claim) if isinstance(claim, str) else None
 
 
 def _key_id(token: str) -> str | None:

@@ -28,9 +28,12 @@ _CURSOR = Cursor[int]("before", Annotated[int, Field(ge=0, lt=2**31)])
 
 
 class TurnUsage(BaseModel):
+    """`estimated`: the model did not say how many tokens there were."""
+
     input_tokens: int
     output_tokens: int
     model: str
+    estimated: bool
 
 
 class Feedback(BaseModel, extra="forbid", json_schema_extra={"examples": [{"rating": "up"}]}):
@@ -41,7 +44,11 @@ class Feedback(BaseModel, extra="forbid", json_schema_extra={"examples": [{"rati
 
 
 class MessageOut(BaseModel):
-    """A message; of an assistant's, the record of its turn. `error` is a problem document."""
+    """A message; of an assistant's, the record of its turn. `error` is a problem document.
+
+    `incomplete`: the answer was cut off at the model's limit. `refused`: a guardrail or the model's provider
+    refused the question, so no model reads question and answer again.
+    """
 
     id: uuid.UUID
     conversation_id: uuid.UUID
@@ -51,6 +58,8 @@ class MessageOut(BaseModel):
     content: str
     tool_calls: list[ToolCall]
     usage: TurnUsage | None
+    incomplete: Literal["length"] | None
+    refused: bool
     feedback: Feedback | None
     error: dict[str, Any] | None
     version: int

@@ -24,7 +24,10 @@ from parley.services.turn_service import Client
 
 
 class ChatReply(BaseModel):
-    """`message_id` is the assistant message's; `timestamp` is when it was completed."""
+    """`message_id` is the assistant message's; `timestamp` is when it was completed.
+
+    `incomplete`: the answer was cut off at the model's limit.
+    """
 
     conversation_id: uuid.UUID
     message_id: uuid.UUID
@@ -33,6 +36,7 @@ class ChatReply(BaseModel):
     status: Literal["completed", "cancelled", "waiting_approval"]
     tool_calls: list[ToolCall]
     usage: TurnUsage
+    incomplete: Literal["length"] | None
 
     @classmethod
     def of(cls, message: Message) -> "ChatReply":
@@ -45,6 +49,7 @@ class ChatReply(BaseModel):
                 "status": message.status,
                 "tool_calls": read_tool_calls(message.run_items, message.status),
                 "usage": message.model_dump(include=set(TurnUsage.model_fields)),
+                "incomplete": message.incomplete,
             }
         )
 

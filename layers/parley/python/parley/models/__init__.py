@@ -4,7 +4,8 @@ The migrations alone say what else the database has: defaults, constraints, inde
 """
 
 from parley.models.conversation import Conversation
+from parley.models.deleted_turn import DeletedTurn
 from parley.models.message import Message
 from parley.models.usage import Usage
 
-__all__ = ["Conversation", "Message", "Usage"]
+__all__ = ["Conversation", "DeletedTurn", "Message", "Usage"]

@@ -26,5 +26,7 @@ class Conversation(SQLModel, table=True):
     summary_seq: int = 0
     # A person or the model gave it its title; until then it is the beginning of the first message.
     titled: bool = False
+    # After a follow-up that failed, none is due before `last_seq` has come here.
+    follow_up_after: int = 0
     created_at: datetime = Field(sa_column=Column(DateTime(timezone=True), nullable=False))
     updated_at: datetime = Field(sa_column=Column(DateTime(timezone=True), nullable=False))

@@ -42,8 +42,14 @@ class Message(SQLModel, table=True):
     # Estimated, for the history window; `input_tokens` and `output_tokens` are what the model charged.
     tokens: int
     model: str | None = None
+    # "length": the answer was cut off at the model's limit, or at ours.
+    incomplete: str | None = None
     input_tokens: int | None = None
     output_tokens: int | None = None
+    # The model did not say all that it read and wrote.
+    estimated: bool = False
+    # A guardrail or the model's provider refused the question: no model reads question and answer again.
+    refused: bool = False
     # Of an assistant's message: the user's message that it answers.
     reply_to: uuid.UUID | None = None
     # The first of the versions of this message, and which of them this is; one is not superseded.

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Select, delete, exists, func, or_, select, true, tuple_, update
+from sqlalchemy import Select, exists, func, or_, select, text, true, tuple_, update
 from sqlmodel import col
 
 from parley.database import Database
@@ -90,6 +90,8 @@ def _matching(user_id: str, search: str) -> Select[*tuple[Any, ...]]:
             col(Message.user_id) == user_id,
             col(Message.conversation_id) == col(Conversation.id),
             col(Message.superseded).is_(False),
+            # The agent searches as well, and no model is to read what was refused.
+            col(Message.refused).is_(False),
             col(Message.search).op("@@")(query),
         )
         .order_by(col(Message.seq).desc())
@@ -118,14 +120,28 @@ def update_conversation(
     return bool(database.rows(user_id, statement))
 
 
+# Keys are kept for a day: so long may a client repeat a request. The messages go with their conversation.
+_DELETE = text("""
+    with gone as (
+        delete from conversation where id = :conversation_id and user_id = :user_id returning id
+    ), kept as (
+        insert into deleted_turn (answer_id, user_id, idempotency_key, lease_id)
+        select m.id, :user_id, m.idempotency_key, case when m.status = 'in_progress' then m.lease_id end
+        from message m join gone on gone.id = m.conversation_id
+        where m.user_id = :user_id and (
+            m.status = 'in_progress'
+            or m.idempotency_key is not null and m.created_at > now() - interval '1 day')
+        on conflict do nothing
+    ), outdated as (
+        delete from deleted_turn where user_id = :user_id and deleted_at < now() - interval '1 day'
+    )
+    select id from gone
+""")
+
+
 def delete_conversation(database: Database, user_id: str, conversation_id: uuid.UUID) -> bool:
     """Delete it with its messages; False when the user has no such conversation."""
-    statement = (
-        delete(Conversation)
-        .where(col(Conversation.id) == conversation_id, col(Conversation.user_id) == user_id)
-        .returning(col(Conversation.id))
-    )
-    return bool(database.rows(user_id, statement))
+    return bool(database.rows(user_id, _DELETE, {"user_id": user_id, "conversation_id": conversation_id}))
 
 
 def _of_user(user_id: str) -> Select[*tuple[Any, ...]]:

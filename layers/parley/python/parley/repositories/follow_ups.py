@@ -31,28 +31,34 @@ class Spent:
     output_tokens: int
 
 
-# At most four windows are folded at once: where more was left out, the next follow-up goes on.
+# At most four windows are folded at once: where more was left out, the next follow-up goes on. Of a question
+# that is being answered, no more is read than guardrails have accepted: the one of `accepted_id`.
 _READ = text("""
     with conv as (
-        select *, case when tokens > :history_tokens
-                       then cut_window(id, window_seq, last_seq, :history_tokens / 2)
-                       else window_seq end as cut
+        select *, least(unjudged_seq, case when tokens > :history_tokens
+                                           then cut_window(id, window_seq, last_seq, :history_tokens / 2)
+                                           else window_seq end) as cut
         from conversation c cross join lateral (
             select sum(tokens) as tokens from message m
-            where m.conversation_id = c.id and not m.superseded and m.seq >= c.window_seq
-        ) as in_window
+            where m.conversation_id = c.id and not m.superseded and not m.refused and m.seq >= c.window_seq
+        ) as in_window cross join lateral (
+            select coalesce(min(q.seq), 2147483647) as unjudged_seq
+            from message a join message q on q.id = a.reply_to
+            where a.conversation_id = c.id and a.status = 'in_progress' and a.id <> :accepted_id
+        ) as running
         where c.id = :conversation_id and c.user_id = :user_id
     ), foldable as (
         select m.seq, m.role, m.content, sum(m.tokens) over (order by m.seq) as so_far
         from message m join conv on conv.id = m.conversation_id
-        where not m.superseded and m.seq >= conv.summary_seq and m.seq < conv.cut
+        where not m.superseded and not m.refused and m.seq >= conv.summary_seq and m.seq < conv.cut
     ), folded as (
         select * from foldable where so_far <= :history_tokens * 4
     )
     select
         case when not conv.titled then (
             select content from message
-            where conversation_id = conv.id and not superseded order by seq limit 1
+            where conversation_id = conv.id and not superseded and not refused and seq < conv.unjudged_seq
+            order by seq limit 1
         ) end as opening,
         conv.summary, conv.summary_seq,
         case when (select count(*) from folded) = (select count(*) from foldable) then conv.cut
@@ -62,7 +68,7 @@ _READ = text("""
     from conv
 """)
 
-# Both charge the user in the same statement, for what it stored: sent again, it charges nothing.
+# All charge the user in the same statement. Sent again, those that store a text charge nothing.
 _CHARGED = """
     charged as (
         insert into usage (user_id, day, model, input_tokens, output_tokens)
@@ -90,20 +96,40 @@ _FOLDED = """
         where id = :conversation_id and user_id = :user_id and summary_seq = :summary_seq
           and summary is not distinct from :summary
           and (select count(*) from message m
-               where m.conversation_id = c.id and not m.superseded and m.content <> ''
+               where m.conversation_id = c.id and not m.superseded and not m.refused and m.content <> ''
                  and m.seq >= :summary_seq and m.seq < :fold_until) = :count
+        returning 1
+    ),
+"""
+
+# A model that had no answer to a question has none a moment later: some turns pass before the next try.
+_POSTPONED = """
+    with stored as (
+        update conversation set follow_up_after = last_seq + :messages
+        where id = :conversation_id and user_id = :user_id
         returning 1
     ),
 """
 
 _STORE_TITLE = text(_TITLED + _CHARGED)
 _STORE_SUMMARY = text(_FOLDED + _CHARGED)
+_POSTPONE = text(_POSTPONED + _CHARGED)
 
 
 def read_pending(
-    database: Database, user_id: str, conversation_id: uuid.UUID, history_tokens: int
+    database: Database,
+    user_id: str,
+    conversation_id: uuid.UUID,
+    accepted_id: uuid.UUID,
+    history_tokens: int,
 ) -> Pending | None:
-    params = {"user_id": user_id, "conversation_id": conversation_id, "history_tokens": history_tokens}
+    """What is due. `accepted_id`: the answer whose question the guardrails have accepted."""
+    params = {
+        "user_id": user_id,
+        "conversation_id": conversation_id,
+        "accepted_id": accepted_id,
+        "history_tokens": history_tokens,
+    }
     rows = database.rows(user_id, _READ, params)
     return Pending(*rows[0]) if rows else None
 
@@ -132,3 +158,11 @@ def store_summary(
         **asdict(spent),
     }
     database.rows(user_id, _STORE_SUMMARY, params)
+
+
+def postpone(
+    database: Database, user_id: str, conversation_id: uuid.UUID, messages: int, spent: Spent
+) -> None:
+    """Charge what was spent in vain, and let no follow-up be due for the next `messages`."""
+    params = {"user_id": user_id, "conversation_id": conversation_id, "messages": messages, **asdict(spent)}
+    database.rows(user_id, _POSTPONE, params)

@@ -2,7 +2,6 @@
 
 import uuid
 from dataclasses import asdict, dataclass, field
-from datetime import datetime
 from typing import Any, Literal, assert_never
 
 from sqlalchemy import bindparam, text
@@ -83,12 +82,13 @@ _BEGIN = text("select begin_turn(:request)").bindparams(bindparam("request", typ
 
 # The conversation's row is locked before the message's, as everywhere, so that no two statements deadlock.
 # `held` is the turn while this worker's lease on it stands. If the same worker has ended it already, because
-# the statement was sent twice, nothing changes and nothing is charged again.
+# the statement was sent twice, nothing changes and nothing is charged again. A turn that was resumed adds to
+# what it spent before it waited.
 _END = text("""
     with conv as (
         select id from conversation where id = :conversation_id and user_id = :user_id for update
     ), held as (
-        select m.id, m.status as was, m.completed_at, m.input_tokens, m.output_tokens
+        select m.id, m.status as was, m.completed_at, m.input_tokens, m.output_tokens, m.estimated
         from message m join conv on conv.id = m.conversation_id
         where m.id = :id and m.user_id = :user_id and m.lease_id = :lease_id
           and (m.status = :status or m.status = 'in_progress' and m.lease_expires_at > clock_timestamp())
@@ -96,29 +96,62 @@ _END = text("""
     ), ended as (
         update message m
         set status = :status, content = :content, tokens = :tokens, run_items = :run_items, error = :error,
-            run_state = :run_state,
-            model = :model, input_tokens = :input_tokens, output_tokens = :output_tokens,
+            run_state = :run_state, model = :model, incomplete = :incomplete, refused = :refused,
+            input_tokens = coalesce(held.input_tokens, 0) + :input_tokens,
+            output_tokens = coalesce(held.output_tokens, 0) + :output_tokens,
+            estimated = held.estimated or :estimated,
             lease_expires_at = null, completed_at = date_trunc('milliseconds', clock_timestamp())
         from held where m.id = held.id and held.was = 'in_progress'
-        returning m.completed_at
+        returning m.completed_at, m.input_tokens, m.output_tokens, m.estimated
+    ), judged as (
+        update message q set refused = :refused
+        from ended where q.id = :reply_to and q.user_id = :user_id and q.refused <> :refused
+        returning q.seq
     ), touched as (
-        update conversation c set updated_at = ended.completed_at
+        update conversation c
+        set updated_at = ended.completed_at,
+            -- The first title is the beginning of the first question, which may be the refused one.
+            title = case when :refused and not c.titled and not exists (
+                select from message e
+                where e.conversation_id = c.id and e.role = 'user' and not e.superseded and not e.refused
+                  and e.id <> :reply_to
+            ) then 'New conversation' else c.title end
         from ended where c.id = :conversation_id and c.user_id = :user_id
     ), charged as (
         insert into usage (user_id, day, model, input_tokens, output_tokens)
-        select :user_id, utc_today(), :model,
-            :input_tokens - coalesce(held.input_tokens, 0), :output_tokens - coalesce(held.output_tokens, 0)
-        from ended cross join held
+        select :user_id, utc_today(), :model, :input_tokens, :output_tokens from ended
         on conflict (user_id, day, model) do update
         set input_tokens = usage.input_tokens + excluded.input_tokens,
             output_tokens = usage.output_tokens + excluded.output_tokens
     )
-    select completed_at from ended union all select completed_at from held where was <> 'in_progress'
+    select completed_at, input_tokens, output_tokens, estimated from ended
+    union all
+    select completed_at, input_tokens, output_tokens, estimated from held where was <> 'in_progress'
 """).bindparams(
     *(bindparam(name, type_=JSONB(none_as_null=True)) for name in ("run_items", "run_state", "error"))
 )
 # Columns of the message, all of them.
 _ENDING = set(_END.compile().params)
+
+# Charges once, however often it is sent.
+_CHARGE_DELETED = text("""
+    with held as (
+        select answer_id, charged from deleted_turn
+        where answer_id = :id and user_id = :user_id and lease_id = :lease_id for update
+    ), marked as (
+        update deleted_turn d set charged = true
+        from held where d.answer_id = held.answer_id and d.user_id = :user_id and not held.charged
+        returning 1
+    ), charged as (
+        insert into usage (user_id, day, model, input_tokens, output_tokens)
+        select :user_id, utc_today(), :model, :input_tokens, :output_tokens from marked
+        on conflict (user_id, day, model) do update
+        set input_tokens = usage.input_tokens + excluded.input_tokens,
+            output_tokens = usage.output_tokens + excluded.output_tokens
+    )
+    select 1 from held
+""")
+_DELETED = set(_CHARGE_DELETED.compile().params)
 
 # Touches the message's row only, so that a checkpoint waits for nobody and nobody waits for it.
 _CHECKPOINT = text("""
@@ -210,7 +243,17 @@ def force_cancel(database: Database, user_id: str, answer_id: uuid.UUID) -> None
     database.rows(user_id, _FORCE_CANCEL, {"user_id": user_id, "answer_id": answer_id})
 
 
-def end_turn(database: Database, answer: Message) -> datetime | None:
-    """Store how a turn ended, and return when; None when `answer.lease_id` is no longer its lease."""
+def end_turn(database: Database, answer: Message) -> bool:
+    """Store how a turn ended, and note in `answer` when, and what it cost in all.
+
+    False when `answer.lease_id` is no longer its lease.
+    """
     rows = database.rows(answer.user_id, _END, answer.model_dump(include=_ENDING))
-    return rows[0][0] if rows else None
+    if rows:
+        answer.completed_at, answer.input_tokens, answer.output_tokens, answer.estimated = rows[0]
+    return bool(rows)
+
+
+def charge_deleted_turn(database: Database, answer: Message) -> bool:
+    """Charge a turn whose conversation was deleted while it ran; False if that is not so."""
+    return bool(database.rows(answer.user_id, _CHARGE_DELETED, answer.model_dump(include=_DELETED)))

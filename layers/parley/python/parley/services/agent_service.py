@@ -1,11 +1,13 @@
 """The Agents SDK's Runner against the configured model. Knows nothing of users or the database."""
 
+import asyncio
+import hashlib
 import logging
 import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AbstractAsyncContextManager, nullcontext
 from dataclasses import dataclass, field
-from typing import Any, cast
+from typing import Any, Literal, cast
 
 import agents
 import httpx2
@@ -17,9 +19,14 @@ from openai.types.responses import ResponseFunctionToolCall
 from parley import errors
 from parley.config import ConfigError, Settings
 from parley.logs import describe_error
-from parley.models.tool_call import RunItem, ToolCall, with_outcome
+from parley.models.tool_call import CALL, OUTPUT, RunItem, ToolCall, with_outcome
 from parley.models.turn import Decision
+from parley.services import model_stops
+from parley.services.history import plain
 from parley.services.model_client import ModelClient
+from parley.services.model_report import ModelReport, current_report, json_size
+from parley.services.model_stops import RequestRefused
+from parley.text import is_visible
 from parley.tools.api_client import ApiClient, ToolFailure
 from parley.tools.remote import RemoteServer
 
@@ -31,6 +38,8 @@ MAX_TURN_TOKENS = 200_000
 # Models that think. Nothing is stored on the model's side, so they would lose their reasoning if the replayed
 # items did not hold it, encrypted.
 REASONING_MODELS = ("o1", "o3", "o4", "gpt-5")
+EMPTY = "The model's answer was empty. Please try again."
+EMPTY_AND_CUT_OFF = "The model reached its limit before it answered. Please try again, or ask for less."
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,9 +55,14 @@ class AgentOutput:
     run_items: list[RunItem] | None = None
     input_tokens: int = 0
     output_tokens: int = 0
+    # Not all of the tokens were told by the model.
+    estimated: bool = False
+    incomplete: Literal["length"] | None = None
     calls: dict[str, ToolCall] = field(default_factory=dict)
     # Set when the agent waits for approval: the SDK's RunState, and `calls` beside it.
     state: dict[str, Any] | None = None
+    # The input guardrails have let the question pass.
+    accepted: asyncio.Event = field(default_factory=asyncio.Event)
 
     def call_items(self) -> list[RunItem]:
         """The tool calls so far, as run items."""
@@ -66,8 +80,9 @@ class Resumption:
 class _RunWatch(agents.RunHooks[Any]):
     """Ends a run before it calls the model again with its token budget used up. Times the tools."""
 
-    def __init__(self, output: AgentOutput) -> None:
+    def __init__(self, output: AgentOutput, report: ModelReport) -> None:
         self._output = output
+        self._report = report
         self._started: dict[str, float] = {}
 
     async def on_tool_start(self, context: RunContextWrapper[Any], *_: Any) -> None:
@@ -75,12 +90,16 @@ class _RunWatch(agents.RunHooks[Any]):
             self._started[context.tool_call_id] = time.monotonic()
 
     async def on_tool_end(self, context: RunContextWrapper[Any], *_: Any) -> None:
-        if isinstance(context, ToolContext) and (call := self._output.calls.get(context.tool_call_id)):
-            took_s = time.monotonic() - self._started[call.call_id]
+        # The SDK does not say that a tool starts where it resumes an agent that is a tool itself.
+        if not isinstance(context, ToolContext) or context.tool_call_id not in self._started:
+            return
+        took_s = time.monotonic() - self._started[context.tool_call_id]
+        if call := self._output.calls.get(context.tool_call_id):
             self._output.calls[call.call_id] = call.updated(duration_ms=round(took_s * 1000))
 
-    async def on_llm_start(self, context: RunContextWrapper[Any], *_: Any) -> None:
-        if context.usage.total_tokens > MAX_TURN_TOKENS:
+    async def on_llm_start(self, *_: Any) -> None:
+        input_tokens, output_tokens, _estimated = self._report.usage()
+        if input_tokens + output_tokens > MAX_TURN_TOKENS:
             raise errors.AgentExhausted
 
 
@@ -105,15 +124,15 @@ class AgentService:
             http_client=http_client,
         )
         self._responses = settings.openai_api == "responses"
+        secret = f"{settings.openai_base_url} {settings.openai_api_key.get_secret_value()}"
+        self._key_name = hashlib.sha256(secret.encode()).hexdigest()[:12]
         self._provider = agents.OpenAIProvider(openai_client=self._client, use_responses=self._responses)
 
-    async def complete(self, instructions: str, text: str) -> AgentOutput:
-        """Answer once, without tools. Raises ProblemError."""
+    async def complete(self, instructions: str, text: str, output: AgentOutput) -> None:
+        """Answer once, without tools, into `output`. Raises ProblemError."""
         agent = Agent[None](name="Follow-up", instructions=instructions)
-        output = AgentOutput()
         async for _ in self.stream(agent, [{"role": "user", "content": text}], output):
             pass
-        return output
 
     async def close(self) -> None:
         await self._client.close()
@@ -131,7 +150,35 @@ class AgentService:
 
         Raises ProblemError.
         """
-        whole = False
+        model = model or self.model
+        report = ModelReport(_call_ids(given), json_size(output.text))
+        current_report.set(report)
+        try:
+            async for progress in self._attempt(agent, given, output, report, api_client, model):
+                yield progress
+        except RequestRefused as error:
+            # Something of what was said before is not valid for this model. The words alone always are.
+            if not isinstance(given, list) or output.text or output.calls or plain(given) == given:
+                raise
+            logger.warning("history_refused", extra=describe_error(error))
+            async for progress in self._attempt(agent, plain(given), output, report, api_client, model):
+                yield progress
+        finally:
+            output.incomplete = report.incomplete
+            output.input_tokens, output.output_tokens, output.estimated = report.usage()
+        if output.state is None and not is_visible(output.text):
+            raise errors.UpstreamFailed(EMPTY_AND_CUT_OFF if output.incomplete else EMPTY)
+
+    async def _attempt(
+        self,
+        agent: Agent[Any],
+        given: list[RunItem] | Resumption,
+        output: AgentOutput,
+        report: ModelReport,
+        api_client: ApiClient | None,
+        model: str,
+    ) -> AsyncIterator[TextDelta | ToolCall]:
+        whole, kept = False, True
         result: agents.RunResultStreaming | None = None
         try:
             async with self._with_remote_tools(agent, api_client) as equipped:
@@ -140,15 +187,21 @@ class AgentService:
                     await _runner_input(equipped, given, api_client, output),
                     context=api_client,
                     max_turns=MAX_MODEL_CALLS,
-                    hooks=_RunWatch(output),
-                    run_config=self._run_config(model or self.model, api_client),
+                    hooks=_RunWatch(output, report),
+                    run_config=self._run_config(model, api_client),
                 )
                 async for event in result.stream_events():
-                    if (progress := _progress(event, output)) is not None:
+                    if not output.accepted.is_set() and _is_accepted(result, equipped):
+                        output.accepted.set()
+                    if (progress := _progress(event, output, report)) is not None:
                         yield progress
             whole = True
+            output.accepted.set()
             if result.interruptions:
                 output.state = _waiting_state(result, output)
+        except (agents.InputGuardrailTripwireTriggered, agents.OutputGuardrailTripwireTriggered) as error:
+            kept = False
+            raise _problem(error) from error
         except Exception as error:
             # The SDK fails in many ways on a malformed answer. The log line keeps the cause for the operator.
             logger.warning("run_failed", extra=describe_error(error))
@@ -156,9 +209,14 @@ class AgentService:
         finally:
             if result is not None:
                 result.cancel()
-                _collect(result, output, whole)
-        if not output.text and output.state is None:
-            raise errors.UpstreamFailed("The model's answer was empty. Please try again.")
+                _collect(result, output, whole, self.origin(model))
+                if not kept:
+                    # The calls were made and are told of. What a guardrail refused is not.
+                    output.text, output.run_items = "", output.call_items() or None
+
+    def origin(self, model: str) -> str:
+        """Who wrote a reasoning item, and alone can read it: this model, with this key, at this address."""
+        return f"{self._key_name}:{model}"
 
     def _run_config(self, model: str, api_client: ApiClient | None) -> agents.RunConfig:
         responses = self._responses
@@ -216,6 +274,18 @@ async def _runner_input(
     return state
 
 
+def _is_accepted(result: agents.RunResultStreaming, agent: Agent[Any]) -> bool:
+    results = result.input_guardrail_results
+    tripped = any(each.output.tripwire_triggered for each in results)
+    return len(results) == len(agent.input_guardrails) and not tripped
+
+
+def _call_ids(given: list[RunItem] | Resumption) -> set[str]:
+    """The ids that a new call must not have."""
+    items = given if isinstance(given, list) else given.state["calls"]
+    return {item["call_id"] for item in items if "call_id" in item}
+
+
 def _waiting_state(result: agents.RunResultStreaming, output: AgentOutput) -> dict[str, Any]:
     for waiting in result.interruptions:
         if call := output.calls.get(waiting.call_id or ""):
@@ -230,7 +300,9 @@ def _as_failure(error: agents.ToolErrorFormatterArgs[Any]) -> str:
     return ToolFailure(error.default_message)
 
 
-def _progress(event: agents.StreamEvent, output: AgentOutput) -> TextDelta | ToolCall | None:
+def _progress(
+    event: agents.StreamEvent, output: AgentOutput, report: ModelReport
+) -> TextDelta | ToolCall | None:
     """What a client wants to see of an event, noted in `output` as well."""
     if event.type == "raw_response_event":
         if event.data.type == "response.output_text.delta":
@@ -245,18 +317,20 @@ def _progress(event: agents.StreamEvent, output: AgentOutput) -> TextDelta | Too
             output.text += "\n\n"
             return TextDelta("\n\n")
     elif event.type == "run_item_stream_event":
-        return _call_progress(event.item, output)
+        return _call_progress(event.item, output, report)
     return None
 
 
-def _call_progress(item: agents.RunItem, output: AgentOutput) -> ToolCall | None:
+def _call_progress(item: agents.RunItem, output: AgentOutput, report: ModelReport) -> ToolCall | None:
     call: ToolCall | None = None
     if isinstance(item, agents.ToolCallItem) and isinstance(item.raw_item, ResponseFunctionToolCall):
         made = item.raw_item
+        # As the model wrote it: what the SDK has was made valid.
+        written = report.calls.get(made.call_id) or output.calls.get(made.call_id) or made
         call = ToolCall(
             call_id=made.call_id,
-            name=made.name,
-            arguments=made.arguments,
+            name=written.name,
+            arguments=written.arguments,
             status="in_progress",
             duration_ms=None,
         )
@@ -269,36 +343,40 @@ def _call_progress(item: agents.RunItem, output: AgentOutput) -> ToolCall | None
     return call
 
 
-def _collect(result: agents.RunResultStreaming, output: AgentOutput, whole: bool) -> None:
+def _collect(result: agents.RunResultStreaming, output: AgentOutput, whole: bool, origin: str) -> None:
     """Note what the run leaves behind, whole or broken off."""
     items = [
-        with_outcome(cast("RunItem", item.to_input_item()), output.calls)
+        _stored(item, output, origin)
         for item in result.new_items
         if not isinstance(item, agents.ToolApprovalItem)
     ]
-    if not whole and output.text:
-        # When a run breaks off, the SDK's items lack the text of its last, unfinished part.
-        items = [item for item in items if item.get("type") != "message"]
-        items.append({"role": "assistant", "content": output.text})
+    if not whole:
+        # The SDK's items lack the text of the last, unfinished part, and reasoning what it was to lead to.
+        items = [item for item in items if item.get("type") in (CALL, OUTPUT)]
+        items += [{"role": "assistant", "content": output.text}] if output.text else []
     # The text alone is all there is to a plain answer. Anything more is kept, and replayed, item by item.
-    output.run_items = items if any(item.get("type", "message") != "message" for item in items) else None
+    output.run_items = items if any("role" not in item for item in items) else None
     output.text = output.text or agents.ItemHelpers.text_message_outputs(result.new_items)
-    usage = result.context_wrapper.usage
-    output.input_tokens, output.output_tokens = usage.input_tokens, usage.output_tokens
+
+
+def _stored(item: agents.RunItem, output: AgentOutput, origin: str) -> RunItem:
+    """A run item as it is kept: made for any model to read, but for what only the one of `origin` can."""
+    if isinstance(item, agents.MessageOutputItem):
+        return {"role": "assistant", "content": agents.ItemHelpers.text_message_output(item)}
+    stored = with_outcome(cast("RunItem", item.to_input_item()), output.calls)
+    return stored if stored["type"] in (CALL, OUTPUT) else stored | {"origin": origin}
 
 
 def _problem(error: Exception) -> errors.ProblemError:
     match error:
         case errors.ProblemError():
             return error
-        case openai.RateLimitError():
-            return errors.ModelBusy(retry_after_s=_retry_after(error.response.headers.get("retry-after")))
         case openai.APITimeoutError() | agents.ModelTimeoutError():
             return errors.DeadlineExceeded()
-        case openai.BadRequestError(code="content_filter") | agents.ModelRefusalError():
+        case openai.APIStatusError():
+            return model_stops.of_error(error.body, error.status_code, error.response.headers)
+        case agents.ModelRefusalError():
             return errors.ContentRefused()
-        case openai.APIStatusError(status_code=503):
-            return errors.ModelBusy()
         case agents.MaxTurnsExceeded():
             return errors.AgentExhausted()
         case agents.InputGuardrailTripwireTriggered() | agents.OutputGuardrailTripwireTriggered():
@@ -306,7 +384,3 @@ def _problem(error: Exception) -> errors.ProblemError:
             return errors.ContentRefused(reason if isinstance(reason, str) else None)
         case _:
             return errors.UpstreamFailed()
-
-
-def _retry_after(header: str | None) -> int:
-    return min(int(header), 60) if header and header.isdecimal() else 5

@@ -7,14 +7,17 @@ and the next turn requests a follow-up again.
 import asyncio
 import json
 import logging
+import re
 import uuid
 
 from parley.config import Settings
 from parley.database import Database
+from parley.errors import ContentRefused, ContextTooLong, UpstreamFailed
 from parley.logs import describe_error
 from parley.repositories import follow_ups
 from parley.repositories.follow_ups import Pending, Spent
-from parley.services.agent_service import AgentService
+from parley.services.agent_service import AgentOutput, AgentService
+from parley.text import is_visible
 
 logger = logging.getLogger(__name__)
 
@@ -27,9 +30,25 @@ Write a summary of the conversation below, for the assistant to go on from: who 
 facts, names, numbers, decisions and open questions. At most 300 words. It replaces the earlier summary at the
 top, if there is one, so carry over what still matters. Reply with the summary alone.
 """
-# Characters of the first message that a title is made from.
+# In characters: of the first message that a title is made from, of a title, and of a summary.
 OPENING_LENGTH = 2_000
 TITLE_LENGTH = 80
+SUMMARY_LENGTH = 8_000
+# A summary takes the place of what it folds for good. A word or two cannot.
+MIN_LETTERS = 20
+# Until a title or summary that failed is tried again.
+POSTPONED_MESSAGES = 20
+# How models begin when they decline, in the languages that are heard most.
+REFUSALS = (
+    r"(i(['’]m| am)( so| very)? )?sorry\b",
+    r"i (can['’]?t|cannot|can not|won['’]?t|am unable|am not able)\b|i['’]m (unable|not able)\b",
+    r"i (must|have to) (decline|refuse)|unfortunately,? i\b|as an ai\b|my apologies|i apologi[sz]e",
+    r"es tut mir leid|leider kann ich|entschuldigung|je suis désolée?|désolée?\b|je ne peux pas",
+    r"lo siento|no puedo|me temo que no|desculpe|sinto muito|não posso|mi dispiace|non posso",
+    r"извините|к сожалению|я не могу|很?抱歉|对不起|對不起|我无法|我無法|我不能",
+    r"申し訳|すみません|ごめんなさい|죄송|미안|عذر|آسف|क्षमा|माफ",
+)
+REFUSAL = re.compile(rf"^\W*({'|'.join(REFUSALS)})", re.IGNORECASE)
 
 
 class FollowUpService:
@@ -40,41 +59,81 @@ class FollowUpService:
         # The event loop itself keeps only weak references to tasks.
         self._tasks: set[asyncio.Task[None]] = set()
 
-    async def run(self, user_id: str, conversation_id: uuid.UUID) -> None:
-        """Make the title and the summary that are due. Safe to run twice, or never. Raises ProblemError."""
+    async def run(self, user_id: str, conversation_id: uuid.UUID, accepted_id: uuid.UUID) -> None:
+        """Make the title and the summary that are due. Safe to run twice, or never. Raises ProblemError.
+
+        `accepted_id`: the answer being written, whose question the guardrails have accepted.
+        """
         pending = await self._database.call(
-            follow_ups.read_pending, user_id, conversation_id, self._history_tokens
+            follow_ups.read_pending, user_id, conversation_id, accepted_id, self._history_tokens
         )
         if pending is None:
             return
         if pending.opening is not None:
-            title, spent = await self._complete(TITLE_INSTRUCTIONS, pending.opening[:OPENING_LENGTH])
-            title = " ".join(title.split()).strip("\"'")[:TITLE_LENGTH]
-            await self._database.call(follow_ups.store_title, user_id, conversation_id, title, spent)
+            said, spent = await self._complete(TITLE_INSTRUCTIONS, pending.opening[:OPENING_LENGTH])
+            if title := read_title(said):
+                await self._database.call(follow_ups.store_title, user_id, conversation_id, title, spent)
+            else:
+                await self._postpone(user_id, conversation_id, spent)
         if pending.to_fold:
-            summary, spent = await self._complete(SUMMARY_INSTRUCTIONS, _transcript(pending))
-            await self._database.call(
-                follow_ups.store_summary, user_id, conversation_id, pending, summary, spent
-            )
+            transcript = _transcript(pending)
+            said, spent = await self._complete(SUMMARY_INSTRUCTIONS, transcript)
+            if summary := read_summary(said, transcript):
+                await self._database.call(
+                    follow_ups.store_summary, user_id, conversation_id, pending, summary, spent
+                )
+            else:
+                await self._postpone(user_id, conversation_id, spent)
 
-    async def start(self, user_id: str, conversation_id: uuid.UUID) -> None:
+    async def start(self, user_id: str, conversation_id: uuid.UUID, accepted_id: uuid.UUID) -> None:
         """`run` in a task of this process. A failure is logged; the next follow-up makes up for it."""
-        task = asyncio.create_task(self._run_logged(user_id, conversation_id))
+        task = asyncio.create_task(self._run_logged(user_id, conversation_id, accepted_id))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
     async def close(self) -> None:
         await asyncio.gather(*self._tasks)
 
-    async def _run_logged(self, user_id: str, conversation_id: uuid.UUID) -> None:
+    async def _run_logged(self, user_id: str, conversation_id: uuid.UUID, accepted_id: uuid.UUID) -> None:
         try:
-            await self.run(user_id, conversation_id)
+            await self.run(user_id, conversation_id, accepted_id)
         except Exception as error:
             logger.warning("follow_up_failed", extra=describe_error(error))
 
     async def _complete(self, instructions: str, text: str) -> tuple[str, Spent]:
-        output = await self._agent_service.complete(instructions, text)
-        return output.text, Spent(self._agent_service.model, output.input_tokens, output.output_tokens)
+        """What the model says, which is nothing if it does not answer as it should."""
+        output = AgentOutput()
+        try:
+            await self._agent_service.complete(instructions, text, output)
+        except (ContentRefused, ContextTooLong, UpstreamFailed) as error:
+            logger.warning("follow_up_unanswered", extra=describe_error(error))
+            output.text = ""
+        spent = Spent(self._agent_service.model, output.input_tokens, output.output_tokens)
+        return "" if output.incomplete else output.text, spent
+
+    async def _postpone(self, user_id: str, conversation_id: uuid.UUID, spent: Spent) -> None:
+        await self._database.call(follow_ups.postpone, user_id, conversation_id, POSTPONED_MESSAGES, spent)
+
+
+def read_title(said: str) -> str | None:
+    """The title in a model's answer; None if that is a refusal, or anything else that is no title."""
+    title = " ".join(said.split()).strip("\"'“”‘’«»„*#` ")
+    if said.strip().count("\n") or len(title) > TITLE_LENGTH or title[:1] in ("{", "[", "<"):
+        return None
+    return title if is_visible(title) and _letters(title) and not REFUSAL.search(title) else None
+
+
+def read_summary(said: str, transcript: str) -> str | None:
+    """The summary in a model's answer; None if that is a refusal, or cannot stand for `transcript`."""
+    summary = said.strip()
+    longest = min(max(len(transcript), SUMMARY_LENGTH // 8), SUMMARY_LENGTH)
+    if REFUSAL.search(summary) or not _letters(summary) >= MIN_LETTERS or len(summary) > longest:
+        return None
+    return summary
+
+
+def _letters(text: str) -> int:
+    return sum(map(str.isalnum, text))
 
 
 def _transcript(pending: Pending) -> str:
@@ -83,12 +142,13 @@ def _transcript(pending: Pending) -> str:
     return "\n\n".join(parts)
 
 
-async def invoke_follow_up(function: str | None, user_id: str, conversation_id: uuid.UUID) -> None:
+async def invoke_follow_up(
+    function: str | None, user_id: str, conversation_id: uuid.UUID, accepted_id: uuid.UUID
+) -> None:
     """Invoke the Lambda `function` asynchronously. Its event holds ids only; the platform retries it."""
+    ids = {"user_id": user_id, "conversation_id": str(conversation_id), "accepted_id": str(accepted_id)}
     if function is not None:
-        await asyncio.to_thread(
-            _invoke, function, {"user_id": user_id, "conversation_id": str(conversation_id)}
-        )
+        await asyncio.to_thread(_invoke, function, ids)
 
 
 def _invoke(function: str, event: dict[str, str]) -> None:

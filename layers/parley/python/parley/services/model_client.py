@@ -1,42 +1,54 @@
-"""The openai client without two habits that cost half of a turn's CPU.
+"""The openai client, with streams of our own and without a habit that costs half of a turn's CPU.
 
 It goes through every item of the history to bring it into wire form, which the Agents SDK has done already
-(0.3 ms an item), and finds the class of every event of a stream by trying some fifty (0.15 ms a word).
+(0.3 ms an item).
 """
 
+import json
 from functools import cached_property
-from typing import Any, TypeVar, cast, get_args
+from typing import Any
 
-import httpx2
 import openai
+from openai._streaming import SSEBytesDecoder
 from openai.resources.responses import AsyncResponses
-from openai.types.responses import ResponseStreamEvent
-from pydantic import BaseModel, ValidationError
 
-T = TypeVar("T")
-
-
-def _type(event: type[BaseModel]) -> str:
-    return str(get_args(event.model_fields["type"].annotation)[0])
-
-
-_EVENTS: dict[str, type[BaseModel]] = {
-    _type(event): event for event in get_args(get_args(ResponseStreamEvent)[0])
-}
+from parley.services.chat_stream import ChatStream
+from parley.services.model_report import current_report
+from parley.services.model_stream import AnswerDecoder
+from parley.services.responses_stream import ResponsesStream
 
 
 class ModelClient(openai.AsyncOpenAI):
+    """Every streamed request is counted in the current ModelReport, and its answer is read as such."""
+
     @cached_property
     def responses(self) -> AsyncResponses:
         return _Responses(self)
 
-    def _process_response_data(self, *, data: object, cast_to: type[T], response: httpx2.Response) -> T:
-        if isinstance(data, dict) and (event := _EVENTS.get(data.get("type", ""))):
-            try:
-                return cast(T, event.model_validate(data))
-            except ValidationError:
-                pass  # the SDK takes it as it is
-        return super()._process_response_data(data=data, cast_to=cast_to, response=response)
+    async def request(
+        self, cast_to: Any, options: Any, *, stream: bool = False, stream_cls: Any = None
+    ) -> Any:
+        if not stream:
+            return await super().request(cast_to, options)
+        report = current_report.get()
+        request = report.begin(lambda: _size(options))
+        stream_cls = ResponsesStream if options.url == "/responses" else ChatStream
+        try:
+            return await super().request(cast_to, options, stream=True, stream_cls=stream_cls)
+        except openai.APITimeoutError:
+            raise
+        except openai.APIError:
+            # Nothing was read or written.
+            report.requests.remove(request)
+            raise
+
+    def _make_sse_decoder(self) -> SSEBytesDecoder:
+        return AnswerDecoder()
+
+
+def _size(options: Any) -> int:
+    """Bytes of a request's body."""
+    return len(json.dumps([options.json_data, options.extra_json], default=str))
 
 
 class _Responses(AsyncResponses):

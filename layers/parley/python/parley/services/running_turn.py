@@ -11,7 +11,15 @@ from typing import Any, Literal
 from agents import Agent
 
 from parley.database import Database
-from parley.errors import DeadlineExceeded, InternalError, ProblemError, Unavailable
+from parley.errors import (
+    ContentRefused,
+    DatabaseUnavailable,
+    DeadlineExceeded,
+    InternalError,
+    NotFound,
+    ProblemError,
+    Unavailable,
+)
 from parley.logs import describe_error
 from parley.metrics import Metric, emit
 from parley.models import Message
@@ -28,6 +36,9 @@ logger = logging.getLogger(__name__)
 CHECKPOINT_S = 2.0
 # Proxies close connections on which nothing happens for long.
 KEEP_ALIVE_S = 10
+# After the deadline: how long the writing may take to stop, and the storing until the client is told.
+STOP_PATIENCE_S = 0.4
+STORE_PATIENCE_S = 1.2
 
 
 class TurnLost(Unavailable, problem="turn-lost"):
@@ -70,13 +81,17 @@ async def until_ended(events: asyncio.Queue[TurnEvent]) -> AsyncIterator[TurnEve
 EndStatus = Literal["completed", "failed", "cancelled", "waiting_approval"]
 # How the writing stopped.
 Stop = Literal["completed", "cancelled", "waiting_approval"] | ProblemError
-# Begins the work after a reply, or hands it on; returns at once.
-FollowUp = Callable[[str, uuid.UUID], Awaitable[None]]
+# Begins the work after a reply, or hands it on, and returns at once. Is given the ids of the user, of the
+# conversation, and of the answer whose question the guardrails have accepted.
+FollowUp = Callable[[str, uuid.UUID, uuid.UUID], Awaitable[None]]
 
 
 @dataclass(eq=False, kw_only=True, slots=True)
 class RunningTurn:
-    """`finish` carries the turn to its end, with a TurnCreated first in `events` and a TurnEnded last."""
+    """`finish` carries the turn to its end, with a TurnCreated first in `events` and a TurnEnded last.
+
+    `hold_answers`: text is neither shown nor stored before output guardrails have let it pass.
+    """
 
     turn: NewTurn
     begun: Begun
@@ -85,32 +100,53 @@ class RunningTurn:
     agent: Agent[Any]
     api_client: ApiClient
     follow_up: FollowUp
+    hold_answers: bool
     events: asyncio.Queue[TurnEvent] = field(default_factory=asyncio.Queue)
     output: AgentOutput = field(init=False)
+    # The end of the output's text, which is not shown yet.
+    held: str = ""
     times: dict[Metric, float] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.output = AgentOutput(text=self.begun.content)
 
     async def finish(self, deadline: float) -> None:
-        """`deadline`: on the monotonic clock."""
+        """`deadline`: on the monotonic clock. The end is there STORE_PATIENCE_S later, whatever happens."""
         begun = self.begun
         self.events.put_nowait(TurnCreated(begun.conversation_id, begun.answer_id, begun.question_id))
+        ended = TurnEnded(self._answer(InternalError()), InternalError())
+        storing: asyncio.Task[TurnEnded] | None = None
+        try:
+            stop = await self._stopped(deadline)
+            storing = asyncio.create_task(self._end(stop))
+            await asyncio.wait({storing}, timeout=_until(deadline + STORE_PATIENCE_S))
+            # The storing goes on, but the client does not see an answer that may not be kept.
+            ended = storing.result() if storing.done() else TurnEnded(ended.message, DatabaseUnavailable())
+        except Exception as error:
+            logger.error("turn_crashed", extra=describe_error(error))
+        finally:
+            self.events.put_nowait(ended)
+        if storing is not None:
+            await asyncio.wait({storing})
+
+    async def _stopped(self, deadline: float) -> Stop:
+        """Let the agent write until it is done, or has to stop."""
         following = asyncio.create_task(self._request_follow_up())
         writing = asyncio.create_task(self._write())
         watching = asyncio.create_task(self._watch())
-        done, pending = await asyncio.wait(
-            {writing, watching},
-            timeout=max(0, deadline - time.monotonic()),
-            return_when=asyncio.FIRST_COMPLETED,
-        )
+        await asyncio.wait({writing, watching}, timeout=_until(deadline), return_when=asyncio.FIRST_COMPLETED)
         stop: Stop = DeadlineExceeded()
-        if done:
-            stop = (writing if writing in done else watching).result()
-        for task in pending:
+        if writing.done():
+            stop = _result(writing)
+        elif watching.done():
+            stop = _result(watching)
+        for task in (writing, watching):
             task.cancel()
-        await asyncio.gather(following, *pending, return_exceptions=True)
-        self.events.put_nowait(await self._end(stop))
+        if not self.output.accepted.is_set():
+            following.cancel()
+        # A tool may refuse to be cancelled. It is left behind.
+        await asyncio.wait({following, writing, watching}, timeout=max(STOP_PATIENCE_S, _until(deadline)))
+        return stop
 
     async def _write(self) -> Stop:
         started = time.monotonic()
@@ -124,7 +160,8 @@ class RunningTurn:
         try:
             async for progress in stream:
                 self.times.setdefault("TimeToFirstToken", _ms_since(started))
-                self.events.put_nowait(progress)
+                self._show(progress)
+            self._show_held()
         except ProblemError as error:
             return error
         except Exception as error:
@@ -134,11 +171,25 @@ class RunningTurn:
             self.times["ModelLatency"] = _ms_since(started)
         return "completed" if self.output.state is None else "waiting_approval"
 
+    def _show(self, progress: TextDelta | ToolCall) -> None:
+        if isinstance(progress, TextDelta) and self.hold_answers:
+            self.held += progress.delta
+            return
+        # Output guardrails judge the text after the last call. What precedes it, they never do.
+        self._show_held()
+        self.events.put_nowait(progress)
+
+    def _show_held(self) -> None:
+        if self.held:
+            self.events.put_nowait(TextDelta(self.held))
+            self.held = ""
+
     def _given(self) -> list[RunItem] | Resumption:
         begun, act = self.begun, self.turn.act
         if begun.run_state is not None and isinstance(act, Resume):
             return Resumption(begun.run_state, act.decision)
-        return input_items(begun.summary, begun.history, begun.question)
+        origin = self.agent_service.origin(self.turn.model)
+        return input_items(begun.summary, begun.history, begun.question, origin)
 
     async def _watch(self) -> Stop:
         """Make a checkpoint every few seconds. Returns when the writing has to stop: cancelled, or lost."""
@@ -150,7 +201,7 @@ class RunningTurn:
                     turns.checkpoint_turn,
                     self.turn,
                     self.begun.answer_id,
-                    output.text,
+                    output.text.removesuffix(self.held),
                     output.call_items(),
                 )
             except ProblemError:
@@ -162,27 +213,39 @@ class RunningTurn:
 
     async def _request_follow_up(self) -> None:
         """While the model writes, so that it costs no time: it is about what was said before."""
-        if self.begun.follow_up:
-            try:
-                await self.follow_up(self.turn.user_id, self.begun.conversation_id)
-            except Exception as error:
-                logger.warning("follow_up_not_requested", extra=describe_error(error))
+        if not self.begun.follow_up:
+            return
+        await self.output.accepted.wait()
+        try:
+            await self.follow_up(self.turn.user_id, self.begun.conversation_id, self.begun.answer_id)
+        except Exception as error:
+            logger.warning("follow_up_not_requested", extra=describe_error(error))
 
     async def _end(self, stop: Stop) -> TurnEnded:
         """Store how the turn ended. If that fails, no client sees an answer that is not kept."""
         answer = self._answer(stop)
         problem = stop if isinstance(stop, ProblemError) else None
         try:
-            answer.completed_at = await self.database.call(turns.end_turn, answer)
-            if answer.completed_at is None:
-                problem = TurnLost()
+            if not await self.database.call(turns.end_turn, answer):
+                deleted = await self.database.call(turns.charge_deleted_turn, answer)
+                problem = NotFound("The conversation has been deleted.") if deleted else TurnLost()
         except ProblemError as error:
             problem = error
         except Exception as error:
             logger.error("turn_not_stored", extra=describe_error(error))
             problem = InternalError()
+            await self._end_bare(answer, problem)
         self._report(answer, problem)
         return TurnEnded(answer, problem)
+
+    async def _end_bare(self, answer: Message, problem: ProblemError) -> None:
+        """Free the conversation and charge the turn, though what was written cannot be stored."""
+        bare = {"content": "", "run_items": None, "run_state": None, "status": "failed"}
+        answer.sqlmodel_update(bare | {"error": problem.document()})
+        try:
+            await self.database.call(turns.end_turn, answer)
+        except Exception as error:
+            logger.error("turn_not_ended", extra=describe_error(error))
 
     def _report(self, answer: Message, problem: ProblemError | None) -> None:
         tokens = answer.model_dump(include={"input_tokens", "output_tokens"})
@@ -194,10 +257,8 @@ class RunningTurn:
     def _answer(self, stop: Stop) -> Message:
         """The assistant's message as it is to be stored."""
         begun, output = self.begun, self.output
-        output_tokens = output.output_tokens
-        if stop != "completed" and not output_tokens and output.text:
-            # The model reports what a stream cost at its end only, and this one broke off.
-            output_tokens = estimate_tokens(output.text)
+        if self.held:
+            output.text, output.run_items = output.text.removesuffix(self.held), output.call_items() or None
         status: EndStatus = "failed" if isinstance(stop, ProblemError) else stop
         # What the turn changes of the row, and what finds it.
         values: dict[str, Any] = {
@@ -213,10 +274,26 @@ class RunningTurn:
             "run_state": output.state,
             "error": stop.document() if isinstance(stop, ProblemError) else None,
             "model": self.turn.model,
+            "incomplete": output.incomplete if status == "completed" else None,
+            "refused": isinstance(stop, ContentRefused),
             "input_tokens": output.input_tokens,
-            "output_tokens": output_tokens,
+            "output_tokens": output.output_tokens,
+            "estimated": output.estimated,
         }
         return Message(**values)
+
+
+def _result(task: asyncio.Task[Stop]) -> Stop:
+    """How a task that is done says that the turn stops. It may have been cancelled by what ran in it."""
+    error = asyncio.CancelledError() if task.cancelled() else task.exception()
+    if error is None:
+        return task.result()
+    logger.error("turn_crashed", extra=describe_error(error))
+    return InternalError()
+
+
+def _until(moment: float) -> float:
+    return max(0, moment - time.monotonic())
 
 
 def _ms_since(started: float) -> float:

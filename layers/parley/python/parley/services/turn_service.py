@@ -25,6 +25,8 @@ from parley.services.running_turn import FollowUp, RunningTurn, TurnCreated, Tur
 from parley.tools.api_client import ApiClient
 
 TITLE_LENGTH = 60
+# How long after its deadline a turn may begin, for its client to hear of it.
+BEGIN_PATIENCE_S = 1.0
 # Kept of the platform's time after the deadline, to store what was written and to answer.
 PLATFORM_MARGIN_S = 1.5
 # More would only slow all of them down: one core does about 30 turns a second.
@@ -65,37 +67,44 @@ class TurnService:
     agent: Agent[Any]
     make_api_client: Callable[[str, str, uuid.UUID], ApiClient]
     follow_up: FollowUp
-    beginning: int = field(default=0, init=False)
+    hold_answers: bool = False
     # The event loop itself keeps only weak references to tasks.
+    beginning: set[asyncio.Task[asyncio.Queue[TurnEvent]]] = field(default_factory=set, init=False)
     tasks: set[asyncio.Task[None]] = field(default_factory=set, init=False)
 
     async def start(self, act: Act, client: Client) -> asyncio.Queue[TurnEvent]:
         """Begin a turn and return its events: a TurnCreated first, a TurnEnded last.
 
         Raises ProblemError when the turn does not begin. The question is stored if and only if this returns.
+        A turn that begins after its deadline is an exception to that, and ends at once.
         """
-        settings = self.settings
-        deadline_s = settings.turn_deadline_s
+        deadline_s = self.settings.turn_deadline_s
         if client.platform_remaining_s is not None:
             deadline_s = min(deadline_s, client.platform_remaining_s - PLATFORM_MARGIN_S)
         deadline = time.monotonic() + deadline_s
-        if self.beginning + len(self.tasks) >= MAX_TURNS_AT_ONCE:
+        if len(self.beginning) + len(self.tasks) >= MAX_TURNS_AT_ONCE:
             raise errors.Overloaded
+        beginning = asyncio.create_task(self._begin(act, client, deadline))
+        self.beginning.add(beginning)
+        beginning.add_done_callback(self.beginning.discard)
+        await asyncio.wait({beginning}, timeout=max(0, deadline + BEGIN_PATIENCE_S - time.monotonic()))
+        if not beginning.done():
+            raise errors.DatabaseUnavailable
+        return beginning.result()
+
+    async def _begin(self, act: Act, client: Client, deadline: float) -> asyncio.Queue[TurnEvent]:
+        settings = self.settings
         limits = Limits(settings.history_tokens, settings.quota_turns_per_day, settings.quota_tokens_per_day)
-        self.beginning += 1
-        try:
-            turn = self._new_turn(act, client)
-            result = await self.database.call(turns.begin_turn, turn, limits)
-            match result:
-                case Begun():
-                    return self._run(turn, result, client.token, deadline)
-                case Replay():
-                    return await self._replay(turn.user_id, result.answer_id)
-                case Refused():
-                    raise _refusal(result.reason)
-            assert_never(result)
-        finally:
-            self.beginning -= 1
+        turn = self._new_turn(act, client)
+        result = await self.database.call(turns.begin_turn, turn, limits)
+        match result:
+            case Begun():
+                return self._run(turn, result, client.token, deadline)
+            case Replay():
+                return await self._replay(turn.user_id, result.answer_id)
+            case Refused():
+                raise _refusal(result.reason)
+        assert_never(result)
 
     async def cancel(self, user_id: str, conversation_id: uuid.UUID, answer_id: uuid.UUID) -> MessageState:
         """Stop a running turn and return its message, which keeps its text. An ended one stays as it is.
@@ -115,6 +124,7 @@ class TurnService:
 
     async def close(self) -> None:
         """Let the running turns end, then drop the connections to the model."""
+        await asyncio.gather(*self.beginning, return_exceptions=True)
         await asyncio.gather(*self.tasks)
         await self.agent_service.close()
 
@@ -140,6 +150,7 @@ class TurnService:
             agent=self.agent,
             api_client=self.make_api_client(turn.user_id, token, begun.conversation_id),
             follow_up=self.follow_up,
+            hold_answers=self.hold_answers,
         )
         task = asyncio.create_task(running.finish(deadline))
         self.tasks.add(task)

@@ -35,7 +35,11 @@ async def read_conversation(api_client: ApiClient, conversation_id: str) -> str:
         conversation_id: The id, as the list or the search gives it.
     """
     page = await api_client.get(f"/conversations/{_id(conversation_id)}/messages", limit=30)
-    lines = [f"{message['role']} ({message['created_at']}): {message['content']}" for message in page["data"]]
+    lines = [
+        f"{message['role']} ({message['created_at']}): {message['content']}"
+        for message in page["data"]
+        if not message["refused"]
+    ]
     text = "\n\n".join(lines)
     return text if len(text) <= MAX_TEXT else f"[…]\n{text[-MAX_TEXT:]}"
 

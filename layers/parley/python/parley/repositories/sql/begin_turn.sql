@@ -69,6 +69,11 @@ begin
         where user_id = request.user_id and idempotency_key = request.idempotency_key;
         if turn.request_hash <> request.request_hash then
             raise sqlstate 'TR001' using message = 'key_reused';
+        elsif turn.id is null and exists (
+            select from deleted_turn
+            where user_id = request.user_id and idempotency_key = request.idempotency_key
+        ) then
+            raise sqlstate 'TR001' using message = 'not_found';
         end if;
     end if;
     return turn;
@@ -245,7 +250,8 @@ begin
         where id = p_answer_id;
     else
         update message
-        set content = '', run_items = null, run_state = null, input_tokens = null, output_tokens = null
+        set content = '', run_items = null, run_state = null, incomplete = null,
+            input_tokens = null, output_tokens = null, estimated = false
         where id = p_answer_id;
     end if;
 end
@@ -263,7 +269,8 @@ declare
     tokens_before bigint;
 begin
     select sum(tokens) into tokens_before from message
-    where conversation_id = conv.id and not superseded and seq >= conv.window_seq and seq < question.seq;
+    where conversation_id = conv.id and not superseded and not refused
+      and seq >= conv.window_seq and seq < question.seq;
     if tokens_before > request.history_tokens * 1.5 then
         conv.window_seq := cut_window(conv.id, conv.window_seq, question.seq, request.history_tokens / 2);
     end if;
@@ -279,8 +286,9 @@ begin
         'question', question.content,
         'content', case request.act when 'resume' then answer.content else '' end,
         'run_state', case request.act when 'resume' then answer.run_state end,
-        'follow_up', not conv.titled or conv.summary_seq < conv.window_seq
-                     or coalesce(tokens_before > request.history_tokens, false),
+        'follow_up', conv.last_seq >= conv.follow_up_after
+                     and (not conv.titled or conv.summary_seq < conv.window_seq
+                          or coalesce(tokens_before > request.history_tokens, false)),
         'summary', conv.summary,
         'history', read_window(conv, question.seq));
 end
@@ -294,7 +302,8 @@ return (
     select coalesce(min(seq) filter (where role = 'user' and so_far <= p_budget), p_before)
     from (
         select seq, role, sum(tokens) over (order by seq desc) as so_far from message
-        where conversation_id = p_conversation_id and not superseded and seq >= p_from and seq < p_before
+        where conversation_id = p_conversation_id and not superseded and not refused
+          and seq >= p_from and seq < p_before
     ) as part
 );
 
@@ -304,6 +313,7 @@ return (
         jsonb_agg(jsonb_build_object('role', role, 'content', content, 'run_items', run_items) order by seq),
         '[]')
     from message
-    where conversation_id = conv.id and not superseded and seq >= conv.window_seq and seq < p_before
+    where conversation_id = conv.id and not superseded and not refused
+      and seq >= conv.window_seq and seq < p_before
       and (role = 'user' or content <> '' or run_items is not null)
 );

@@ -1,0 +1,21 @@
+"""The table of turns whose conversation was deleted."""
+
+import uuid
+from datetime import datetime
+
+from sqlalchemy import Column, DateTime
+from sqlmodel import Field, SQLModel
+
+
+class DeletedTurn(SQLModel, table=True):
+    """For a day, its key does not begin the turn anew, and its worker can charge what it spent."""
+
+    __tablename__ = "deleted_turn"
+
+    answer_id: uuid.UUID = Field(primary_key=True)
+    user_id: str
+    idempotency_key: str | None = Field(default=None, max_length=255)
+    # Of a turn that was running.
+    lease_id: uuid.UUID | None = None
+    charged: bool = False
+    deleted_at: datetime = Field(sa_column=Column(DateTime(timezone=True), nullable=False))

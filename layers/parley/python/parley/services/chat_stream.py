@@ -1,0 +1,118 @@
+"""The streamed answer of the Chat Completions API."""
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import openai
+from openai.types import CompletionUsage
+from openai.types.chat import ChatCompletionChunk
+from openai.types.chat.chat_completion_chunk import (
+    Choice,
+    ChoiceDelta,
+    ChoiceDeltaToolCall,
+    ChoiceDeltaToolCallFunction,
+)
+
+from parley.services import model_stops
+from parley.services.model_report import MAX_ANSWER, MAX_CALLS
+from parley.services.model_stream import ModelStream
+
+
+@dataclass(slots=True)
+class _Call:
+    """A call as far as it has been sent. `index`: its place, as the server counts."""
+
+    index: Any
+    call_id: Any
+    name: str = ""
+    arguments: list[str] = field(default_factory=list)
+
+
+class ChatStream(ModelStream[ChatCompletionChunk], openai.AsyncStream[ChatCompletionChunk]):
+    def __init__(self, **parameters: Any) -> None:
+        super().__init__(**parameters)
+        self._calls: list[_Call] = []
+        self._arguments_size = 0
+
+    def read(self, event: dict[str, Any]) -> Iterator[ChatCompletionChunk]:
+        usage = event.get("usage")
+        if isinstance(usage, dict):
+            self.report.charge(usage.get("prompt_tokens"), usage.get("completion_tokens"))
+        choices = event.get("choices")
+        for choice in choices if isinstance(choices, list) else []:
+            # One answer is asked for. Others that come all the same are left out.
+            if isinstance(choice, dict) and choice.get("index") in (0, None) and self.stop is None:
+                yield from self._choice(choice)
+        self.over = self.over or (self.stop is not None and isinstance(usage, dict))
+
+    def _choice(self, choice: dict[str, Any]) -> Iterator[ChatCompletionChunk]:
+        delta = choice.get("delta") or choice.get("message")
+        if isinstance(delta, dict):
+            self.refused = self.refused or bool(delta.get("refusal"))
+            yield from self.say(delta.get("content"))
+            calls = delta.get("tool_calls")
+            for call in calls if isinstance(calls, list) else []:
+                if isinstance(call, dict):
+                    self._add_call(call.get("index"), call.get("id"), call.get("function"))
+            if delta.get("function_call"):
+                self._add_call(0, None, delta["function_call"])
+        if choice.get("finish_reason") and self.stop is None:
+            self.stop = model_stops.of_reason(choice["finish_reason"])
+
+    def _add_call(self, index: Any, call_id: Any, function: Any) -> None:
+        """Add a part of a call: to the call of its index, or of its id. Without either, to the last one."""
+        same_index = [call for call in self._calls if index is None or call.index == index]
+        call = same_index[-1] if same_index else None
+        if call is None or (call_id and call.call_id and call_id != call.call_id):
+            call = _Call(index, call_id)
+            self._calls.append(call)
+        call.call_id = call.call_id or call_id
+        if not isinstance(function, dict):
+            return
+        name, arguments = function.get("name"), function.get("arguments")
+        if isinstance(name, str) and name != call.name:
+            call.name += name
+        if arguments is not None:
+            call.arguments.append(arguments if isinstance(arguments, str) else json.dumps(arguments))
+            self._arguments_size += len(call.arguments[-1])
+        if self._arguments_size > MAX_ANSWER or len(self._calls) > MAX_CALLS:
+            self.cut()
+
+    def text_event(self, text: str) -> ChatCompletionChunk:
+        return _chunk(ChoiceDelta.model_construct(content=text))
+
+    def last_event(self) -> ChatCompletionChunk:
+        made = [
+            self.report.call(call.call_id, call.name, "".join(call.arguments))
+            for call in (self._calls if self.stop == "completed" else [])
+        ]
+        calls = [
+            ChoiceDeltaToolCall.model_construct(
+                index=index,
+                id=call.call_id,
+                type="function",
+                function=ChoiceDeltaToolCallFunction.model_construct(
+                    name=call.name, arguments=call.arguments
+                ),
+            )
+            for index, call in enumerate(call for call in made if call)
+        ]
+        # The SDK needs an answer, even an empty one.
+        chunk = _chunk(ChoiceDelta.model_construct(content=None if calls else "", tool_calls=calls or None))
+        chunk.choices[0].finish_reason = "tool_calls" if calls else "stop"
+        chunk.usage = self._usage()
+        return chunk
+
+    def _usage(self) -> CompletionUsage:
+        request = self.report.requests[-1]
+        read, written = request.read(), request.written()
+        return CompletionUsage(prompt_tokens=read, completion_tokens=written, total_tokens=read + written)
+
+
+def _chunk(delta: ChoiceDelta) -> ChatCompletionChunk:
+    choice = Choice.model_construct(index=0, delta=delta, finish_reason=None)
+    return ChatCompletionChunk.model_construct(
+        id="", choices=[choice], created=0, model="", object="chat.completion.chunk"
+    )
