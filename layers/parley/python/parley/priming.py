@@ -84,9 +84,8 @@ async def _rehearse_turn(settings: Settings) -> None:
     answers = iter(sorted(RECORDINGS.glob(f"{settings.openai_api}_*.sse")))
 
     def answer(_: httpx2.Request) -> httpx2.Response:
-        return httpx2.Response(
-            200, headers={"content-type": "text/event-stream"}, content=next(answers).read_bytes()
-        )
+        headers = {"content-type": "text/event-stream"}
+        return httpx2.Response(200, headers=headers, content=next(answers).read_bytes())
 
     http = httpx2.AsyncClient(transport=httpx2.MockTransport(answer))
     service = AgentService(settings, http_client=http)

@@ -152,8 +152,7 @@ def _open_requests(
 
 
 def question_item(message: Message, call: ToolCall) -> types.StructuredInputItem:
-    inputs = _questions(call.arguments)
-    return new_item(types.StructuredInputItem, message, call.call_id, inputs=inputs)
+    return new_item(types.StructuredInputItem, message, call.call_id, inputs=_questions(call.arguments))
 
 
 def answered(
