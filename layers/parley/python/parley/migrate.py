@@ -36,7 +36,7 @@ ROLE_SETTINGS = {
 }
 
 
-def run(downgrade_to: str | None = None) -> None:
+def migrate(downgrade_to: str | None = None) -> None:
     """Migrate the database that the environment names. Raises ConfigError, which says what to do."""
     settings = MigrationSettings.load()
     owner_url = settings.migrations_database_url.get_secret_value()
@@ -127,7 +127,7 @@ def main() -> None:
     parser.add_argument("--downgrade", metavar="REVISION", help="go down to this revision (base: to nothing)")
     arguments = parser.parse_args()
     try:
-        run(arguments.downgrade)
+        migrate(arguments.downgrade)
     except ConfigError as error:
         sys.exit(str(error))
 
