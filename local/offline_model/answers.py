@@ -176,7 +176,7 @@ def _sample(schema: Json) -> object:
     return samples.get(kind, "x")
 
 
-# Rules, in the order in which they are asked
+# Rules, in the order in which they are tried
 
 
 _ECHO = re.compile(r"(?:please\s+)?(?:say exactly|repeat)\s*:\s*(.+)", re.I | re.S)
@@ -200,13 +200,13 @@ def _unknown_tool(match: re.Match[str], prompt: Prompt) -> str:
 
 
 def _question(match: re.Match[str], prompt: Prompt) -> str:
-    asked = match[1].lower()
-    value = _facts(prompt).get(asked)
-    return f"Your {asked} is {value}." if value else f"You have not told me your {asked} yet."
+    name = match[1].lower()
+    value = _facts(prompt).get(name)
+    return f"Your {name} is {value}." if value else f"You have not told me your {name} yet."
 
 
 def _facts(prompt: Prompt) -> dict[str, str]:
-    """What the user told, an earlier summary in the instructions included. What was told last counts."""
+    """What the user said, an earlier summary in the instructions included. What was said last counts."""
     texts = (prompt.instructions, *prompt.texts("user"))
     return {thing.lower(): value.strip() for text in texts for thing, value in _FACT.findall(text)}
 

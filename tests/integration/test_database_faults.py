@@ -231,15 +231,15 @@ def test_an_error_of_ours_is_raised_and_costs_no_connection(
 
 @contextmanager
 def answering_tls(said: bytes, stays: bool = False) -> Iterator[tuple[int, list[bytes]]]:
-    """A server that answers the question for TLS with this. Gives its port and what it was asked."""
-    asked: list[bytes] = []
+    """A server that answers the request for TLS with `said`. Yields its port and what it received."""
+    received: list[bytes] = []
 
     def serve(listener: socket.socket) -> None:
         with suppress(OSError):
             while True:
                 client, _ = listener.accept()
                 with client, suppress(OSError):
-                    asked.append(client.recv(8))
+                    received.append(client.recv(8))
                     client.sendall(said)
                     while stays and client.recv(1_000):
                         pass
@@ -248,7 +248,7 @@ def answering_tls(said: bytes, stays: bool = False) -> Iterator[tuple[int, list[
         thread = threading.Thread(target=serve, args=(listener,))
         thread.start()
         try:
-            yield listener.getsockname()[1], asked
+            yield listener.getsockname()[1], received
         finally:
             listener.shutdown(socket.SHUT_RDWR)
             thread.join()
@@ -262,10 +262,10 @@ def test_tls_that_fails_is_tried_once_more(
     postgres: Postgres, said: bytes, stays: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(module, "LOGIN_TIMEOUT_S", 0.2)
-    with answering_tls(said, stays) as (port, asked):
+    with answering_tls(said, stays) as (port, received):
         database = Database(at_port(postgres.app_url, port) + "?sslmode=require", pool_size=1)
         assert not ask(database, "alice", 1)
-        assert len(asked) == 2
+        assert len(received) == 2
 
 
 # What clients and operators see
@@ -327,7 +327,7 @@ def test_every_route_says_503_and_the_log_says_why(
 
 
 def every_reply(person: Person) -> Iterator[httpx.Response]:
-    """Of each route that needs the database, as its owner calls it."""
+    """The replies of all routes that need the database, as the user calls them."""
     thing = "0" * 8 + "-0000-4000-8000-" + "0" * 12
     rows = [row for row in MATRIX if row.route not in NEED_NO_DATABASE]
     assert len(rows) > 10

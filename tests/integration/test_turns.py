@@ -97,8 +97,8 @@ def test_fifty_requests_with_one_key_are_one_turn(alice: Person, fresh_log: str)
     assert len({reply.content for reply in replies}) == 1
     assert sum("idempotency-replayed" not in reply.headers for reply in replies) == 1
     assert len(alice.messages(replies[0].json()["conversation_id"])) == 2
-    asked = httpx.get(f"{fresh_log}/log").json()["requests"]
-    answers = [each for each in asked if "Write a title" not in str(each["body"])]
+    requests = httpx.get(f"{fresh_log}/log").json()["requests"]
+    answers = [each for each in requests if "Write a title" not in str(each["body"])]
     assert len(answers) == 1
 
 
