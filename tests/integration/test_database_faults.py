@@ -68,7 +68,7 @@ def drawn_code(draw: random.Random) -> str:
 def meaning(code: str) -> str:
     """As the server's documentation has it, not as the code."""
     if code in {"55P03", "57014"} or code[:2] == "40":
-        return "passing"
+        return "transient"
     return "lost" if code == "25006" or code[:2] in LOST else "own"
 
 

@@ -64,7 +64,7 @@ from parley import migrate
 from parley.config import Settings
 from parley.database import Address, Database
 from parley.repositories import follow_ups
-from parley.repositories.follow_ups import Spent
+from parley.repositories.follow_ups import TokenUsage
 from tests.conftest import Person
 from tests.integration.test_chat import events
 from tests.integration.test_database import at_port
@@ -388,7 +388,7 @@ def test_a_title_whose_storing_is_cut_off_is_charged_once(
         through = Database(at_port(postgres.app_url, port), pool_size=1)
         through.rows(alice.id, text("select 1"))
         proxy.cut_after, proxy.cut_reply = 0, True
-        follow_ups.store_title(through, alice.id, conversation_id, "Ahoy", Spent("offline", 100, 1))
+        follow_ups.store_title(through, alice.id, conversation_id, "Ahoy", TokenUsage("offline", 100, 1))
         through.close()
     assert proxy.cut_after is None, "the connection was not cut"
     assert database.rows(alice.id, spent) == [(before + 100, True)]

@@ -97,7 +97,7 @@ function Account({ user, onSignOut }: Pick<SidebarProps, "user" | "onSignOut">) 
           You are still signed in. {problem}
         </p>
       )}
-      <div className={styles.person}>
+      <div className={styles.user}>
         <strong>{user.name}</strong>
         <span>{user.email}</span>
       </div>

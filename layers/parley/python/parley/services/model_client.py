@@ -8,6 +8,7 @@ import json
 from functools import cached_property
 from typing import Any
 
+import httpx2
 import openai
 from openai._streaming import SSEBytesDecoder
 from openai.resources.responses import AsyncResponses
@@ -16,6 +17,8 @@ from parley.services.chat_stream import ChatStream
 from parley.services.model_report import current_report
 from parley.services.model_stream import AnswerDecoder
 from parley.services.responses_stream import ResponsesStream
+
+MAX_RETRY_WAIT_S = 3.0
 
 
 class ModelClient(openai.AsyncOpenAI):
@@ -41,6 +44,11 @@ class ModelClient(openai.AsyncOpenAI):
             # Nothing was read or written.
             report.requests.remove(request)
             raise
+
+    def _should_retry(self, response: httpx2.Response) -> bool:
+        # The client would wait for as long as a server asks it to, up to a minute.
+        wait_s = self._parse_retry_after_header(response.headers)
+        return (wait_s is None or wait_s <= MAX_RETRY_WAIT_S) and super()._should_retry(response)
 
     def _make_sse_decoder(self) -> SSEBytesDecoder:
         return AnswerDecoder()
