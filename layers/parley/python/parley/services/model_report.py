@@ -118,11 +118,12 @@ class ModelReport:
         )
 
     def _bounded(self, text: str) -> str:
-        room = MAX_ANSWER - self.size
-        while (size := json_size(text)) > room:
+        room = max(0, MAX_ANSWER - self.size)
+        # Even an empty text has a size, that of its quotation marks.
+        while text and (size := json_size(text)) > room:
             self.incomplete = "length"
             text = text[: len(text) * room // size]
-        self._count(size)
+        self._count(json_size(text) if text else 0)
         return text
 
     def _count(self, size: int) -> None:
