@@ -39,8 +39,7 @@ def _text(prompt: Prompt) -> str:
     if echo := _ECHO.match(message):
         return echo[1]
     text = _tool_outputs(prompt) or _by_rule(message, prompt)
-    # A note in brackets stands for an answer that there was not.
-    answered = any(not said.startswith("[") for said in prompt.texts("assistant"))
+    answered = not all(said.startswith("[") for said in prompt.texts("assistant"))  # as a note does
     return text if answered else f"{text}\n\n{NOTICE}"
 
 
