@@ -294,7 +294,8 @@ BROKEN = {
     "wrong password": ("postgresql://{user}:open-sesame@127.0.0.1:{port}/{name}", "28P01", "DatabaseError"),
     "no such database": ("postgresql://{user}:{password}@127.0.0.1:{port}/nowhere", "3D000", "DatabaseError"),
     "no such host": ("postgresql://u:open-sesame@[fe80::1%nowhere]/d?sslmode=disable", None, "gaierror"),
-    "absurd host": (f"postgresql://u:open-sesame@{'a' * 64}.example/d?sslmode=disable", None, "UnicodeError"),
+    # A subclass of UnicodeError from Python 3.13 on.
+    "absurd host": (f"postgresql://u:open-sesame@{'a' * 64}.example/d?sslmode=disable", None, "Unicode"),
     "control plane": ("postgresql://{user}:{password}@127.0.0.1:{faulty}/{name}", "XX000", "DatabaseError"),
 }
 NEED_NO_DATABASE = {"/api/me", "/api/models", "/api/mcp"}
@@ -321,7 +322,7 @@ def test_every_route_says_503_and_the_log_says_why(
     assert failures
     for failure in failures:
         assert failure["sqlstate"] == code
-        assert cause in failure["error"].split(" < ")
+        assert cause in failure["error"]
         for secret in ("open-sesame", address.password, "not to be logged"):
             assert secret not in str(failure)
 

@@ -76,8 +76,15 @@ def secret() -> str:
     return made
 
 
-def requests(model_url: str) -> list[dict[str, Any]]:
-    return list(httpx.get(f"{model_url}/log").json()["requests"])
+def requests_with(model_url: str, words: str) -> str:
+    """The model's requests that hold these words, as JSON. There is one at least."""
+    found = [each for each in httpx.get(f"{model_url}/log").json()["requests"] if words in json.dumps(each)]
+    assert found
+    return json.dumps(found)
+
+
+def all_requests(model_url: str) -> str:
+    return json.dumps(httpx.get(f"{model_url}/log").json()["requests"])
 
 
 def conversation_of(person: Person) -> dict[str, Any]:
@@ -98,37 +105,36 @@ def test_a_refused_question_is_kept_for_its_author_alone(
     question, answer = alice.messages(conversation["id"])
     assert (question["content"], question["refused"]) == (f"The key is {secret}", True)
     assert (answer["content"], answer["refused"], answer["status"]) == ("", True, "failed")
-    seen = len(requests(model_url))
 
-    assert alice.say("Say exactly: Ahoy", conversation["id"]).status_code == 200
+    marker = f"ahoy{uuid.uuid4().hex}"
+    assert alice.say(f"Say exactly: {marker}", conversation["id"]).status_code == 200
     wait_for(lambda: conversation_of(alice)["title"] != "New conversation")
     said = alice.say(
         f'use the tool read_conversation with {{"conversation_id": "{conversation["id"]}"}}',
         conversation["id"],
     ).json()
-    assert "Ahoy" in said["tool_calls"][0]["output"]
+    assert marker in said["tool_calls"][0]["output"]
     assert alice.http.get("/conversations", params={"q": "key"}).json()["data"] == []
     said = alice.say('use the tool search_conversations with {"words": "key"}').json()
     assert conversation["id"] not in said["tool_calls"][0]["output"]
-    assert secret not in json.dumps(requests(model_url)[seen:])
+    assert secret not in requests_with(model_url, marker)
     if when == "before":
-        assert secret not in json.dumps(requests(model_url))
+        assert secret not in all_requests(model_url)
 
 
 def test_a_refused_answers_text_is_not_kept(
     urls: dict[str, str], person: Callable[..., Person], model_url: str, secret: str
 ) -> None:
     alice = person(api_url=urls["after"])
-    half, rest = secret[:18], secret[18:]
     first = alice.say("Say exactly: Ahoy").json()["conversation_id"]
     reply = alice.say(f"Say exactly: {secret}", first)
     assert reply.status_code == 422, reply.text
     question, answer = alice.messages(first)[2:]
     assert question["refused"]
     assert (answer["content"], answer["tool_calls"], answer["refused"]) == ("", [], True)
-    seen = len(requests(model_url))
-    assert alice.say("And now?", first).status_code == 200
-    assert half + rest not in json.dumps(requests(model_url)[seen:])
+    marker = f"now{uuid.uuid4().hex}"
+    assert alice.say(f"And {marker}?", first).status_code == 200
+    assert secret not in requests_with(model_url, marker)
     assert conversation_of(alice)["title"] != "New conversation", "the first question was not refused"
 
 
@@ -142,9 +148,9 @@ def test_what_is_accepted_the_next_time_is_read_again(
     SECRETS.remove(secret)
     assert alice.http.post(f"/conversations/{conversation}/messages/{answer}/regenerate").status_code == 200
     assert [message["refused"] for message in alice.messages(conversation)] == [False, False]
-    seen = len(requests(model_url))
-    alice.say("And now?", conversation)
-    assert secret in json.dumps(requests(model_url)[seen:])
+    marker = f"now{uuid.uuid4().hex}"
+    alice.say(f"And {marker}?", conversation)
+    assert secret in requests_with(model_url, marker)
 
 
 def test_no_text_is_shown_before_it_is_judged_where_answers_are_held(

@@ -5,6 +5,7 @@ It goes through every item of the history to bring it into wire form, which the 
 """
 
 import json
+from collections.abc import AsyncIterator
 from functools import cached_property
 from typing import Any
 
@@ -13,16 +14,24 @@ import openai
 from openai._streaming import SSEBytesDecoder
 from openai.resources.responses import AsyncResponses
 
+from parley.errors import UpstreamFailed
 from parley.services.chat_stream import ChatStream
 from parley.services.model_report import current_report
 from parley.services.model_stream import AnswerDecoder
 from parley.services.responses_stream import ResponsesStream
 
 MAX_RETRY_WAIT_S = 3.0
+# In bytes, of what a server says with an error. The SDK reads it whole.
+MAX_ERROR = 64_000
 
 
 class ModelClient(openai.AsyncOpenAI):
     """Every streamed request is counted in the current ModelReport, and its answer is read as such."""
+
+    def __init__(self, **parameters: Any) -> None:
+        super().__init__(default_headers={"Accept-Encoding": "identity"}, **parameters)
+        hooks = self._client.event_hooks
+        self._client.event_hooks = hooks | {"response": [*hooks["response"], _limit]}
 
     @cached_property
     def responses(self) -> AsyncResponses:
@@ -52,6 +61,31 @@ class ModelClient(openai.AsyncOpenAI):
 
     def _make_sse_decoder(self) -> SSEBytesDecoder:
         return AnswerDecoder()
+
+
+async def _limit(response: httpx2.Response) -> None:
+    """Raises UpstreamFailed for a compressed answer: a small one can fill the memory."""
+    if response.headers.get("content-encoding", "identity").lower() != "identity":
+        await response.aclose()
+        raise UpstreamFailed
+    if not response.is_success and isinstance(response.stream, httpx2.AsyncByteStream):
+        response.stream = _Beginning(response.stream)
+
+
+class _Beginning(httpx2.AsyncByteStream):
+    def __init__(self, whole: httpx2.AsyncByteStream) -> None:
+        self._whole = whole
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        size = 0
+        async for chunk in self._whole:
+            yield chunk
+            size += len(chunk)
+            if size > MAX_ERROR:
+                return
+
+    async def aclose(self) -> None:
+        await self._whole.aclose()
 
 
 def _size(options: Any) -> int:

@@ -133,7 +133,7 @@ class ModelReport:
 
 def json_size(value: Any) -> int:
     """Bytes of `value` in a reply."""
-    return len(json.dumps(value, ensure_ascii=False).encode())
+    return len(json.dumps(value, ensure_ascii=False).encode(errors="surrogatepass"))
 
 
 def _count(tokens: Any) -> int | None:
