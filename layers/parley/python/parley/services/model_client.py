@@ -8,14 +8,19 @@ import json
 from functools import cached_property
 from typing import Any
 
+import httpx2
 import openai
 from openai._streaming import SSEBytesDecoder
 from openai.resources.responses import AsyncResponses
 
+from parley.services import model_stops
 from parley.services.chat_stream import ChatStream
 from parley.services.model_report import current_report
 from parley.services.model_stream import AnswerDecoder
 from parley.services.responses_stream import ResponsesStream
+
+# The client itself would wait for two minutes, which turns do not have.
+MAX_WAIT_S = 5
 
 
 class ModelClient(openai.AsyncOpenAI):
@@ -41,6 +46,11 @@ class ModelClient(openai.AsyncOpenAI):
             # Nothing was read or written.
             report.requests.remove(request)
             raise
+
+    def _should_retry(self, response: httpx2.Response) -> bool:
+        """Where a server wants a longer pause, the user hears of it at once."""
+        wait_s = model_stops.retry_after(response.headers) or 0
+        return wait_s <= MAX_WAIT_S and super()._should_retry(response)
 
     def _make_sse_decoder(self) -> SSEBytesDecoder:
         return AnswerDecoder()
