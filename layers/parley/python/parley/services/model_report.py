@@ -119,10 +119,12 @@ class ModelReport:
 
     def _bounded(self, text: str) -> str:
         room = MAX_ANSWER - self.size
-        while (size := json_size(text)) > room:
+        while text and (size := json_size(text)) > room:
             self.incomplete = "length"
             text = text[: len(text) * room // size]
-        self._count(size)
+        # An empty text has quotation marks too, for which there may be no room.
+        if text:
+            self._count(size)
         return text
 
     def _count(self, size: int) -> None:
