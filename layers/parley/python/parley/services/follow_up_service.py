@@ -7,7 +7,6 @@ and the next turn requests a follow-up again.
 import asyncio
 import json
 import logging
-import re
 import uuid
 
 from parley.config import Settings
@@ -17,6 +16,7 @@ from parley.logs import describe_error
 from parley.repositories import follow_ups
 from parley.repositories.follow_ups import Pending, TokenUsage
 from parley.services.agent_service import AgentOutput, AgentService
+from parley.services.refusals import is_refusal
 from parley.text import is_visible
 
 logger = logging.getLogger(__name__)
@@ -38,17 +38,20 @@ SUMMARY_LENGTH = 8_000
 MIN_LETTERS = 20
 # Until a title or summary that failed is tried again.
 POSTPONED_MESSAGES = 20
-# How models begin when they decline, in the languages that are heard most.
-REFUSALS = (
-    r"(i(['’]m| am)( so| very)? )?sorry\b",
-    r"i (can['’]?t|cannot|can not|won['’]?t|am unable|am not able)\b|i['’]m (unable|not able)\b",
-    r"i (must|have to) (decline|refuse)|unfortunately,? i\b|as an ai\b|my apologies|i apologi[sz]e",
-    r"es tut mir leid|leider kann ich|entschuldigung|je suis désolée?|désolée?\b|je ne peux pas",
-    r"lo siento|no puedo|me temo que no|desculpe|sinto muito|não posso|mi dispiace|non posso",
-    r"извините|к сожалению|я не могу|很?抱歉|对不起|對不起|我无法|我無法|我不能",
-    r"申し訳|すみません|ごめんなさい|죄송|미안|عذر|آسف|क्षमा|माफ",
-)
-REFUSAL = re.compile(rf"^\W*({'|'.join(REFUSALS)})", re.IGNORECASE)
+# What models write where they have nothing to say.
+NOTHING = {
+    "none",
+    "null",
+    "undefined",
+    "n/a",
+    "na",
+    "nan",
+    "title",
+    "untitled",
+    "no title",
+    "summary",
+    "error",
+}
 
 
 class FollowUpService:
@@ -117,19 +120,34 @@ class FollowUpService:
 
 def read_title(said: str) -> str | None:
     """The title in a model's answer; None if that is a refusal, or anything else that is no title."""
-    title = " ".join(said.split()).strip("\"'“”‘’«»„*#` ")
-    if said.strip().count("\n") or len(title) > TITLE_LENGTH or title[:1] in ("{", "[", "<"):
+    title = " ".join(said.split()).strip("\"'“”‘’«»„「」『』*#` ")
+    if len(said.strip().splitlines()) > 1 or len(title) > TITLE_LENGTH or title[:1] in ("{", "[", "<"):
         return None
-    return title if is_visible(title) and _letters(title) and not REFUSAL.search(title) else None
+    is_title = is_visible(title) and _letters(title) and title.lower().strip(".:") not in NOTHING
+    return title if is_title and not is_refusal(title) else None
 
 
 def read_summary(said: str, transcript: str) -> str | None:
     """The summary in a model's answer; None if that is a refusal, or cannot stand for `transcript`."""
     summary = said.strip()
     longest = min(max(len(transcript), SUMMARY_LENGTH // 8), SUMMARY_LENGTH)
-    if REFUSAL.search(summary) or not _letters(summary) >= MIN_LETTERS or len(summary) > longest:
+    if is_refusal(summary) or _letters(summary) < MIN_LETTERS or len(summary) > longest:
         return None
-    return summary
+    return None if _is_markup(summary) else summary
+
+
+def _is_markup(text: str) -> bool:
+    """Whether `text` is JSON or HTML, and no prose."""
+    text = text.removeprefix("```").removeprefix("json").strip("` \n")
+    if text.startswith("<"):
+        return True
+    if not text.startswith(("{", "[")):
+        return False
+    try:
+        json.JSONDecoder().raw_decode(text)
+    except (ValueError, RecursionError):
+        return text.startswith("{")
+    return True
 
 
 def _letters(text: str) -> int:

@@ -59,15 +59,29 @@ CODES: dict[str, type[ProblemError]] = {
 # The HTTP status of an error, also where a stream names it as its `code`.
 STATUSES: dict[int, type[ProblemError]] = {
     400: RequestRefused,
+    401: UpstreamFailed,
+    403: UpstreamFailed,
+    404: UpstreamFailed,
     413: ContextTooLong,
     422: RequestRefused,
     429: ModelBusy,
     503: ModelBusy,
     529: ModelBusy,
 }
-# Many servers say that a history is too long in words only.
-TOO_LONG = re.compile(
-    r"context (length|window|size)|prompt is too long|input token count|too many (input )?tokens", re.I
+# Many servers say that a history is too long in words only, among them these, in lower case.
+TOO_LONG = (
+    "context length",
+    "context size",
+    "context window",
+    "input is too long",
+    "length of the messages",
+    "max length",
+    "prompt is too long",
+    "prompt length",
+    "token count",
+    "token limit",
+    "too many input tokens",
+    "too many tokens",
 )
 MAX_RETRY_S = 60
 
@@ -91,21 +105,23 @@ def of_error(body: Any, status: int | None = None, headers: Mapping[str, str] | 
     known = [CODES[str(name).lower()] for name in names if str(name).lower() in CODES]
     numbers = [status, *(int(str(name)) for name in names if re.fullmatch("[1-5][0-9]{2}", str(name)))]
     known += [STATUSES[number] for number in numbers if number in STATUSES]
-    problem = known[0] if known else UpstreamFailed
     # An invalid request is what servers also call a history that is too long, or one that they refuse.
-    if problem in (RequestRefused, UpstreamFailed) and TOO_LONG.search(str(error.get("message"))):
+    told = [problem for problem in known if problem is not RequestRefused]
+    problem = told[0] if told else RequestRefused if known else UpstreamFailed
+    message = str(error.get("message")).lower()
+    if problem in (RequestRefused, UpstreamFailed) and any(words in message for words in TOO_LONG):
         problem = ContextTooLong
-    return problem(retry_after_s=_retry_after(headers or {})) if problem is ModelBusy else problem()
+    return problem(retry_after_s=retry_after(headers or {})) if problem is ModelBusy else problem()
 
 
-def _retry_after(headers: Mapping[str, str]) -> int | None:
+def retry_after(headers: Mapping[str, str]) -> int | None:
     """Seconds, from a number or a date."""
     value = headers.get("retry-after", "")
     try:
-        if re.fullmatch(r"[0-9]{1,9}(\.[0-9]{1,9})?", value):
+        if re.fullmatch(r"[0-9]+(\.[0-9]*)?", value):
             seconds = float(value)
         else:
             seconds = parsedate_to_datetime(value).timestamp() - time.time()
     except (ValueError, OverflowError):
         return None
-    return min(max(math.ceil(seconds), 1), MAX_RETRY_S)
+    return math.ceil(min(max(seconds, 1), MAX_RETRY_S))
