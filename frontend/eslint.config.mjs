@@ -14,6 +14,22 @@ const config = [
       "max-params": ["error", 4],
     },
   },
+  {
+    files: ["src/**/*.{ts,tsx}"],
+    languageOptions: {
+      parserOptions: { projectService: true, tsconfigRootDir: import.meta.dirname },
+    },
+    rules: {
+      // `void` would leave a failure that nobody sees.
+      "@typescript-eslint/no-floating-promises": ["error", { ignoreVoid: false }],
+      "@typescript-eslint/no-misused-promises": "error",
+    },
+  },
+  // A test looks at the effect of what it starts.
+  {
+    files: ["**/*.test.{ts,tsx}"],
+    rules: { "@typescript-eslint/no-floating-promises": ["error", { ignoreVoid: true }] },
+  },
   // Markup takes lines of its own.
   { files: ["**/*.tsx"], rules: { "max-lines-per-function": maxLines(80) } },
   {

@@ -4,6 +4,8 @@ const root = import.meta.dirname;
 
 const config: NextConfig = {
   output: "standalone",
+  // Only one development server may use a folder, so the tests beside `make dev` have another.
+  distDir: process.env.NEXT_DIST_DIR || ".next",
   // Without these, Next takes the parent folder with its other lockfiles for the root, and nests the standalone
   // server one folder deeper.
   outputFileTracingRoot: root,

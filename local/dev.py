@@ -178,16 +178,21 @@ def run_api(state: State, ports: Ports, env: dict[str, str]) -> None:
         stack.watch()
 
 
-def run_e2e(state: State, env: dict[str, str], command: list[str], *, gateway: bool) -> int:
+def run_e2e(
+    state: State, env: dict[str, str], command: list[str], *, gateway: bool, development: bool
+) -> int:
     ports = Ports(free_port(), free_port(), issuer=0, stream=free_port() if gateway else None)
     state.reset()
     with start(state, ports, env, durable=False) as stack:
         stack.set_up_auth()
         stack.start_offline_model(E2E_WORD_DELAY_MS)
         stack.env |= E2E_SETTINGS
-        with step("Build of the front end"):
-            services.build_frontend(stack.env)
-        stack.start_api_and_frontend(built=True, factory=E2E_API)
+        if development:
+            stack.env["NEXT_DIST_DIR"] = ".next/tests"
+        else:
+            with step("Build of the front end"):
+                services.build_frontend(stack.env)
+        stack.start_api_and_frontend(built=not development, factory=E2E_API)
         tests_env = {**stack.env, "PARLEY_URL": ports.web_url}
         with subprocess.Popen(command, cwd=E2E_TESTS, env=tests_env) as tests:
             try:
@@ -213,8 +218,9 @@ def parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m local.dev", description="Run Parley on this machine.")
     add = parser.add_argument
     add("--api", action="store_true", help="only the API, with an issuer of tokens")
-    add("--e2e", nargs="+", metavar="COMMAND", help="a built copy with new data, while COMMAND runs")
+    add("--e2e", nargs=argparse.REMAINDER, help="a built copy with new data, while this command runs")
     add("--gateway", action="store_true", help="with --api or --e2e: the built functions, as on AWS")
+    add("--development", action="store_true", help="with --e2e: Next's development server, not a build")
     add("--port", type=int, default=8000, help="port of the API (default: 8000)")
     add("--web-port", type=int, default=3000, help="port of the front end (default: 3000)")
     add("--issuer-port", type=int, default=DEFAULT_PORT, help="port of the issuer (default: 8001)")
@@ -238,7 +244,7 @@ def run(given: argparse.Namespace) -> int:
     ports = Ports(given.port, given.web_port, given.issuer_port, stream)
     with state.lock():
         if given.e2e:
-            return run_e2e(state, env, given.e2e, gateway=given.gateway)
+            return run_e2e(state, env, given.e2e, gateway=given.gateway, development=given.development)
         if given.reset:
             state.reset()
         run_api(state, ports, env) if given.api else run_dev(state, ports, env)

@@ -295,8 +295,8 @@ class ArbitraryModel:
             writer.close()
 
     async def _answer(self, body: Event, protocol: str, writer: asyncio.StreamWriter) -> None:
-        asked = json.dumps((body["messages"] if protocol == "chat" else body["input"])[-12:])
-        case = re.findall(r"(?:case (\d+)|(sane))", asked)[-1]
+        question = json.dumps((body["messages"] if protocol == "chat" else body["input"])[-12:])
+        case = re.findall(r"(?:case (\d+)|(sane))", question)[-1]
         if problem := invalid(body, protocol):
             self.refused.append(f"case {case}, {protocol}: {problem}")
             await self._send(writer, 400, json.dumps({"error": {"message": problem}}).encode())

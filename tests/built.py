@@ -146,14 +146,14 @@ def _main() -> None:
 
     def answer(cpu: float, before: set[str], reply: Any) -> None:
         sys.stdout.flush()
-        told = {
+        report = {
             "cpu": cpu,
             "rss_mb": _highest_rss_mb(),
             "imported": sorted(sys.modules.keys() - before),
             "logged": log.read().splitlines(),
             "reply": reply,
         }
-        answers.write(json.dumps(told) + "\n")
+        answers.write(json.dumps(report) + "\n")
 
     before, started = set(sys.modules), time.process_time()
     try:

@@ -27,7 +27,7 @@ Shape = tuple[str, str, str]
 
 MAX_TURNS = 12
 QUESTION = "Sea or hills?"
-ASKED = {"questions": [{"question": QUESTION, "options": ["Sea", "Hills"], "multiple": False}]}
+QUESTIONS = {"questions": [{"question": QUESTION, "options": ["Sea", "Hills"], "multiple": False}]}
 # What is said, by how the answer comes about. Of `fail` there is none.
 SAYINGS: dict[str, Callable[[str], str]] = {
     "say": lambda word: f"say exactly: {word}",
@@ -35,7 +35,7 @@ SAYINGS: dict[str, Callable[[str], str]] = {
     "fail": lambda word: f"[offline: status=400] {word}",
     "order": lambda word: f"use the tool order with {json.dumps({'what': word})}",
     "find_place": lambda word: f"use the tool find_place with {json.dumps({'near': word})}",
-    "ask_user": lambda _: f"use the tool ask_user with {json.dumps(ASKED)}",
+    "ask_user": lambda _: f"use the tool ask_user with {json.dumps(QUESTIONS)}",
 }
 WAITING = {"order": "widget", "find_place": "client_tool_call", "ask_user": "structured_input"}
 # What is no operation, or none that is supported or valid, and its status.
@@ -146,7 +146,7 @@ class Conversation:
 
     def silent_before(self, question: Question) -> bool:
         """Whether the model has said nothing yet when it reads the question."""
-        return not any(answer.text for asked, answer in self.turns if asked.seq < question.seq)
+        return not any(answer.text for request, answer in self.turns if request.seq < question.seq)
 
     def seq_of(self, item_id: str) -> int:
         message_id = item_id.partition(":")[0]
@@ -242,19 +242,19 @@ class Play:
         word: str,
         key: str | None,
     ) -> None:
-        told = self._told(conversation.id if conversation else "", reply)
+        received = self._events_of(conversation.id if conversation else "", reply)
         new = conversation is None
         if conversation is None:
-            self._same("", "thread.created", told[0].type)
-            conversation = self._new_conversation(told.pop(0).thread.id, kind, word)
+            self._same("", "thread.created", received[0].type)
+            conversation = self._new_conversation(received.pop(0).thread.id, kind, word)
             self._done[-1] = (conversation.id, self._done[-1][1])
             actor.conversations.append(conversation)
-        question = Question(told[0].item.id, conversation.next_seq(), kind, word)
+        question = Question(received[0].item.id, conversation.next_seq(), kind, word)
         conversation.questions[question.id] = question
         self._cancel_waiting(conversation)
-        answer = self._new_answer(conversation, question, told)
+        answer = self._new_answer(conversation, question, received)
         conversation.turns.append((question, answer))
-        self._check_stream(conversation, told, [*question.items(), *answer.items()], answer)
+        self._check_stream(conversation, received, [*question.items(), *answer.items()], answer)
         self._touch(conversation)
         if key:
             actor.sent[key] = Sent(None if new else conversation, question, answer)
@@ -274,14 +274,16 @@ class Play:
             params["input"] = message("something else")
             reply = self._send(actor, thread.id, kind, params, key)
             return self._refused(thread.id, reply, 422)
-        told = self._told(thread.id, self._send(actor, thread.id, kind, params, key))
+        received = self._events_of(thread.id, self._send(actor, thread.id, kind, params, key))
         if kind == "threads.create":
-            self._same(thread.id, thread.id, told.pop(0).thread.id)
+            self._same(thread.id, thread.id, received.pop(0).thread.id)
         shown = (sent.question, sent.answer) in thread.turns
         if sent.answer.status == "failed" and shown:
             self._cancel_waiting(thread)  # it runs again, and fails again
             self._touch(thread)
-        return self._check_stream(thread, told, [*sent.question.items(), *sent.answer.items()], sent.answer)
+        return self._check_stream(
+            thread, received, [*sent.question.items(), *sent.answer.items()], sent.answer
+        )
 
     def _retry(self, actor: Actor) -> None:
         conversation, thread, item, status = self._item(actor, "user_message")
@@ -296,15 +298,17 @@ class Play:
         place = conversation.turn_of(question)
         if place is None:
             return self._refused(thread, reply, 404)
-        told = self._told(thread, reply)
+        received = self._events_of(thread, reply)
         self._cancel_waiting(conversation)
-        answer = self._new_answer(conversation, question, told)
+        answer = self._new_answer(conversation, question, received)
         conversation.turns[place:] = [(question, answer)]
-        self._check_stream(conversation, told, answer.items(), answer)
+        self._check_stream(conversation, received, answer.items(), answer)
         self._touch(conversation)
         if key:
-            told = self._told(thread, self._send(actor, thread, "threads.retry_after_item", params, key))
-            self._check_stream(conversation, told, answer.items(), answer)
+            received = self._events_of(
+                thread, self._send(actor, thread, "threads.retry_after_item", params, key)
+            )
+            self._check_stream(conversation, received, answer.items(), answer)
             if answer.status == "failed":
                 self._touch(conversation)
         return None
@@ -333,7 +337,7 @@ class Play:
             )
             self._touch(conversation)
         if kind == "threads.custom_action":
-            self._check_stream(conversation, self._told(thread, reply), answer.items(), answer)
+            self._check_stream(conversation, self._events_of(thread, reply), answer.items(), answer)
         else:
             self._same(thread, 200, reply.status_code)
             self._same(thread, item, reply.json()["updated_item"]["id"])
@@ -353,7 +357,7 @@ class Play:
             answer.end("done", output, conversation.silent_before(answer.question))
             self._touch(conversation)
         replaced = (item, "structured_input", "skipped" if skipped else "answered")
-        self._check_stream(conversation, self._told(thread, reply), [replaced, *answer.items()], answer)
+        self._check_stream(conversation, self._events_of(thread, reply), [replaced, *answer.items()], answer)
 
     def _give_output(self, actor: Actor) -> None:
         conversation, thread, status = self._thread(actor, "client_tool_call")
@@ -370,7 +374,7 @@ class Play:
             output = result if isinstance(result, str) else json.dumps(result)
             answer.end("done", output, conversation.silent_before(answer.question))
             self._touch(conversation)
-        return self._check_stream(conversation, self._told(thread, reply), answer.items(), answer)
+        return self._check_stream(conversation, self._events_of(thread, reply), answer.items(), answer)
 
     def _asking(
         self, conversation: Conversation | None, item: str, tool: str, reply: httpx.Response, status: int
@@ -418,12 +422,12 @@ class Play:
         if expected is None:
             return self._refused("", reply, status)
         self._same("", 200, reply.status_code)
-        told = reply.json()
+        received = reply.json()
         page = expected[: limit or 20]
-        self._same("", [each.id for each in page], [each["id"] for each in told["data"]])
-        for each, read in zip(page, told["data"], strict=True):
+        self._same("", [each.id for each in page], [each["id"] for each in received["data"]])
+        for each, read in zip(page, received["data"], strict=True):
             self._check_title(each, read["title"])
-        return self._check_rest("", told, len(expected) > len(page), page)
+        return self._check_rest("", received, len(expected) > len(page), page)
 
     def _list_items(self, actor: Actor) -> None:
         conversation, thread, status = self._thread(actor)
@@ -440,15 +444,15 @@ class Play:
             return self._refused(thread, reply, 404)
         expected = items_after(conversation, order, after)
         self._same(thread, 200, reply.status_code)
-        told = reply.json()
+        received = reply.json()
         page = expected[: limit or 20]
-        self._same(thread, page, [shape(each) for each in ITEMS.validate_python(told).data])
-        return self._check_rest(thread, told, len(expected) > len(page), page)
+        self._same(thread, page, [shape(each) for each in ITEMS.validate_python(received).data])
+        return self._check_rest(thread, received, len(expected) > len(page), page)
 
-    def _check_rest(self, thread: str, told: Json, more: bool, page: Sequence[Any]) -> None:
-        self._same(thread, more, told["has_more"])
+    def _check_rest(self, thread: str, received: Json, more: bool, page: Sequence[Any]) -> None:
+        self._same(thread, more, received["has_more"])
         last = page[-1].id if page and isinstance(page[-1], Conversation) else page[-1][0] if page else None
-        self._same(thread, last if more else None, told.get("after"))
+        self._same(thread, last if more else None, received.get("after"))
 
     # Change
 
@@ -588,10 +592,12 @@ class Play:
         later = " ".join(re.findall(r"[\w'’+-]+", without_commands(said))[:6])
         return Conversation(thread, [first, later[:1].upper() + later[1:]])
 
-    def _new_answer(self, conversation: Conversation, question: Question, told: list[Any]) -> Answer:
+    def _new_answer(self, conversation: Conversation, question: Question, received: list[Any]) -> Answer:
         answer = Answer("", conversation.next_seq(), question)
         ended = [
-            event.item for event in told if event.type == "thread.item.done" and event.item.id != question.id
+            event.item
+            for event in received
+            if event.type == "thread.item.done" and event.item.id != question.id
         ]
         match question.kind:
             case "say":
@@ -618,7 +624,7 @@ class Play:
         return str(items[0].id).partition(":")[0]
 
     def _cancel_waiting(self, conversation: Conversation) -> None:
-        """Whoever goes on has decided; so it is of what a retry replaces, too."""
+        """A new message, or a retry, rejects the calls that wait."""
         for answer in conversation.answers.values():
             if answer.status == "waiting_approval" and answer.call:
                 answer.status = "cancelled"
@@ -639,7 +645,7 @@ class Play:
         self.statuses.setdefault(kind, set()).add(reply.status_code)
         return reply
 
-    def _told(self, thread: str, reply: httpx.Response) -> list[Any]:
+    def _events_of(self, thread: str, reply: httpx.Response) -> list[Any]:
         self._same(thread, 200, reply.status_code, reply.text)
         return events(reply)
 
@@ -648,22 +654,22 @@ class Play:
         self._same(thread, "application/problem+json", reply.headers["content-type"])
 
     def _check_stream(
-        self, conversation: Conversation, told: list[Any], expected: list[Shape], answer: Answer
+        self, conversation: Conversation, received: list[Any], expected: list[Shape], answer: Answer
     ) -> None:
         """That the items which it leaves are the expected ones, and that it ends as the answer did."""
         thread, failed = conversation.id, answer.status == "failed"
         left: dict[str, Shape] = {}
-        for event in told:
+        for event in received:
             if event.type in ("thread.item.done", "thread.item.replaced"):
                 left[event.item.id] = shape(event.item)
         shown = [each for each in expected if not (failed and each[1] == "task")]
         self._same(thread, sorted(shown), sorted(left.values()))
         if failed:
-            self._same(thread, "error", told.pop().type)
-        self._same(thread, "thread.updated", told[-1].type)
-        self._same(thread, thread, told[-1].thread.id)
-        self._check_title(conversation, told[-1].thread.title)
-        pieces = [event.update for event in told if event.type == "thread.item.updated"]
+            self._same(thread, "error", received.pop().type)
+        self._same(thread, "thread.updated", received[-1].type)
+        self._same(thread, thread, received[-1].thread.id)
+        self._check_title(conversation, received[-1].thread.title)
+        pieces = [event.update for event in received if event.type == "thread.item.updated"]
         streamed = "".join(piece.delta for piece in pieces if hasattr(piece, "delta"))
         self._same(thread, answer.text, streamed)
 
@@ -687,7 +693,7 @@ class Play:
     # At the end
 
     def check_everything(self) -> None:
-        """All that the users have, through both doors."""
+        """All that the users have, through ChatKit and the API."""
         for actor in self._actors:
             threads = actor.client.read("threads.list", limit=100)["data"]
             listed = actor.person.http.get("/conversations", params={"limit": 100}).json()["data"]
@@ -748,7 +754,7 @@ def shape(item: Any) -> Shape:
 
 
 def items_after(conversation: Conversation, order: str, after: str | None) -> list[Shape]:
-    """Of an item that is shown no longer: from where its message stands, or stood."""
+    """A page after an item. If it is no longer shown, the page begins where its message is or was."""
     items = conversation.items() if order == "asc" else conversation.items()[::-1]
     if after is None:
         return items

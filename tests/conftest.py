@@ -3,6 +3,7 @@
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -76,9 +77,10 @@ def serve_api(settings: Settings) -> Iterator[Callable[..., str]]:
     """`serve_api(turn_deadline_s=3)` starts an API with some settings, or the agent, changed."""
     with ExitStack() as stack:
 
-        def serve(agent: Agent[Any] | None = None, **changes: Any) -> str:
+        def serve(agent: Agent[Any] | None = None, hold_answers: bool = False, **changes: Any) -> str:
             changed = settings.model_copy(update=changes)
-            return stack.enter_context(serve_in_thread(lambda _: create_app(changed, agent)))
+            app = partial(create_app, changed, agent, hold_answers=hold_answers)
+            return stack.enter_context(serve_in_thread(lambda _: app()))
 
         yield serve
 

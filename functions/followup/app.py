@@ -12,4 +12,4 @@ loop = asyncio.new_event_loop()
 
 def handler(event: dict[str, Any], _context: Any) -> None:
     ids = (uuid.UUID(event[name]) for name in ("conversation_id", "accepted_id"))
-    loop.run_until_complete(follow_ups.run(event["user_id"], *ids))
+    loop.run_until_complete(follow_ups.write_due(event["user_id"], *ids))

@@ -5,7 +5,7 @@ import urllib.request
 from typing import Any
 
 from parley.config import ConfigError
-from parley.migrate import run
+from parley.migrate import migrate
 
 
 def handler(event: dict[str, Any], _context: Any) -> dict[str, str]:
@@ -13,7 +13,7 @@ def handler(event: dict[str, Any], _context: Any) -> dict[str, str]:
     outcome = {"Status": "SUCCESS", "Reason": "The database is up to date"}
     if event.get("RequestType") != "Delete":
         try:
-            run()
+            migrate()
         except ConfigError as error:
             outcome = {"Status": "FAILED", "Reason": str(error)[:1000]}
         except Exception as error:

@@ -1,4 +1,4 @@
-"""The JWT authorizer of an HTTP API: who may pass, and what the others are told.
+"""The JWT authorizer of an HTTP API: which requests pass, and how the others are refused.
 
 It is more lenient than the API behind it, which verifies each token again (parley/security.py).
 """

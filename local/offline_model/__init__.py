@@ -6,7 +6,7 @@ in its first answer that it is the offline model. On command it is slow, fails, 
 
     python -m local.offline_model --port 8100          base URL: http://127.0.0.1:8100/v1
 
-`GET /log` tells what was asked, `DELETE /log` forgets it.
+`GET /log` returns the requests so far, `DELETE /log` forgets them.
 """
 
 import contextlib

@@ -39,7 +39,8 @@ def _text(prompt: Prompt) -> str:
     if echo := _ECHO.match(message):
         return echo[1]
     text = _tool_outputs(prompt) or _by_rule(message, prompt)
-    return text if prompt.texts("assistant") else f"{text}\n\n{NOTICE}"
+    answered = not all(said.startswith("[") for said in prompt.texts("assistant"))  # as a note does
+    return text if answered else f"{text}\n\n{NOTICE}"
 
 
 def _by_rule(message: str, prompt: Prompt) -> str:
@@ -174,7 +175,7 @@ def _sample(schema: Json) -> object:
     return samples.get(kind, "x")
 
 
-# Rules, in the order in which they are asked
+# Rules, in the order in which they are tried
 
 
 _ECHO = re.compile(r"(?:please\s+)?(?:say exactly|repeat)\s*:\s*(.+)", re.I | re.S)
@@ -198,13 +199,13 @@ def _unknown_tool(match: re.Match[str], prompt: Prompt) -> str:
 
 
 def _question(match: re.Match[str], prompt: Prompt) -> str:
-    asked = match[1].lower()
-    value = _facts(prompt).get(asked)
-    return f"Your {asked} is {value}." if value else f"You have not told me your {asked} yet."
+    name = match[1].lower()
+    value = _facts(prompt).get(name)
+    return f"Your {name} is {value}." if value else f"You have not told me your {name} yet."
 
 
 def _facts(prompt: Prompt) -> dict[str, str]:
-    """What the user told, an earlier summary in the instructions included. What was told last counts."""
+    """What the user said, an earlier summary in the instructions included. What was said last counts."""
     texts = (prompt.instructions, *prompt.texts("user"))
     return {thing.lower(): value.strip() for text in texts for thing, value in _FACT.findall(text)}
 

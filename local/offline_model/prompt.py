@@ -1,4 +1,4 @@
-"""What the model is asked and what it replies, apart from the protocol that carries it."""
+"""The model's input and its answer, apart from the protocol that carries it."""
 
 import json
 from collections.abc import Mapping, Sequence

@@ -20,8 +20,8 @@ from local.serving import listen
 from tests.crash.workers import Worker
 
 Where = Literal["begin", "checkpoint", "end", "model"]
-# Of a statement: not sent; done, but the worker has no reply; the worker has the reply. Of the model's
-# answer: not begun; in its middle; sent.
+# A statement: not sent; done, but the worker has no reply; the worker has the reply. The model's answer:
+# not begun; in its middle; sent.
 When = Literal["before", "after", "replied"]
 How = Literal["kill", "cut", "stop"]
 
@@ -54,13 +54,13 @@ class Fault:
 
 
 class Gate:
-    """All boundaries lead through it. `runs` and `asked` count what happened to each question."""
+    """All boundaries lead through it. `begins` and `model_calls` count what happened to each question."""
 
     def __init__(self) -> None:
         self.trace: Callable[[str], None] = lambda _: None
         self.worker: Worker | None = None
-        self.runs: Counter[str] = Counter()
-        self.asked: Counter[str] = Counter()
+        self.begins: Counter[str] = Counter()
+        self.model_calls: Counter[str] = Counter()
         self._fault: Fault | None = None
         self._seen = 0
 
@@ -68,8 +68,8 @@ class Gate:
         """A new schedule, of which nothing has happened yet."""
         self.trace = trace
         self.worker = None
-        self.runs.clear()
-        self.asked.clear()
+        self.begins.clear()
+        self.model_calls.clear()
         self.arm(None)
 
     def arm(self, fault: Fault | None) -> None:
@@ -147,7 +147,7 @@ class StatementProxy:
 
     def _count(self, where: str, request: bytes, reply: bytes) -> None:
         if where == "begin" and _STARTED.search(reply):
-            self._gate.runs[question_in(reply.decode(errors="replace").split('"question":')[1])] += 1
+            self._gate.begins[question_in(reply.decode(errors="replace").split('"question":')[1])] += 1
         if where != "other":
             self._gate.trace(f"  {where}")
 
@@ -221,9 +221,9 @@ class CountingModel:
         text = str(last["content"])
         question = question_in(text)
         self._answers += 1
-        self._gate.asked[question] += 1
+        self._gate.model_calls[question] += 1
         commands, _, rest = text.rpartition("] ")
-        if FAILS_ONCE in rest and self._gate.asked[question] == 1:
+        if FAILS_ONCE in rest and self._gate.model_calls[question] == 1:
             commands = "[offline: status=400"
         last["content"] = f"{commands and commands + '] '}Say exactly: answer {self._answers} to {rest}"
 

@@ -141,7 +141,7 @@ class ChatClient:
         self._gate.arm(None)
 
     async def _overtake(self, fault: Fault, step: Step) -> None:
-        """The lease of a worker that stands still runs out, another one is asked, the first one wakes."""
+        """The lease of a stopped worker expires, another worker takes over, then the first one continues."""
         self._stopped = True
         stale = self._gate.worker
         assert stale is not None
@@ -315,9 +315,9 @@ class ChatClient:
             case "/problems/turn-in-progress":
                 pass
             case "/problems/turn-lost" if self._stopped or self._cancels:
-                pass  # told by a worker that stood still, or over whose head the turn was cancelled
+                pass  # the reply of a worker that was stopped, or whose turn was cancelled meanwhile
             case "/problems/model-failed" if fails and self._stopped and request.reply is not None:
-                pass  # told late: another worker ran the turn again since
+                pass  # a late reply: another worker ran the turn again since
             case _ if request.reply is not None:
                 hold(False, f"{request.key} was answered before, now {status} {kind}")
             case "/problems/message-superseded":
@@ -364,12 +364,18 @@ class ChatClient:
                 answer = by_id.get(request.reply["message_id"])
                 hold(answer is not None, f"the reply to {request.key} is lost")
                 assert answer is not None
-                told = (request.reply["response"], request.reply["status"], request.key)
-                hold(told == (answer.content, answer.status, answer.key), f"told {told}, stored {answer}")
+                acknowledged = (request.reply["response"], request.reply["status"], request.key)
+                hold(
+                    acknowledged == (answer.content, answer.status, answer.key),
+                    f"acknowledged {acknowledged}, stored {answer}",
+                )
                 question = by_id[str(answer.reply_to)].content
                 hold(request.question in (None, question), f"the question of {request.key} changed")
-        for question, asked in self._gate.asked.items():
-            hold(asked <= self._gate.runs[question], f"the model was asked {asked} times for {question}")
+        for question, model_calls in self._gate.model_calls.items():
+            hold(
+                model_calls <= self._gate.begins[question],
+                f"the model was called {model_calls} times for {question}",
+            )
 
 
 def _path(target: Row) -> str:

@@ -43,7 +43,7 @@ class Report:
 async def run_schedules(
     owner_url: str, app_url: str, seeds: Iterable[int], report: Callable[[Report], None]
 ) -> None:
-    """On a database of their own: new conversations count as titled there, so that no title is asked for."""
+    """On a database of their own: new conversations count as titled there, so that none is requested."""
     owner = Address(owner_url).connect()
     owner.autocommit = True
     owner.cursor().execute("alter table conversation alter column titled set default true")

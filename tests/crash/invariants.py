@@ -21,7 +21,7 @@ def hold(condition: object, promise: str) -> None:
 
 @dataclass(frozen=True)
 class Row:
-    """A message as stored; `status` is what a reader is told."""
+    """A message as stored; `status` is what a reader sees."""
 
     id: str
     conversation_id: str
@@ -130,5 +130,5 @@ def same_as_shown(rows: list[Row], shown: list[Mapping[str, Any]], conversation_
         for row in rows
         if row.conversation_id == conversation_id and not row.superseded
     ]
-    told = [tuple(each[name] for name in ("id", "seq", "role", "status", "content")) for each in shown]
-    hold(stored == told, f"a reload shows {told} of {stored}")
+    listed = [tuple(each[name] for name in ("id", "seq", "role", "status", "content")) for each in shown]
+    hold(stored == listed, f"a reload shows {listed} of {stored}")

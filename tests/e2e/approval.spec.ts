@@ -1,5 +1,5 @@
 import type { Page } from "@playwright/test";
-import { ADA, apiOf, Chat, expect, stateOf, test } from "./parley";
+import { ADA, apiOf, Chat, CORE, expect, stateOf, test } from "./parley";
 import { listenerOn } from "./processes";
 
 test.use({ storageState: stateOf(ADA) });
@@ -30,7 +30,7 @@ async function open(page: Page): Promise<ApprovalChat> {
   return chat;
 }
 
-test("a tool call is shown, and made when it is approved", async ({ page }) => {
+test("a tool call is shown, and made when it is approved", CORE, async ({ page }) => {
   const chat = await open(page);
   await chat.askToWait(postcard("Grace", "First line\nand <b>second</b> line"));
   await expect(chat.request).toContainText("Send postcard");

@@ -1,17 +1,17 @@
-import { ADA, Chat, expect, stateOf, test } from "./parley";
+import { ADA, Chat, CORE, expect, stateOf, test } from "./parley";
 
 test.use({ storageState: stateOf(ADA) });
 
-test("an answer streams, word by word", async ({ page }) => {
+test("an answer streams, word by word", CORE, async ({ page }) => {
   const chat = new Chat(page);
   await chat.start();
-  await chat.begin("[offline: words=60, word=40] Tell me something.");
+  await chat.begin("[offline: words=400, word=40] Tell me something.");
   const length = async () => (await chat.answers.last().innerText()).length;
   await expect.poll(length).toBeGreaterThan(20);
   const sofar = await length();
   await expect(chat.stop).toBeVisible();
   await expect.poll(length).toBeGreaterThan(sofar + 20);
-  await expect(chat.stop).toBeVisible();
+  await chat.stop.click();
   await expect(chat.send).toBeVisible();
 });
 
@@ -115,7 +115,7 @@ test("a stopped answer keeps its text, and can be retried", async ({ page }) => 
   await expect(chat.send).toBeVisible();
 });
 
-test("a conversation can be renamed and deleted", async ({ page }) => {
+test("a conversation can be renamed and deleted", CORE, async ({ page }) => {
   const chat = new Chat(page);
   await chat.start();
   await chat.ask("Something to be deleted");
@@ -140,4 +140,20 @@ test("a conversation can be renamed and deleted", async ({ page }) => {
   await expect(
     page.getByRole("heading", { name: "This conversation does not exist" }),
   ).toBeVisible();
+});
+
+test("a refused clipboard is reported", CORE, async ({ page, context }) => {
+  await context.grantPermissions([]); // Refuses whatever is not in the list.
+  const chat = new Chat(page);
+  await chat.start();
+  await chat.ask("Say exactly: ```\nlet x = 1;\n```");
+  const copies = chat.answers.getByRole("button", { name: /^Copy the (answer|code)/ });
+  await expect(copies).toHaveCount(2);
+  const problem = page.getByRole("alert").filter({ hasText: "does not allow this page to copy" });
+  for (const copy of await copies.all()) {
+    await copy.click();
+    await expect(problem).toBeInViewport({ ratio: 1 });
+    await chat.ask("Thank you.");
+    await expect(problem).toHaveCount(0);
+  }
 });

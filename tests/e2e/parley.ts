@@ -6,6 +6,9 @@ export const ADA = { name: "Ada", email: "ada@example.com", password: "analytica
 export const GRACE = { name: "Grace", email: "grace@example.com", password: "nanoseconds wire" };
 export const BOB = { name: "Bob", email: "bob@example.com", password: "canary in a coal mine" };
 
+/** Marks tests that run against the development server as well. */
+export const CORE = { tag: "@core" };
+
 /** The file that keeps a person's session between tests. */
 export const stateOf = (person: { name: string }) => `test-results/people/${person.name}.json`;
 
@@ -32,6 +35,8 @@ export const test = base.extend<{ reachesChatKit: boolean; watched: void }>({
         if (/^https?:/.test(request.url()) && !isAllowed(request.url())) faults.push(request.url());
       });
       await use();
+      // The development server counts errors of the page here, also some that the browser does not report.
+      await expect(page.locator("nextjs-portal [data-nextjs-dialog-overlay]")).toHaveCount(0);
       expect(faults).toEqual([]);
     },
     { auto: true },

@@ -1,8 +1,9 @@
-import { Chat, expect, test } from "./parley";
+import type { Route } from "@playwright/test";
+import { BOB, Chat, CORE, expect, stateOf, test } from "./parley";
 
 const MARY = { name: "Mary", email: "mary@example.com", password: "mechanism of the heavens" };
 
-test("signing out ends the session and leaves no data in the page", async ({ page }) => {
+test("signing out ends the session and leaves no data in the page", CORE, async ({ page }) => {
   const chat = new Chat(page);
   await page.goto("/sign-up");
   await page.getByLabel("Name").fill(MARY.name);
@@ -31,4 +32,26 @@ test("signing out ends the session and leaves no data in the page", async ({ pag
   await expect(page).toHaveURL("/chat");
   await chat.conversations.getByRole("link", { name: /red door/ }).click();
   await expect(chat.messages).toContainText("My secret is a red door.");
+});
+
+test.describe("signing out", () => {
+  test.use({ storageState: stateOf(BOB) });
+
+  test("that fails is reported, and the user stays signed in", CORE, async ({ page }) => {
+    const chat = new Chat(page);
+    await chat.start();
+    const signOut = page.getByRole("button", { name: "Sign out" });
+    const problem = chat.conversations.getByRole("alert");
+    const failures = [
+      (route: Route) => route.abort(),
+      (route: Route) => route.fulfill({ status: 503, body: "Down for maintenance" }),
+    ];
+    for (const fail of failures) {
+      await page.route("**/api/auth/sign-out", fail);
+      await signOut.click();
+      await expect(problem).toContainText("You are still signed in. The server cannot be reached.");
+      expect((await page.request.get("/api/auth/token")).status()).toBe(200);
+      await page.unroute("**/api/auth/sign-out");
+    }
+  });
 });

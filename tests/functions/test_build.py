@@ -203,9 +203,9 @@ def test_the_first_call_of_a_tool_loads_no_module(
 ) -> None:
     with Function(built, "ToolsFunction", environment) as tools:
         call = {"jsonrpc": "2.0", "id": 1, "method": "tools/list", "params": {}}
-        asked = event("POST", "/api/mcp", issuer.mint("ada"), call)
-        asked["headers"]["accept"] = "application/json, text/event-stream"
-        listed = tools.invoke(asked)
+        request = event("POST", "/api/mcp", issuer.mint("ada"), call)
+        request["headers"]["accept"] = "application/json, text/event-stream"
+        listed = tools.invoke(request)
         assert listed.reply["statusCode"] == 200, listed.reply
         assert listed.imported == []
 

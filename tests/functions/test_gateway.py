@@ -108,13 +108,13 @@ BAD_TOKENS: dict[str, tuple[Callable[[Issuer], str | None], str]] = {
 
 @pytest.mark.parametrize("kind", BAD_TOKENS)
 def test_a_bad_token_is_answered_by_the_gateway(gateway: Gateway, issuer: Issuer, kind: str) -> None:
-    make, told = BAD_TOKENS[kind]
+    make, challenge = BAD_TOKENS[kind]
     token = make(issuer)
     headers = {} if token is None else {"authorization": f"Bearer {token}"}
     before = invocations(gateway, "ConversationsFunction")
     reply = httpx.get(f"{gateway.url}/api/me", headers=headers)
     assert (reply.status_code, reply.json()) == (401, {"message": "Unauthorized"})
-    assert told in reply.headers["www-authenticate"]
+    assert challenge in reply.headers["www-authenticate"]
     assert invocations(gateway, "ConversationsFunction") == before
 
 
@@ -152,7 +152,7 @@ def handler(event, context):
 def echo(
     runtime: Runtime, issuer: Issuer, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Callable[..., str]]:
-    """`echo(cors=…, timeout_s=…)` serves an HTTP API whose function tells its event, or does as asked."""
+    """`echo(cors=…, timeout_s=…)` serves an HTTP API whose function returns, or obeys, its event."""
     folder = tmp_path_factory.mktemp("echo")
     (folder / "app.py").write_text(ECHO)
     function = Function("Echo", folder, (), "app.handler", 20, 128, {}, "Text", "INFO", False, None, 2)
@@ -275,7 +275,7 @@ def test_what_the_gateway_refuses_itself(echo: Callable[..., str], issuer: Issue
     url = echo()
     token = {"authorization": f"Bearer {issuer.mint('alice', scope='read')}"}
     long = {"x-long": "x" * 10_300}
-    for reply, status, told in [
+    for reply, status, message in [
         (httpx.get(f"{url}/nowhere"), 404, "Not Found"),
         (httpx.delete(f"{url}/mine"), 404, "Not Found"),
         (httpx.get(f"{url}/scoped", headers=token), 403, "Forbidden"),
@@ -284,7 +284,7 @@ def test_what_the_gateway_refuses_itself(echo: Callable[..., str], issuer: Issue
         (httpx.post(f"{url}/pets/1", content=b"x" * 11_000_000), 413, "Request Entity Too Large"),
         (httpx.post(f"{url}/pets/1", content=b"x" * 6_000_000), 413, "Request Entity Too Large"),
     ]:
-        assert (reply.status_code, reply.json()) == (status, {"message": told})
+        assert (reply.status_code, reply.json()) == (status, {"message": message})
 
 
 def test_the_gateway_does_not_wait_for_ever(echo: Callable[..., str]) -> None:
@@ -489,11 +489,11 @@ def test_the_function_url_checks_tokens_itself_and_answers_preflights(
     refused = httpx.get(url, timeout=60)
     assert refused.status_code == 401
     assert refused.headers["content-type"] == "application/problem+json"
-    asked = {"origin": issuer.url, "access-control-request-method": "POST"}
-    preflight = httpx.options(url, headers=asked)
+    headers = {"origin": issuer.url, "access-control-request-method": "POST"}
+    preflight = httpx.options(url, headers=headers)
     assert preflight.headers["access-control-allow-origin"] == issuer.url
     assert "authorization" in preflight.headers["access-control-allow-headers"]
-    foreign = httpx.options(url, headers=asked | {"origin": "https://else.example"})
+    foreign = httpx.options(url, headers=headers | {"origin": "https://else.example"})
     assert "access-control-allow-origin" not in foreign.headers
 
 
@@ -507,12 +507,12 @@ def test_make_gateway_leaves_no_process(tmp_path: Path) -> None:
     env = {**os.environ, "OPENAI_API_KEY": "", "TMPDIR": str(tmp_path)}
     with subprocess.Popen(command, cwd=ROOT, env=env, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout
-        told = ""
-        while "Stop:" not in told:
+        output = ""
+        while "Stop:" not in output:
             line = process.stdout.readline()
-            assert line, told
-            told += line
-        assert f"http://localhost:{stream_port}" in told
+            assert line, output
+            output += line
+        assert f"http://localhost:{stream_port}" in output
         minted = Issuer(f"http://127.0.0.1:{issuer_port}", tmp_path / "issuer.pem").mint("alice")
         url = f"http://127.0.0.1:{port}/api/alice/conversations"
         reply = httpx.get(url, headers={"authorization": f"Bearer {minted}"}, timeout=60)
@@ -528,5 +528,5 @@ def test_make_gateway_leaves_no_process(tmp_path: Path) -> None:
 
 
 def processes(mark: str) -> list[str]:
-    told = subprocess.run(["ps", "-ww", "-eo", "args"], capture_output=True, text=True, check=True).stdout
-    return [line for line in told.splitlines() if mark in line]
+    output = subprocess.run(["ps", "-ww", "-eo", "args"], capture_output=True, text=True, check=True).stdout
+    return [line for line in output.splitlines() if mark in line]

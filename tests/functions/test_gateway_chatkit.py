@@ -15,8 +15,8 @@ from tests.chatkit_client import ChatKitClient, events, message, text_of
 PROBLEM = "application/problem+json"
 
 
-class Doors:
-    """One user at both doors."""
+class Endpoints:
+    """One user's clients: one through the gateway, one through the Function URL."""
 
     def __init__(self, gateway: Gateway, token: str | None) -> None:
         self.buffered = ChatKitClient(gateway.url, token)
@@ -31,13 +31,13 @@ class Doors:
 
 
 @pytest.fixture
-def doors(gateway: Gateway, issuer: Issuer) -> Iterator[Callable[[str | None], Doors]]:
-    """`doors("alice")` is somebody new; `doors(None)` has no token."""
-    made: list[Doors] = []
+def endpoints(gateway: Gateway, issuer: Issuer) -> Iterator[Callable[[str | None], Endpoints]]:
+    """`endpoints("alice")` is a new user; `endpoints(None)` has no token."""
+    made: list[Endpoints] = []
 
-    def make(name: str | None) -> Doors:
+    def make(name: str | None) -> Endpoints:
         token = issuer.mint(f"{name}-{uuid.uuid4().hex[:8]}") if name else None
-        made.append(Doors(gateway, token))
+        made.append(Endpoints(gateway, token))
         return made[-1]
 
     yield make
@@ -46,15 +46,15 @@ def doors(gateway: Gateway, issuer: Issuer) -> Iterator[Callable[[str | None], D
 
 
 @pytest.fixture
-def alice(doors: Callable[[str | None], Doors]) -> Doors:
-    return doors("alice")
+def alice(endpoints: Callable[[str | None], Endpoints]) -> Endpoints:
+    return endpoints("alice")
 
 
-def outline(told: list[Any]) -> list[Any]:
+def outline(received: list[Any]) -> list[Any]:
     """What a turn says, whatever the pace at which it says it: its events, deltas as one, and its items."""
     said: list[Any] = []
     text = ""
-    for event in told:
+    for event in received:
         delta = getattr(getattr(event, "update", None), "delta", None)
         if delta is not None:
             text += delta
@@ -62,15 +62,15 @@ def outline(told: list[Any]) -> list[Any]:
             said.append((event.type, event.item.type, event.item.id))
         else:
             said.append((event.type, getattr(getattr(event, "thread", None), "id", None)))
-    items = [text_of(event.item) for event in told if event.type == "thread.item.done"]
+    items = [text_of(event.item) for event in received if event.type == "thread.item.done"]
     return [*said, text, *items]
 
 
-@pytest.mark.parametrize("door", ["buffered", "streaming"])
-def test_a_thread_from_its_beginning_to_its_end(alice: Doors, door: str) -> None:
-    client = alice.both[door]
-    told: list[Any] = client.create("say exactly: one")
-    thread = told[0].thread.id
+@pytest.mark.parametrize("endpoint", ["buffered", "streaming"])
+def test_a_thread_from_its_beginning_to_its_end(alice: Endpoints, endpoint: str) -> None:
+    client = alice.both[endpoint]
+    received: list[Any] = client.create("say exactly: one")
+    thread = received[0].thread.id
     client.add(thread, "say exactly: two")
     items: list[Any] = client.items(thread)
     assert [text_of(item) for item in items] == ["say exactly: one", "one", "say exactly: two", "two"]
@@ -86,8 +86,8 @@ def test_a_thread_from_its_beginning_to_its_end(alice: Doors, door: str) -> None
     assert client.send("threads.get_by_id", {"thread_id": thread}).status_code == 404
 
 
-def test_both_doors_say_the_same_of_one_turn(alice: Doors) -> None:
-    """Each operation is sent again with its key through either door: it is told, not run, again."""
+def test_both_endpoints_return_the_same_turn(alice: Endpoints) -> None:
+    """Each operation, sent again with its key to either endpoint, is replayed and does not run again."""
     create = {"input": message("say exactly: one two three")}
     first = events(alice.streaming.send("threads.create", create, "create"))
     created: Any = first[0]
@@ -113,10 +113,10 @@ def test_both_doors_say_the_same_of_one_turn(alice: Doors) -> None:
     assert shown[1] != answer.id
 
 
-def test_the_gateway_asks_who_one_is_before_the_function_does(
-    doors: Callable[[str | None], Doors], gateway: Gateway, issuer: Issuer
+def test_the_gateway_checks_the_token_before_the_function_does(
+    endpoints: Callable[[str | None], Endpoints], gateway: Gateway, issuer: Issuer
 ) -> None:
-    nobody = doors(None)
+    nobody = endpoints(None)
     refused = nobody.buffered.send("threads.list", {})
     assert (refused.status_code, refused.json()) == (401, {"message": "Unauthorized"})
     assert refused.headers["www-authenticate"].startswith("Bearer")
@@ -132,13 +132,13 @@ def test_the_gateway_asks_who_one_is_before_the_function_does(
         assert 'error="invalid_token"' in reply.headers["www-authenticate"]
 
 
-def test_anothers_thread_is_forbidden_at_either_door(
-    alice: Doors, doors: Callable[[str | None], Doors]
+def test_anothers_thread_is_forbidden_at_both_endpoints(
+    alice: Endpoints, endpoints: Callable[[str | None], Endpoints]
 ) -> None:
-    told: list[Any] = alice.buffered.create("My word is heliotrope")
-    thread, question = told[0].thread.id, told[1].item.id
+    received: list[Any] = alice.buffered.create("My word is heliotrope")
+    thread, question = received[0].thread.id, received[1].item.id
     before = alice.buffered.send("items.list", {"thread_id": thread}).text
-    mallory = doors("mallory")
+    mallory = endpoints("mallory")
     for client in mallory.both.values():
         for kind, params in [
             ("threads.get_by_id", {}),
@@ -153,7 +153,7 @@ def test_anothers_thread_is_forbidden_at_either_door(
     assert alice.buffered.send("items.list", {"thread_id": thread}).text == before
 
 
-def test_the_streaming_door_says_what_happens_while_it_happens(alice: Doors) -> None:
+def test_the_function_url_streams_events_as_they_happen(alice: Endpoints) -> None:
     """The model waits a second between its first words and its last ones: they do not come together."""
     body = {
         "type": "threads.create",
@@ -173,17 +173,17 @@ def test_the_streaming_door_says_what_happens_while_it_happens(alice: Doors) -> 
     assert deltas[0] < deltas[len(deltas) // 2] < deltas[-1]
 
 
-def test_the_streaming_door_is_open_to_the_front_ends_pages(alice: Doors, issuer: Issuer) -> None:
+def test_the_function_url_allows_the_front_ends_origin(alice: Endpoints, issuer: Issuer) -> None:
     headers = {"origin": issuer.url}
     body = {"type": "threads.list", "params": {}}
     reply = alice.streaming.http.post("/api/chatkit", json=body, headers=headers)
     assert reply.headers.get_list("access-control-allow-origin") == [issuer.url]
-    asked = headers | {
+    request = headers | {
         "access-control-request-method": "POST",
         "access-control-request-headers": "authorization, content-type, idempotency-key",
     }
     for client in alice.both.values():
-        preflight = client.http.options("/api/chatkit", headers=asked)
+        preflight = client.http.options("/api/chatkit", headers=request)
         assert preflight.status_code in (200, 204)
         allowed = preflight.headers["access-control-allow-headers"].lower()
         assert "idempotency-key" in allowed

@@ -293,9 +293,9 @@ def test_what_follows_a_reply_is_handed_on_with_ids_only(
 def rpc(method: str, token: str | None, **params: Any) -> dict[str, Any]:
     """An HTTP API's event with a request to the MCP server."""
     body = {"jsonrpc": "2.0", "id": 1, "method": method, "params": params}
-    asked = event("POST", "/api/mcp", token, body)
-    asked["headers"]["accept"] = "application/json, text/event-stream"
-    return asked
+    request = event("POST", "/api/mcp", token, body)
+    request["headers"]["accept"] = "application/json, text/event-stream"
+    return request
 
 
 @pytest.mark.parametrize("name", ["tools", "chat"])
@@ -321,9 +321,9 @@ def test_a_newer_client_is_served_at_the_function(
     meta = {"protocolVersion": "2026-07-28", "clientCapabilities": {}}
     about = {"_meta": {f"io.modelcontextprotocol/{name}": value for name, value in meta.items()}}
     for method, status in [("server/discover", 200), ("tools/list", 200), ("subscriptions/listen", 404)]:
-        asked = rpc(method, alice.token, notifications={}, **about)
-        asked["headers"] |= {"mcp-protocol-version": "2026-07-28", "mcp-method": method}
-        reply = handler(asked, Context())
+        request = rpc(method, alice.token, notifications={}, **about)
+        request["headers"] |= {"mcp-protocol-version": "2026-07-28", "mcp-method": method}
+        reply = handler(request, Context())
         assert reply["statusCode"] == status, reply["body"]
 
 
@@ -336,9 +336,9 @@ def test_the_mcp_function_says_where_to_get_a_token(
     assert refused["statusCode"] == 401
     assert refused["headers"]["www-authenticate"] == f'Bearer resource_metadata="{url}"'
     metadata = handler(event("GET", url.removeprefix("https://api.example.com"), None), Context())
-    told = json.loads(metadata["body"])
-    assert told["resource"] == "https://api.example.com/api/mcp"
-    assert told["authorization_servers"] == [issuer.url]
+    document = json.loads(metadata["body"])
+    assert document["resource"] == "https://api.example.com/api/mcp"
+    assert document["authorization_servers"] == [issuer.url]
 
 
 LOADED = """
@@ -362,7 +362,7 @@ def loaded_by(function: str, invoked_with: dict[str, Any], settings: Settings) -
         "AWS_LAMBDA_FUNCTION_NAME": f"parley-{function}",
         "PYTHONPATH": f"{folder}:{FUNCTIONS.parent / 'layers' / 'parley' / 'python'}",
     }
-    told = subprocess.run(
+    output = subprocess.run(
         [sys.executable, "-c", LOADED, str(folder / "app.py")],
         input=json.dumps(invoked_with),
         env=environment,
@@ -371,7 +371,7 @@ def loaded_by(function: str, invoked_with: dict[str, Any], settings: Settings) -
         timeout=60,
         check=True,
     )
-    return told.stdout.splitlines()[-1].split()  # after the metrics
+    return output.stdout.splitlines()[-1].split()  # after the metrics
 
 
 def test_a_turn_without_mcp_never_loads_it(settings: Settings, alice: Person) -> None:
@@ -399,7 +399,7 @@ def emitted(stdout: str) -> set[tuple[str, ...]]:
     return found
 
 
-def asked_of_cloudwatch() -> set[tuple[str, ...]]:
+def metrics_of_dashboard_and_alarms() -> set[tuple[str, ...]]:
     """Our own metrics that an alarm watches or the dashboard shows."""
     found = set()
 
@@ -473,18 +473,18 @@ def test_what_alarms_and_dashboard_ask_for_is_written(
     assert load_function("chat").handler(alice_lists, Context())["statusCode"] == 503
 
     written = emitted(capsys.readouterr().out)
-    asked = asked_of_cloudwatch()
+    queried = metrics_of_dashboard_and_alarms()
     # Each end of a turn, and each status of a problem, is the same line of code with another word in it.
     ends = {*get_args(EndStatus), "lost"}
     statuses = {str(each.status) for each in all_problems(ProblemError)}
-    for name, *dimensions in asked:
+    for name, *dimensions in queried:
         words = dict(zip(dimensions[::2], dimensions[1::2], strict=True))
         if name in ("Turns", "Responses"):
             assert words.pop("status") in (ends if name == "Turns" else statuses)
         assert any(line[0] == name and {*words.items()} <= {*pairs(line)} for line in written), (name, words)
     names = {line[0] for line in written}
     assert names == {*get_args(Metric)}, "each metric of ours is written"
-    assert {name for name, *_ in asked} == names, "and looked at"
+    assert {name for name, *_ in queried} == names, "and looked at"
 
 
 def pairs(line: tuple[str, ...]) -> Iterator[tuple[str, str]]:
@@ -499,17 +499,17 @@ def all_problems(kind: type[ProblemError]) -> Iterator[type[ProblemError]]:
 
 @pytest.fixture
 def cloudformation() -> Iterator[tuple[str, list[dict[str, Any]]]]:
-    """The address that a custom resource answers to, and what it was told there."""
-    told: list[dict[str, Any]] = []
+    """The address that a custom resource answers to, and what it received there."""
+    received: list[dict[str, Any]] = []
 
     async def take(request: Request) -> Response:
         assert request.headers.get("content-type", "") == ""
-        told.append(await request.json())
+        received.append(await request.json())
         return Response()
 
     app = Starlette(routes=[Route("/answer", take, methods=["PUT"])])
     with serve_in_thread(lambda _: app) as url:
-        yield f"{url}/answer", told
+        yield f"{url}/answer", received
 
 
 def resource_event(kind: str, url: str) -> dict[str, str]:
@@ -529,12 +529,12 @@ def test_a_deployment_migrates_and_tells_cloudformation(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setenv("MIGRATIONS_DATABASE_URL", postgres.owner_url)
-    url, told = cloudformation
+    url, received = cloudformation
     handler = load_function("migrate").handler
     for kind in ("Create", "Update", "Delete"):
         handler(resource_event(kind, url), Context())
-    assert [each["Status"] for each in told] == ["SUCCESS"] * 3
-    assert {each["PhysicalResourceId"] for each in told} == {"migration"}
+    assert [each["Status"] for each in received] == ["SUCCESS"] * 3
+    assert {each["PhysicalResourceId"] for each in received} == {"migration"}
     assert handler({}, Context())["Status"] == "SUCCESS", "by hand"
 
 
@@ -544,8 +544,8 @@ def test_a_migration_that_fails_stops_the_deployment(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setenv("MIGRATIONS_DATABASE_URL", "postgresql://owner:secret@127.0.0.1:1/none")
-    url, told = cloudformation
+    url, received = cloudformation
     load_function("migrate").handler(resource_event("Update", url), Context())
-    assert told[0]["Status"] == "FAILED"
-    assert told[0]["Reason"].startswith("MIGRATIONS_DATABASE_URL: the migration failed")
-    assert "secret" not in told[0]["Reason"]
+    assert received[0]["Status"] == "FAILED"
+    assert received[0]["Reason"].startswith("MIGRATIONS_DATABASE_URL: the migration failed")
+    assert "secret" not in received[0]["Reason"]

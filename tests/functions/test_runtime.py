@@ -84,7 +84,7 @@ def test_a_function_sees_lambdas_environment_and_nothing_of_this_machines(
     start: Start, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("OPENAI_API_KEY", "the developer's own")
-    told = result(
+    seen = result(
         start(
             """
             import os, sys
@@ -99,17 +99,17 @@ def test_a_function_sees_lambdas_environment_and_nothing_of_this_machines(
             """
         ).invoke(b"{}")
     )
-    environment = told["environment"]
+    environment = seen["environment"]
     allowed = ("AWS_", "LAMBDA_", "_", "LC_CTYPE", "PWD", "OLDPWD", "SHLVL")
     given = {"FROM_TEMPLATE", "PATH", "LANG", "TZ", "PYTHONPATH", "PYTHONDONTWRITEBYTECODE"}
     assert [name for name in environment if not name.startswith(allowed) and name not in given] == []
     assert environment["FROM_TEMPLATE"] == "yes"
     assert environment["AWS_ACCESS_KEY_ID"] == "local"
-    assert not any("site-packages" in each for each in told["path"])
-    assert told["client"]
-    assert (told["name"], told["memory"]) == ("SmallFunction", "256")
-    assert told["arn"].endswith(":function:SmallFunction")
-    assert 15_000 < told["remaining"] <= 20_000
+    assert not any("site-packages" in each for each in seen["path"])
+    assert seen["client"]
+    assert (seen["name"], seen["memory"]) == ("SmallFunction", "256")
+    assert seen["arn"].endswith(":function:SmallFunction")
+    assert 15_000 < seen["remaining"] <= 20_000
 
 
 def test_a_warm_environment_is_the_same_process_and_tells_of_its_start_once(start: Start) -> None:
@@ -140,9 +140,9 @@ def test_an_exception_is_an_error_and_the_environment_goes_on(start: Start) -> N
             return "fine"
         """
     )
-    told = error(environment.invoke(b"1"))
-    assert (told["errorType"], told["errorMessage"]) == ("LookupError", "nothing there")
-    assert "app.py" in told["stackTrace"][0]
+    failure = error(environment.invoke(b"1"))
+    assert (failure["errorType"], failure["errorMessage"]) == ("LookupError", "nothing there")
+    assert "app.py" in failure["stackTrace"][0]
     assert result(environment.invoke(b"0")) == "fine"
 
 
@@ -164,9 +164,9 @@ def test_a_function_that_does_not_start_says_why(start: Start, code: str, kind: 
 
 def test_a_process_that_ends_is_noticed(start: Start) -> None:
     environment = start("import os\ndef handler(event, context): os._exit(7)")
-    told = error(environment.invoke(b"{}"))
-    assert told["errorType"] == "Runtime.ExitError"
-    assert "exit status 7" in told["errorMessage"]
+    failure = error(environment.invoke(b"{}"))
+    assert failure["errorType"] == "Runtime.ExitError"
+    assert "exit status 7" in failure["errorMessage"]
     assert not environment.alive
 
 
@@ -185,9 +185,9 @@ def test_what_is_late_is_killed_and_the_next_invocation_gets_a_fresh_environment
     pool = Pool(lambda: launch(late), 1, None)
     pid = result(pool.submit(b"0").result())
     started = time.monotonic()
-    told = error(pool.submit(b"60").result())
-    assert told["errorType"] == "Sandbox.Timedout"
-    assert told["errorMessage"].endswith("Error: Task timed out after 2.00 seconds")
+    failure = error(pool.submit(b"60").result())
+    assert failure["errorType"] == "Sandbox.Timedout"
+    assert failure["errorMessage"].endswith("Error: Task timed out after 2.00 seconds")
     assert 1.9 < time.monotonic() - started < 10
     assert not Path(f"/proc/{pid}").exists()
     assert result(pool.submit(b"0").result()) != pid
@@ -255,8 +255,8 @@ def test_a_hook_that_fails_keeps_the_function_from_starting(start: Start, hook: 
 def test_a_result_over_6_mb_is_an_error(start: Start) -> None:
     environment = start("def handler(event, context): return 'x' * event")
     assert len(result(environment.invoke(str(6_000_000).encode()))) == 6_000_000
-    told = error(environment.invoke(str(7_000_000).encode()))
-    assert told["errorType"] == "Function.ResponseSizeTooLarge"
+    failure = error(environment.invoke(str(7_000_000).encode()))
+    assert failure["errorType"] == "Function.ResponseSizeTooLarge"
 
 
 WAITING = """

@@ -136,14 +136,14 @@ def test_a_decision_made_late_or_sent_twice_is_about_what_was_asked_then(alice: 
     first = alice.say(
         " then ".join(f'use the tool {tool} with {{"what": "{what}"}}' for tool, what in steps)
     ).json()
-    (asked,) = (call["call_id"] for call in first["tool_calls"])
+    (call_id,) = (call["call_id"] for call in first["tool_calls"])
 
     def approve(key: str, calls: list[str] | None) -> Any:
         body = {"approved": True, "calls": calls}
         return alice.http.post(path(first), json=body, headers={"Idempotency-Key": key})
 
-    assert approve("once", [asked]).json()["status"] == "waiting_approval"
-    for key, calls in (("once", [asked]), ("once", None), ("late", [asked])):
+    assert approve("once", [call_id]).json()["status"] == "waiting_approval"
+    for key, calls in (("once", [call_id]), ("once", None), ("late", [call_id])):
         reply = approve(key, calls)
         assert (reply.status_code, reply.json()["status"]) == (200, "waiting_approval")
         assert ("idempotency-replayed" in reply.headers) == (key == "once")

@@ -101,12 +101,12 @@ def turns(database: Database) -> Iterator[Turns]:
 def test_the_turn_of_a_key_is_found_unless_the_request_is_another(turns: Turns) -> None:
     _, begun = turns.begun(Send(None, "Hello"), key="k")
     find = "find_turn_of_key(r)"
-    asked = {"act": "send", "idempotency_key": "k"}
-    assert turns.step(find, asked | {"request_hash": "h"})["id"] == str(begun.answer_id)
-    assert turns.step(find, asked | {"idempotency_key": "other", "request_hash": "h"})["id"] is None
+    request = {"act": "send", "idempotency_key": "k"}
+    assert turns.step(find, request | {"request_hash": "h"})["id"] == str(begun.answer_id)
+    assert turns.step(find, request | {"idempotency_key": "other", "request_hash": "h"})["id"] is None
     # The key of a decision is looked for where decisions keep theirs.
-    assert turns.step(find, asked | {"act": "resume", "request_hash": "x"})["id"] is None
-    assert turns.refusal(find, asked | {"request_hash": "x"}) == "key_reused"
+    assert turns.step(find, request | {"act": "resume", "request_hash": "x"})["id"] is None
+    assert turns.refusal(find, request | {"request_hash": "x"}) == "key_reused"
 
 
 @pytest.mark.parametrize("quota", [{"quota_turns": 1}, {"quota_tokens": 2}])

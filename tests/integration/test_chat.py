@@ -1,6 +1,7 @@
 """`POST /api/{user_id}/chat`, over HTTP, against the offline model."""
 
 import json
+import time
 import uuid
 from datetime import datetime
 from typing import Any
@@ -108,6 +109,13 @@ def test_trouble_with_the_model_is_never_a_500(alice: Person, command: str, stat
 def test_a_failing_model_is_tried_twice_at_most(alice: Person) -> None:
     assert alice.say(f"[offline: status=500,first=1,key={alice.id}] Hello").status_code == 200
     assert alice.say(f"[offline: status=500,first=2,key={alice.id}] Hello").status_code == 502
+
+
+def test_a_model_that_is_busy_for_long_is_not_waited_for(alice: Person) -> None:
+    started = time.monotonic()
+    reply = alice.say("[offline: status=429,retry_after=40] Hello")
+    assert (reply.status_code, reply.headers["retry-after"]) == (503, "40")
+    assert time.monotonic() - started < 15
 
 
 def test_a_turn_after_a_failed_one_goes_on(alice: Person) -> None:

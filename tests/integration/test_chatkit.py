@@ -91,17 +91,17 @@ def client(chat: Chat, alice: Person) -> ChatKitClient:
     return chat(alice)
 
 
-def kinds(told: list[Any]) -> list[str]:
-    return [event.type for event in told]
+def kinds(received: list[Any]) -> list[str]:
+    return [event.type for event in received]
 
 
-def thread_of(told: list[Any]) -> str:
-    return str(told[0].thread.id)
+def thread_of(received: list[Any]) -> str:
+    return str(received[0].thread.id)
 
 
-def done(told: list[Any], kind: type[Any]) -> Any:
+def done(received: list[Any], kind: type[Any]) -> Any:
     """The one item of a kind that a stream says is done, or has another form now."""
-    ended = [event.item for event in told if event.type in ("thread.item.done", "thread.item.replaced")]
+    ended = [event.item for event in received if event.type in ("thread.item.done", "thread.item.replaced")]
     (item,) = [item for item in ended if isinstance(item, kind)]
     return item
 
@@ -121,57 +121,57 @@ def use(tool: str, **arguments: Any) -> str:
 def test_a_thread_is_a_conversation_and_its_items_are_the_messages(
     client: ChatKitClient, alice: Person
 ) -> None:
-    told = client.create("What is a parley?")
-    assert kinds(told)[:5] == [
+    received = client.create("What is a parley?")
+    assert kinds(received)[:5] == [
         "thread.created",
         "thread.item.done",
         "stream_options",
         "thread.item.added",
         "thread.item.updated",
     ]
-    assert kinds(told)[-2:] == ["thread.item.done", "thread.updated"]
-    question, answer = client.items(thread_of(told))
+    assert kinds(received)[-2:] == ["thread.item.done", "thread.updated"]
+    question, answer = client.items(thread_of(received))
     assert isinstance(question, UserMessageItem)
     assert isinstance(answer, AssistantMessageItem)
-    asked, answered = alice.messages(thread_of(told))
-    assert (question.id, text_of(question)) == (asked["id"], "What is a parley?")
+    sent, answered = alice.messages(thread_of(received))
+    assert (question.id, text_of(question)) == (sent["id"], "What is a parley?")
     assert (answer.id, text_of(answer)) == (answered["id"], answered["content"])
 
 
 def test_what_is_streamed_is_what_is_stored(client: ChatKitClient) -> None:
-    told = client.create("Tell me a story")
-    pieces = [event.update for event in told if event.type == "thread.item.updated"]
+    received = client.create("Tell me a story")
+    pieces = [event.update for event in received if event.type == "thread.item.updated"]
     streamed = "".join(piece.delta for piece in pieces if piece.type.endswith("text_delta"))
     assert len(pieces) > 3
-    assert streamed == text_of(done(told, AssistantMessageItem))
-    items = client.items(thread_of(told))
+    assert streamed == text_of(done(received, AssistantMessageItem))
+    items = client.items(thread_of(received))
     assert [item.id for item in items] == [
-        event.item.id for event in told if event.type == "thread.item.done"
+        event.item.id for event in received if event.type == "thread.item.done"
     ]
 
 
 def test_every_time_has_a_zone(client: ChatKitClient) -> None:
     """Trap 3: the SDK makes local times without one, which a browser takes for its own."""
-    told = client.create("Hello")
-    things = [getattr(event, "item", None) or getattr(event, "thread", None) for event in told]
+    received = client.create("Hello")
+    things = [getattr(event, "item", None) or getattr(event, "thread", None) for event in received]
     times = [thing.created_at for thing in things if thing]
-    assert told[0].type == "thread.created"
+    assert received[0].type == "thread.created"
     assert len(times) > 3
     assert all(time.tzinfo is not None for time in times)
 
 
 def test_a_title_comes_with_the_turn(client: ChatKitClient) -> None:
-    told = client.create("Holiday plans for the two of us")
-    assert told[-1].type == "thread.updated"
-    assert told[-1].thread.title
-    assert told[-1].thread.id == thread_of(told)
+    received = client.create("Holiday plans for the two of us")
+    assert received[-1].type == "thread.updated"
+    assert received[-1].thread.title
+    assert received[-1].thread.id == thread_of(received)
 
 
 def test_a_conversation_goes_on_and_the_model_remembers(client: ChatKitClient) -> None:
     thread = thread_of(client.create("My name is Ada"))
-    told = client.add(thread, "What is my name?")
-    assert kinds(told)[0] == "thread.item.done"
-    assert "Ada" in text_of(done(told, AssistantMessageItem))
+    received = client.add(thread, "What is my name?")
+    assert kinds(received)[0] == "thread.item.done"
+    assert "Ada" in text_of(done(received, AssistantMessageItem))
     assert len(client.items(thread)) == 4
 
 
@@ -181,8 +181,8 @@ def test_the_model_is_told_the_newest_of_a_long_thread(client: ChatKitClient) ->
     for number in range(10):
         client.add(thread, f"This is number {number}")
     client.add(thread, "My name is Ada")
-    told = client.add(thread, "What is my name?")
-    assert "Ada" in text_of(done(told, AssistantMessageItem))
+    received = client.add(thread, "What is my name?")
+    assert "Ada" in text_of(done(received, AssistantMessageItem))
 
 
 def test_a_repeated_request_runs_nothing_twice(client: ChatKitClient, alice: Person) -> None:
@@ -210,16 +210,16 @@ def test_a_second_turn_at_once_is_refused_with_a_status(client: ChatKitClient) -
 
 def test_what_is_quoted_is_said_too(client: ChatKitClient) -> None:
     said = message("What does this mean?") | {"quoted_text": "a truce\nof sorts"}
-    told = client.stream("threads.create", input=said)
-    (question, _) = client.items(thread_of(told))
+    received = client.stream("threads.create", input=said)
+    (question, _) = client.items(thread_of(received))
     assert text_of(question) == "> a truce\n> of sorts\n\nWhat does this mean?"
 
 
 def test_a_model_can_be_picked(client: ChatKitClient, alice: Person) -> None:
     listed = client.http.get("/api/models").json()["data"]
     assert listed == [{"id": "offline"}, {"id": "offline:word=1"}]
-    told = client.create("Hello", model="offline:word=1")
-    assert alice.messages(thread_of(told))[1]["usage"]["model"] == "offline:word=1"
+    received = client.create("Hello", model="offline:word=1")
+    assert alice.messages(thread_of(received))[1]["usage"]["model"] == "offline:word=1"
     reply = client.send("threads.create", {"input": message("Hello", model="another")})
     assert reply.status_code == 422
     assert reply.json()["errors"][0]["pointer"] == "/body/params/input/inference_options/model"
@@ -276,11 +276,11 @@ def test_a_turn_is_three_statements_of_one_round_trip_each(
 
 
 def test_a_failed_turn_is_an_error_in_the_stream_and_a_note_in_the_thread(client: ChatKitClient) -> None:
-    told = client.create("[offline: status=500] Hello")
-    error = told[-1]
+    received = client.create("[offline: status=500] Hello")
+    error = received[-1]
     assert (error.type, error.allow_retry) == ("error", True)
     assert error.message == "Your message is kept. Please try again."
-    question, note = client.items(thread_of(told))
+    question, note = client.items(thread_of(received))
     assert isinstance(question, UserMessageItem)
     assert only([note], TaskItem).task.title == "No answer: The model did not answer"
 
@@ -310,15 +310,15 @@ def test_over_the_quota_there_is_a_notice(serve_api: Callable[..., str], alice: 
 
 def test_tool_calls_are_tasks_of_a_workflow(client: ChatKitClient) -> None:
     """Trap 6: they are shown while they run, and there after a reload."""
-    told = client.create(use("look", what="the sea"))
-    assert "progress_update" in kinds(told)
-    added = next(event for event in told if event.type == "thread.item.added")
+    received = client.create(use("look", what="the sea"))
+    assert "progress_update" in kinds(received)
+    added = next(event for event in received if event.type == "thread.item.added")
     assert isinstance(added.item, WorkflowItem)
     assert added.item.workflow.tasks[0].status_indicator == "loading"
-    updates = [event.update for event in told if event.type == "thread.item.updated"]
+    updates = [event.update for event in received if event.type == "thread.item.updated"]
     assert any(update.type == "workflow.task.updated" for update in updates)
-    workflow = only(client.items(thread_of(told)), WorkflowItem)
-    assert workflow == done(told, WorkflowItem).model_copy(update={"created_at": workflow.created_at})
+    workflow = only(client.items(thread_of(received)), WorkflowItem)
+    assert workflow == done(received, WorkflowItem).model_copy(update={"created_at": workflow.created_at})
     (task,) = workflow.workflow.tasks
     assert task.title.startswith("Look: done")
     assert "the sea" in task.content
@@ -354,14 +354,14 @@ def test_a_call_that_needs_approval_is_a_widget_with_two_actions(
     assert card["confirm"]["action"]["type"] == "parley.approve"
     action = card["confirm" if approved else "cancel"]["action"]
     action = {"type": action["type"], "payload": action.get("payload")}
-    told = client.stream("threads.custom_action", thread_id=thread, item_id=widget.id, action=action)
-    assert kinds(told)[1] == "thread.item.removed"
+    received = client.stream("threads.custom_action", thread_id=thread, item_id=widget.id, action=action)
+    assert kinds(received)[1] == "thread.item.removed"
     assert ordered == (["tea"] if approved else [])
     items = client.items(thread)
     assert not [item for item in items if isinstance(item, WidgetItem)]
     (task,) = only(items, WorkflowItem).workflow.tasks
     assert task.title.startswith("Order: done" if approved else "Order: not made")
-    assert text_of(only(items, AssistantMessageItem)) == text_of(done(told, AssistantMessageItem))
+    assert text_of(only(items, AssistantMessageItem)) == text_of(done(received, AssistantMessageItem))
     again = client.stream("threads.custom_action", thread_id=thread, item_id=widget.id, action=action)
     assert text_of(done(again, AssistantMessageItem)) == text_of(only(items, AssistantMessageItem))
     assert len(ordered) == approved
@@ -385,8 +385,8 @@ def test_a_decision_is_about_what_was_asked_and_not_about_what_came_after(
         assert client.send(operation, params, key).status_code == 200
         assert only(client.items(thread), WidgetItem).id == second.id
     assert ordered == ["tea"]
-    told = client.stream("threads.custom_action", **{**params, "item_id": second.id})
-    assert done(told, AssistantMessageItem)
+    received = client.stream("threads.custom_action", **{**params, "item_id": second.id})
+    assert done(received, AssistantMessageItem)
     assert ordered == ["tea", "a car"]
 
 
@@ -404,25 +404,25 @@ def test_a_decision_without_a_stream_gives_the_widget_as_it_is_then(client: Chat
 
 
 def test_a_client_tool_is_carried_out_by_the_page(client: ChatKitClient) -> None:
-    told = client.create(use("find_place", exact=True))
-    thread = thread_of(told)
+    received = client.create(use("find_place", exact=True))
+    thread = thread_of(received)
     call = client.items(thread)[-1]
     assert isinstance(call, ClientToolCallItem)
     assert (call.name, call.arguments, call.status) == ("find_place", {"exact": True}, "pending")
-    assert done(told, ClientToolCallItem).id == call.id
+    assert done(received, ClientToolCallItem).id == call.id
     params: dict[str, Any] = {"thread_id": thread, "result": {"city": "Kiel"}}
-    told = client.stream("threads.add_client_tool_output", **params)
-    assert "Kiel" in text_of(done(told, AssistantMessageItem))
+    received = client.stream("threads.add_client_tool_output", **params)
+    assert "Kiel" in text_of(done(received, AssistantMessageItem))
     items = client.items(thread)
     assert not [item for item in items if isinstance(item, ClientToolCallItem)]
     assert '{"city": "Kiel"}' in only(items, WorkflowItem).workflow.tasks[0].content
     again = client.stream("threads.add_client_tool_output", **params)
-    assert text_of(done(again, AssistantMessageItem)) == text_of(done(told, AssistantMessageItem))
+    assert text_of(done(again, AssistantMessageItem)) == text_of(done(received, AssistantMessageItem))
 
 
 def test_what_a_page_gives_twice_is_not_given_to_the_next_tool(client: ChatKitClient, alice: Person) -> None:
-    asked = f"{use('find_place', exact=True)} and {use('find_place', exact=False)}"
-    thread = thread_of(client.create(asked))
+    request = f"{use('find_place', exact=True)} and {use('find_place', exact=False)}"
+    thread = thread_of(client.create(request))
 
     def give(result: str, key: str) -> int:
         params = {"thread_id": thread, "result": result}
@@ -447,13 +447,13 @@ QUESTIONS = [
 def test_a_question_is_structured_input(client: ChatKitClient) -> None:
     thread = thread_of(client.create(use("ask_user", questions=QUESTIONS)))
     item = only(client.items(thread), StructuredInputItem)
-    assert [asked.question for asked in item.inputs] == ["Where to?", "With whom?"]
+    assert [each.question for each in item.inputs] == ["Where to?", "With whom?"]
     assert [option.value for option in item.inputs[0].options] == ["Sea", "Hills"]
     answers = {"0": {"values": ["Sea"]}, "1": {"skipped": True}}
-    told = client.stream(
+    received = client.stream(
         "threads.add_structured_input", thread_id=thread, item_id=item.id, input={"answers": answers}
     )
-    replaced = next(event.item for event in told if event.type == "thread.item.replaced")
+    replaced = next(event.item for event in received if event.type == "thread.item.replaced")
     assert (replaced.id, replaced.status) == (item.id, "answered")
     output = only(client.items(thread), WorkflowItem).workflow.tasks[0].content
     assert '{"question": "Where to?", "answer": ["Sea"]}' in output
@@ -472,17 +472,17 @@ def test_a_question_can_be_skipped(client: ChatKitClient) -> None:
 
 def test_what_waits_can_be_left_and_the_conversation_goes_on(client: ChatKitClient) -> None:
     thread = thread_of(client.create(use("ask_user", questions=QUESTIONS)))
-    told = client.add(thread, "Never mind. My name is Ada")
-    assert done(told, AssistantMessageItem)
+    received = client.add(thread, "Never mind. My name is Ada")
+    assert done(received, AssistantMessageItem)
     assert not [item for item in client.items(thread) if isinstance(item, StructuredInputItem)]
 
 
 def test_each_of_several_calls_is_decided_by_itself(client: ChatKitClient, alice: Person) -> None:
     ordered.clear()
-    asked = " and ".join(
+    request = " and ".join(
         [use("order", what="tea"), use("ask_user", questions=QUESTIONS[:1]), use("find_place", exact=True)]
     )
-    thread = thread_of(client.create(asked))
+    thread = thread_of(client.create(request))
     items = client.items(thread)
     widget, question = only(items, WidgetItem), only(items, StructuredInputItem)
     assert isinstance(items[-1], ClientToolCallItem)
@@ -498,8 +498,8 @@ def test_each_of_several_calls_is_decided_by_itself(client: ChatKitClient, alice
     client.stream("threads.custom_action", thread_id=thread, item_id=widget.id, action=action)
     assert (ordered, alice.messages(thread)[1]["status"]) == (["tea"], "waiting_approval")
 
-    told = client.stream("threads.add_client_tool_output", thread_id=thread, result="Kiel")
-    assert done(told, AssistantMessageItem)
+    received = client.stream("threads.add_client_tool_output", thread_id=thread, result="Kiel")
+    assert done(received, AssistantMessageItem)
     outputs = [call["output"] for call in alice.messages(thread)[1]["tool_calls"]]
     assert outputs[0] == "ordered tea"
     assert "Sea" in outputs[1]
@@ -523,8 +523,8 @@ def test_a_retry_gives_a_new_answer_and_keeps_the_old_one(client: ChatKitClient,
     thread = thread_of(client.create("Tell me something"))
     question, answer = client.items(thread)
     client.add(thread, "And more")
-    told = client.stream("threads.retry_after_item", thread_id=thread, item_id=question.id)
-    newer = done(told, AssistantMessageItem)
+    received = client.stream("threads.retry_after_item", thread_id=thread, item_id=question.id)
+    newer = done(received, AssistantMessageItem)
     assert [item.id for item in client.items(thread)] == [question.id, newer.id]
     versions = alice.http.get(f"/conversations/{thread}/messages/{newer.id}/versions").json()["data"]
     assert [version["id"] for version in versions] == [answer.id, newer.id]
@@ -538,14 +538,17 @@ def test_a_retry_that_fails_has_not_lost_the_old_answer(
     thread = thread_of(client.create("Tell me something"))
     question, answer = client.items(thread)
     broken = ChatKitClient(serve_api(openai_model="offline:status=500"), alice.token)
-    told = broken.stream("threads.retry_after_item", thread_id=thread, item_id=question.id)
+    received = broken.stream("threads.retry_after_item", thread_id=thread, item_id=question.id)
     broken.http.close()
-    assert told[-1].type == "error"
+    assert received[-1].type == "error"
     items = client.items(thread)
     assert text_of(only(items, AssistantMessageItem)) == text_of(answer)
     assert only(items, TaskItem).task.title == "No answer: The model did not answer"
-    told = client.stream("threads.retry_after_item", thread_id=thread, item_id=question.id)
-    assert [item.id for item in client.items(thread)] == [question.id, done(told, AssistantMessageItem).id]
+    received = client.stream("threads.retry_after_item", thread_id=thread, item_id=question.id)
+    assert [item.id for item in client.items(thread)] == [
+        question.id,
+        done(received, AssistantMessageItem).id,
+    ]
 
 
 def test_only_what_follows_a_question_can_be_tried_again(client: ChatKitClient) -> None:

@@ -113,14 +113,14 @@ class User:
 
     def begin(self, on: str) -> Ids:
         said, place = BEGINNINGS[on]
-        told: list[Any] = self.chatkit.create(said)
-        thread = told[0].thread.id
+        received: list[Any] = self.chatkit.create(said)
+        thread = received[0].thread.id
         # Renamed, so that no title that comes later changes anything.
         self.chatkit.read("threads.update", thread_id=thread, title=f"{CANARY} {on}")
         return Ids(thread, self.chatkit.items(thread)[place].id)
 
     def everything(self) -> str:
-        """What both doors tell, as it is on the wire."""
+        """What ChatKit and the API send of it, as bytes."""
         replies = [self.person.http.get("/conversations"), self.chatkit.send("threads.list", {})]
         for ids in self.ids.values():
             replies.append(self.person.http.get(f"/conversations/{ids.thread}/messages"))
@@ -159,9 +159,9 @@ def owner(user: Callable[[str], User]) -> User:
 
 @pytest.fixture(scope="module")
 def before(owner: User) -> str:
-    told = owner.everything()
-    assert told.count(CANARY) > 10
-    return told
+    received = owner.everything()
+    assert received.count(CANARY) > 10
+    return received
 
 
 @pytest.fixture
@@ -332,10 +332,10 @@ def test_what_names_no_thread_tells_nothing_of_anothers(
 @pytest.mark.usefixtures("untouched")
 def test_ones_idempotency_key_is_ones_own(owner: User, mallory: ChatKitClient) -> None:
     key = uuid.uuid4().hex
-    told: list[Any] = owner.chatkit.create(f"say exactly: {CANARY}", key=key)
+    received: list[Any] = owner.chatkit.create(f"say exactly: {CANARY}", key=key)
     again: list[Any] = mallory.create("say exactly: something else", key=key)
-    assert again[0].thread.id != told[0].thread.id
-    owner.chatkit.read("threads.delete", thread_id=told[0].thread.id)
+    assert again[0].thread.id != received[0].thread.id
+    owner.chatkit.read("threads.delete", thread_id=received[0].thread.id)
 
 
 TOKENS: dict[str, Callable[[Issuer, str], str]] = {

@@ -1,4 +1,4 @@
-"""Random operations of the ChatKit protocol against a model, and both doors at one conversation at once."""
+"""Random operations of ChatKit's protocol against a model, and ChatKit beside the chat API."""
 
 import asyncio
 import itertools
@@ -140,27 +140,27 @@ def wait_until(ready: Callable[[], bool]) -> None:
         time.sleep(0.05)
 
 
-# Both doors at one conversation
+# ChatKit and the chat API at one conversation
 
 
-class Doors:
-    """One conversation, at which both doors are used at once. `acknowledged`: what was said to be stored."""
+class BothApis:
+    """One conversation, used through ChatKit and the chat API at once. `acknowledged`: what was stored."""
 
     def __init__(self, actor: Actor) -> None:
         self.chatkit, self.person = actor.client, actor.person
-        told: list[Any] = self.chatkit.create("say exactly: first")
-        self.thread = str(told[0].thread.id)
+        received: list[Any] = self.chatkit.create("say exactly: first")
+        self.thread = str(received[0].thread.id)
         self.acknowledged = ["say exactly: first"]
         self.statuses: dict[int, int] = {}
         self._words = itertools.count(1)
 
-    def _said(self, door: str) -> str:
+    def _said(self, api: str) -> str:
         pace = random.choice(["", "[offline: slow=0.05] ", "[offline: word=20] "])
-        return f"{pace}say exactly: by the {door} door {next(self._words)}"
+        return f"{pace}say exactly: by {api} {next(self._words)}"
 
     def tried(self) -> bool:
-        """That messages were stored through both doors, and some were refused since another had its turn."""
-        through = [sum(door in said for said in self.acknowledged) for door in ("REST", "ChatKit")]
+        """That both stored messages, and that some were refused because another turn was running."""
+        through = [sum(api in said for said in self.acknowledged) for api in ("REST", "ChatKit")]
         return min(through) >= 4 and self.statuses.get(409, 0) > 0
 
     def _note(self, reply: httpx.Response, said: str | None = None) -> None:
@@ -178,11 +178,11 @@ class Doors:
 
     def messages(self) -> list[dict[str, Any]]:
         """A snapshot, in which one answer at most is being written."""
-        told: list[dict[str, Any]] = self.person.http.get(
+        received: list[dict[str, Any]] = self.person.http.get(
             f"/conversations/{self.thread}/messages", params={"limit": 100}
         ).json()["data"]
-        assert [each["status"] for each in told].count("in_progress") <= 1
-        return told
+        assert [each["status"] for each in received].count("in_progress") <= 1
+        return received
 
     def chat(self) -> None:
         said = self._said("REST")
@@ -248,40 +248,40 @@ def at_once(*work: Callable[[], None], until: Callable[[], bool]) -> None:
 
 
 @pytest.fixture
-def doors(actor: Callable[[str], Actor]) -> Doors:
-    return Doors(actor("alice"))
+def both(actor: Callable[[str], Actor]) -> BothApis:
+    return BothApis(actor("alice"))
 
 
-def test_what_both_doors_acknowledge_is_in_both_views_once(doors: Doors) -> None:
-    work = (doors.chat, doors.add, doors.chat, doors.add, doors.rename, doors.cancel, doors.read)
-    at_once(*work, until=doors.tried)
-    texts = [said for _, said in doors.both_views() if "say exactly" in said]
-    assert sorted(texts) == sorted(doors.acknowledged)
+def test_what_both_apis_acknowledge_is_in_both_views_once(both: BothApis) -> None:
+    work = (both.chat, both.add, both.chat, both.add, both.rename, both.cancel, both.read)
+    at_once(*work, until=both.tried)
+    texts = [said for _, said in both.both_views() if "say exactly" in said]
+    assert sorted(texts) == sorted(both.acknowledged)
 
 
-def test_what_is_replaced_meanwhile_is_stored_once_all_the_same(doors: Doors, database: Database) -> None:
-    work = (doors.chat, doors.add, doors.retry, doors.regenerate, doors.edit, doors.cancel, doors.rename)
-    at_once(*work, until=doors.tried)
-    doors.both_views()
+def test_what_is_replaced_meanwhile_is_stored_once_all_the_same(both: BothApis, database: Database) -> None:
+    work = (both.chat, both.add, both.retry, both.regenerate, both.edit, both.cancel, both.rename)
+    at_once(*work, until=both.tried)
+    both.both_views()
     rows = database.rows(
-        doors.person.id,
+        both.person.id,
         text("select seq, role, content from message where conversation_id = :id order by seq"),
-        {"id": uuid.UUID(doors.thread)},
+        {"id": uuid.UUID(both.thread)},
     )
     assert [seq for seq, _, _ in rows] == [*range(1, len(rows) + 1)]
-    assert sorted(content for _, role, content in rows if role == "user") == sorted(doors.acknowledged)
+    assert sorted(content for _, role, content in rows if role == "user") == sorted(both.acknowledged)
 
 
-def test_a_rename_does_not_bring_back_what_is_deleted_meanwhile(doors: Doors, database: Database) -> None:
+def test_a_rename_does_not_bring_back_what_is_deleted_meanwhile(both: BothApis, database: Database) -> None:
     """The SDK reads a thread before it stores it: here it is deleted in between."""
     deleted = text("""
         with gone as (delete from conversation where id = :id returning pg_sleep(1)) select count(*) from gone
     """)
-    params = {"id": uuid.UUID(doors.thread)}
+    params = {"id": uuid.UUID(both.thread)}
     with ThreadPoolExecutor(1) as threads:
-        deleting = threads.submit(database.rows, doors.person.id, deleted, params)
+        deleting = threads.submit(database.rows, both.person.id, deleted, params)
         time.sleep(0.4)
-        renamed = doors.chatkit.send("threads.update", {"thread_id": doors.thread, "title": "Back again"})
+        renamed = both.chatkit.send("threads.update", {"thread_id": both.thread, "title": "Back again"})
         assert deleting.result()[0][0] == 1
     assert renamed.status_code == 404
-    assert doors.chatkit.read("threads.list")["data"] == []
+    assert both.chatkit.read("threads.list")["data"] == []

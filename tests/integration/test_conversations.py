@@ -168,7 +168,7 @@ def test_a_deleted_conversation_is_gone_with_its_messages(alice: Person, databas
     assert left[0][0] == 0
 
 
-# Of the right form, but with a key that Postgres or Python could not compare.
+# Well-formed, but with keys that Postgres or Python cannot compare.
 CRAFTED = [
     "null",
     str(10**38),

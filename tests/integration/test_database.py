@@ -1,4 +1,4 @@
-"""One trip per statement, nobody's rows but one's own, and connections that die."""
+"""One round trip per statement, nobody's rows but one's own, and connections that die."""
 
 import time
 import uuid

@@ -64,7 +64,7 @@ from parley import migrate
 from parley.config import Settings
 from parley.database import Address, Database
 from parley.repositories import follow_ups
-from parley.repositories.follow_ups import Spent
+from parley.repositories.follow_ups import TokenUsage
 from tests.conftest import Person
 from tests.integration.test_chat import events
 from tests.integration.test_database import at_port
@@ -93,8 +93,8 @@ def model_calls(model_url: str, canary: str) -> int:
     """How often the model was asked for an answer to a message with these words."""
     requests = httpx.get(f"{model_url}/log").json()["requests"]
     # Other tests speak the other protocol, in which this word is another.
-    asked = [each["body"] for each in requests if "input" in each["body"]]
-    return sum(canary in str(body["input"][-1]) and "Write a title" not in str(body) for body in asked)
+    bodies = [each["body"] for each in requests if "input" in each["body"]]
+    return sum(canary in str(body["input"][-1]) and "Write a title" not in str(body) for body in bodies)
 
 
 def unavailable(reply: httpx.Response) -> bool:
@@ -164,7 +164,7 @@ def test_naughty_text_comes_back_byte_for_byte(alice: Person, naughty: str) -> N
     "body", [b"x" * 10_000_000, b"[" * 200_000, b'{"message":' * 20_000], ids=["10 MB", "deep", "deeper"]
 )
 def test_a_monstrous_body_is_refused(alice: Person, body: bytes) -> None:
-    # The server answers before it has read everything, and may then close the door on the rest.
+    # The server answers before it has read everything, and may then close the connection.
     with suppress(httpx.WriteError, httpx.ReadError):
         reply = alice.http.post("/chat", content=body, headers={"Content-Type": "application/json"})
         assert reply.status_code in {400, 413, 422}
@@ -243,14 +243,14 @@ def test_a_worker_that_slept_over_its_lease_changes_nothing_when_it_wakes(
             text("update message set lease_expires_at = clock_timestamp() where id = :id returning 1"),
             {"id": uuid.UUID(writing.message_id)},
         )
-        told = alice.say("Say exactly: taken over", writing.conversation_id)
+        later = alice.say("Say exactly: taken over", writing.conversation_id)
         before = alice.messages(writing.conversation_id)
         process.send_signal(signal.SIGCONT)
         name, problem = writing.wait()[-1]
     assert (name, problem["type"]) == ("turn.failed", "/problems/turn-lost")
     assert alice.messages(writing.conversation_id) == before
     assert [message["status"] for message in before[1::2]] == ["interrupted", "completed"]
-    assert before[3]["content"] == told.json()["response"]
+    assert before[3]["content"] == later.json()["response"]
 
 
 # The model: rows 20 to 27
@@ -388,7 +388,7 @@ def test_a_title_whose_storing_is_cut_off_is_charged_once(
         through = Database(at_port(postgres.app_url, port), pool_size=1)
         through.rows(alice.id, text("select 1"))
         proxy.cut_after, proxy.cut_reply = 0, True
-        follow_ups.store_title(through, alice.id, conversation_id, "Ahoy", Spent("offline", 100, 1))
+        follow_ups.store_title(through, alice.id, conversation_id, "Ahoy", TokenUsage("offline", 100, 1))
         through.close()
     assert proxy.cut_after is None, "the connection was not cut"
     assert database.rows(alice.id, spent) == [(before + 100, True)]
@@ -566,7 +566,7 @@ def test_a_deadlock_is_resolved_by_trying_again(alice: Person, postgres: Postgre
     with ThreadPoolExecutor() as threads, lock_on(postgres, conversation_id) as other:
         asking = threads.submit(alice.say, "And now?", conversation_id)
         time.sleep(0.5)
-        # Of the two, the one that has waited longer finds the deadlock, and is the victim.
+        # The one that has waited longer finds the deadlock, and is aborted.
         other.execute("select pg_advisory_xact_lock(hashtextextended(%s, 0))", (alice.id,))
         other.execute("rollback")
         reply = asking.result()
@@ -603,8 +603,8 @@ def test_a_database_that_wakes_slowly_is_waited_for(behind_proxy: tuple[Proxy, P
 
 @contextmanager
 def impostor(folder: Path) -> Iterator[tuple[int, list[bytes]]]:
-    """Speaks TLS as PostgreSQL does, with a certificate that it signed itself; keeps what it is told."""
-    told: list[bytes] = []
+    """Speaks TLS as PostgreSQL does, with a certificate that it signed itself; keeps what it receives."""
+    received: list[bytes] = []
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(self_signed(folder / "impostor.pem"))
 
@@ -617,13 +617,13 @@ def impostor(folder: Path) -> Iterator[tuple[int, list[bytes]]]:
                     assert request[4:] == b"\x04\xd2\x16\x2f", "it did not ask for TLS"
                     client.sendall(b"S")
                     with context.wrap_socket(client, server_side=True) as secret:
-                        told.append(secret.recv(1_000))
+                        received.append(secret.recv(1_000))
 
     with socket.create_server(("127.0.0.1", 0)) as listener:
         thread = threading.Thread(target=serve, args=(listener,), daemon=True)
         thread.start()
         try:
-            yield listener.getsockname()[1], told
+            yield listener.getsockname()[1], received
         finally:
             listener.shutdown(socket.SHUT_RDWR)
             thread.join()
@@ -648,11 +648,11 @@ def self_signed(file: Path) -> Path:
 def test_a_wrong_certificate_is_503_and_nothing_is_told_to_it(
     postgres: Postgres, serve_api: Callable[..., str], person: Callable[..., Person], tmp_path: Path
 ) -> None:
-    with impostor(tmp_path) as (port, told):
+    with impostor(tmp_path) as (port, received):
         url = at_port(postgres.app_url, port) + "?sslmode=require"
         alice = person(api_url=serve_api(database_url=SecretStr(url)))
         assert unavailable(alice.say("Hello"))
-    assert [each for each in told if each] == []
+    assert [each for each in received if each] == []
 
 
 # Clocks: row 37

@@ -120,15 +120,17 @@ def test_its_tool_waits_for_approval_in_any_process(
     user_of: Callable[..., Person], make: Callable[[Agent[Any]], Any]
 ) -> None:
     with serving(Docs()) as url:
-        asked = user_of(chain(make, order), remote(url))
-        decided = user_of(chain(make, order), remote(url), user_id=asked.id)
+        starting = user_of(chain(make, order), remote(url))
+        deciding = user_of(chain(make, order), remote(url), user_id=starting.id)
         ordered.clear()
-        waiting = asked.say(go(*TO_BACK, 'order with {"what": "tea"}, then use the tool docs_search')).json()
+        waiting = starting.say(
+            go(*TO_BACK, 'order with {"what": "tea"}, then use the tool docs_search')
+        ).json()
         assert waiting["status"] == "waiting_approval"
         assert ordered == []
         path = f"/conversations/{waiting['conversation_id']}/messages/{waiting['message_id']}/approval"
-        reply = decided.http.post(path, json={"approved": True}).json()
-    assert ordered == [(asked.id, "tea")]
+        reply = deciding.http.post(path, json={"approved": True}).json()
+    assert ordered == [(starting.id, "tea")]
     assert [each["name"] for each in reply["tool_calls"]] == [*TO_BACK, "order", "docs_search"]
     assert {each["status"] for each in reply["tool_calls"]} == {"completed"}
 
@@ -166,8 +168,8 @@ def test_an_agent_used_as_a_tool_is_one_tool(
 
 def test_its_own_tools_have_limits_if_it_is_declared_so(user_of: Callable[..., Person]) -> None:
     helper = Agent[Any](name="Helper", tools=[babble])
-    asked = f"use the tool help with {json.dumps({'input': 'use the tool babble'})}"
+    message = f"use the tool help with {json.dumps({'input': 'use the tool babble'})}"
     ada = user_of(Agent(name="Chief", tools=[bounded(helper).as_tool("help", "Help")]))
-    output = call(ada, asked)["output"]
+    output = call(ada, message)["output"]
     assert output.endswith("[… cut off: too long]")
     assert output.count("[… cut off: too long]") == 1

@@ -70,7 +70,7 @@ def requests(model_url: str, user_text: str) -> list[list[dict[str, Any]]]:
     return [items for items in inputs if isinstance(items, list) and items[-1].get("content") == user_text]
 
 
-def asked(alice: Person, model_url: str, conversation_id: str, message: str) -> list[dict[str, Any]]:
+def model_input(alice: Person, model_url: str, conversation_id: str, message: str) -> list[dict[str, Any]]:
     reply = alice.say(message, conversation_id)
     assert reply.status_code == 200, reply.text
     return requests(model_url, message)[-1]
@@ -80,7 +80,7 @@ def test_a_window_holds_whole_turns_within_its_budget(
     alice: Person, database: Database, model_url: str
 ) -> None:
     conversation_id = seed(database, alice.id, turns=50)
-    items = asked(alice, model_url, conversation_id, f"now {alice.id}")
+    items = model_input(alice, model_url, conversation_id, f"now {alice.id}")
     contents = [item["content"] for item in items]
     assert contents[0].startswith("question "), "no answer without its question"
     assert contents[-2] == "answer 50"
@@ -91,8 +91,8 @@ def test_the_start_stays_where_it_is_from_turn_to_turn(
     alice: Person, database: Database, model_url: str
 ) -> None:
     conversation_id = seed(database, alice.id, turns=9)
-    first = asked(alice, model_url, conversation_id, f"one {alice.id}")
-    second = asked(alice, model_url, conversation_id, f"two {alice.id}")
+    first = model_input(alice, model_url, conversation_id, f"one {alice.id}")
+    second = model_input(alice, model_url, conversation_id, f"two {alice.id}")
     assert second[: len(first)] == first
 
 
@@ -100,12 +100,12 @@ def test_what_leaves_the_window_is_folded_into_the_summary(
     alice: Person, database: Database, model_url: str
 ) -> None:
     conversation_id = seed(database, alice.id, turns=11)  # more than the window, less than half more
-    before = asked(alice, model_url, conversation_id, f"one {alice.id}")
+    before = model_input(alice, model_url, conversation_id, f"one {alice.id}")
     assert before[0]["content"] == "question 1", "nothing is left out before it is folded"
     wait_for(lambda: conversation(database, alice.id, conversation_id).summary)
     folded = conversation(database, alice.id, conversation_id)
     assert folded.summary_seq == folded.window_seq > 1
-    after = asked(alice, model_url, conversation_id, f"two {alice.id}")
+    after = model_input(alice, model_url, conversation_id, f"two {alice.id}")
     assert after[0]["role"] == "user"
     assert folded.summary in after[0]["content"]
     assert len(after) < len(before)
@@ -115,7 +115,7 @@ def test_an_edit_of_what_was_folded_forgets_the_summary(
     alice: Person, database: Database, model_url: str
 ) -> None:
     conversation_id = seed(database, alice.id, turns=11)
-    asked(alice, model_url, conversation_id, f"one {alice.id}")
+    model_input(alice, model_url, conversation_id, f"one {alice.id}")
     wait_for(lambda: conversation(database, alice.id, conversation_id).summary)
     first = alice.http.get(f"/conversations/{conversation_id}/messages", params={"limit": 100}).json()[
         "data"
@@ -132,8 +132,8 @@ def test_ten_thousand_messages_are_asked_like_fifty(
     alice: Person, database: Database, model_url: str
 ) -> None:
     short, long = seed(database, alice.id, turns=25), seed(database, alice.id, turns=5_000)
-    few = asked(alice, model_url, short, f"short {alice.id}")
-    many = asked(alice, model_url, long, f"long {alice.id}")
+    few = model_input(alice, model_url, short, f"short {alice.id}")
+    many = model_input(alice, model_url, long, f"long {alice.id}")
     assert len(few) == len(many)
     assert len(json.dumps(many)) < 1.2 * len(json.dumps(few))
 
@@ -144,7 +144,7 @@ def test_a_long_conversation_is_folded_step_by_step(
     conversation_id = seed(database, alice.id, turns=200)
     seen: set[int] = set()
     for number in range(3):
-        asked(alice, model_url, conversation_id, f"{number} {alice.id}")
+        model_input(alice, model_url, conversation_id, f"{number} {alice.id}")
         wait_for(lambda: conversation(database, alice.id, conversation_id).summary_seq > max(seen, default=0))
         seen.add(conversation(database, alice.id, conversation_id).summary_seq)
     assert len(seen) == 3
@@ -166,7 +166,7 @@ def test_a_tool_call_is_replayed_with_its_output(alice: Person, database: Databa
         """),
         {"items": json.dumps(items), "id": uuid.UUID(conversation_id)},
     )
-    replayed = asked(alice, model_url, conversation_id, f"now {alice.id}")
+    replayed = model_input(alice, model_url, conversation_id, f"now {alice.id}")
     assert [item.get("type", "message") for item in replayed] == [
         "message",
         "function_call",

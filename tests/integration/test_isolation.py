@@ -171,7 +171,7 @@ def test_a_conversation_of_nobody_is_not_found(row: Row, api_url: str, bob: Pers
 
 
 @pytest.mark.parametrize("user_id", ["%", "..", "alice%00", "ALICE", "alice ", "*", "'--"])
-def test_no_spelling_of_a_user_id_opens_anothers_door(
+def test_no_spelling_of_a_user_id_reaches_anothers_data(
     user_id: str, api_url: str, person: Callable[..., Person]
 ) -> None:
     mallory = person("mallory")

@@ -1,4 +1,4 @@
-"""The MCP server, used by the official client over HTTP, and by whoever speaks it badly."""
+"""The MCP server, used by the official client over HTTP, and by clients that break the protocol."""
 
 import asyncio
 import json
@@ -18,7 +18,7 @@ from local.issuer import Issuer
 from tests.conftest import Person
 
 TOOLS = {"list_recent_conversations", "search_conversations", "read_conversation", "rename_conversation"}
-# Of the two generations of the protocol: with a handshake, and without.
+# The two generations of the protocol: with a handshake, and without.
 MODES = pytest.mark.parametrize("mode", ["legacy", "auto"])
 
 

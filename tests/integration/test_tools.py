@@ -216,5 +216,5 @@ def test_a_message_with_a_private_key_never_reaches_the_model(ada: Person, model
     reply = ada.say("-----BEGIN RSA PRIVATE KEY-----\nMIIE")
     assert (reply.status_code, reply.json()["type"]) == (422, "/problems/content-refused")
     assert "private key" in reply.json()["detail"]
-    asked = httpx.get(f"{model_url}/log").json()["requests"]
-    assert [each for each in asked if "Write a title" not in str(each["body"])] == []
+    requests = httpx.get(f"{model_url}/log").json()["requests"]
+    assert [each for each in requests if "Write a title" not in str(each["body"])] == []

@@ -6,6 +6,7 @@ import uuid
 from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import Any
 
 import httpx
@@ -30,9 +31,13 @@ def wait_for(condition: Callable[[], Any], seconds: float = 15) -> Any:
 class Writing:
     """A turn that streams in a thread of its own, from the moment it has an id."""
 
-    def __init__(self, person: Person, message: str, conversation_id: str | None = None) -> None:
+    def __init__(
+        self, person: Person, message: str, conversation_id: str | None = None, **headers: str
+    ) -> None:
         self.reply: httpx.Response | None = None
-        self._thread = threading.Thread(target=self._say, args=(person, message, conversation_id))
+        headers = {"Accept": "text/event-stream"} | headers
+        say = partial(self._say, person, message, conversation_id, headers)
+        self._thread = threading.Thread(target=say)
         before = {each["id"] for each in listed(person)}
         self._thread.start()
         self.conversation_id = conversation_id or wait_for(
@@ -44,13 +49,18 @@ class Writing:
         messages = person.messages(self.conversation_id)
         return next((each["id"] for each in messages if each["status"] == "in_progress"), None)
 
-    def _say(self, person: Person, message: str, conversation_id: str | None) -> None:
-        self.reply = person.say(message, conversation_id, Accept="text/event-stream")
+    def _say(
+        self, person: Person, message: str, conversation_id: str | None, headers: dict[str, str]
+    ) -> None:
+        self.reply = person.say(message, conversation_id, **headers)
 
-    def wait(self) -> list[tuple[str, dict[str, Any]]]:
+    def wait_for_reply(self) -> httpx.Response:
         self._thread.join()
         assert self.reply is not None
-        return events(self.reply)
+        return self.reply
+
+    def wait(self) -> list[tuple[str, dict[str, Any]]]:
+        return events(self.wait_for_reply())
 
 
 def listed(person: Person) -> list[dict[str, Any]]:
@@ -87,8 +97,8 @@ def test_fifty_requests_with_one_key_are_one_turn(alice: Person, fresh_log: str)
     assert len({reply.content for reply in replies}) == 1
     assert sum("idempotency-replayed" not in reply.headers for reply in replies) == 1
     assert len(alice.messages(replies[0].json()["conversation_id"])) == 2
-    asked = httpx.get(f"{fresh_log}/log").json()["requests"]
-    answers = [each for each in asked if "Write a title" not in str(each["body"])]
+    requests = httpx.get(f"{fresh_log}/log").json()["requests"]
+    answers = [each for each in requests if "Write a title" not in str(each["body"])]
     assert len(answers) == 1
 
 

@@ -182,8 +182,8 @@ def first_token(client: Client, rig: Rig, design: DesignProcess, runs: int) -> l
         conversation = design.seeded(SHORT)
         rig.model.forget()
         seen = client.first_token_at(conversation, f"[offline: slow={delay}] {QUESTION}")
-        asked = rig.model.log()[0]["at"]
-        late.append((seen - asked - delay) * 1000)
+        requested_at = rig.model.log()[0]["at"]
+        late.append((seen - requested_at - delay) * 1000)
     value = median(late)
     met = value <= 50
     return [Row("P7", "first token after the model's", "≤ 50 ms", f"{value:.0f} ms", met, data={"ms": late})]
@@ -229,7 +229,7 @@ def _prefix_share(rig: Rig, turns: int, conversation: str, say: Callable[[str, s
         rig.model.forget()
         say(conversation, f"On page {number:05}: {QUESTION}")
         # Follow-ups have instructions of their own.
-        bodies = [asked["body"] for asked in rig.model.log()]
+        bodies = [request["body"] for request in rig.model.log()]
         [request] = [_wire(body) for body in bodies if body["instructions"] == INSTRUCTIONS]
         if previous:
             common = next(

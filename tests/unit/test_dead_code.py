@@ -14,7 +14,14 @@ CALLED = [
     "is_disconnect",
     *("on_*_start", "on_*_end", "initialize", "execute_simple", "Dialect", "redirect_request", "fetch_data"),
     "is_disconnect",
-    *("__instancecheck__", "__init_subclass__", "_make_sse_decoder", "_decode_lines", "aiter_bytes"),
+    *(
+        "__instancecheck__",
+        "__init_subclass__",
+        "_make_sse_decoder",
+        "_should_retry",
+        "_decode_lines",
+        "aiter_bytes",
+    ),
     # pytest, and the bench's parent process (tests/load/worker.py)
     *("pytest_*", "prepare", "disconnect", "streamed_turn"),
     # Offered to functions/chat/agent.py

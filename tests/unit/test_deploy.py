@@ -86,7 +86,7 @@ def test_nothing_is_begun_while_a_setting_is_missing(deployment: Deployment) -> 
 
 
 def test_a_dry_run_needs_nothing_and_says_each_step() -> None:
-    told = subprocess.run(
+    output = subprocess.run(
         [sys.executable, "-m", "local.aws.deploy", "--stage", "prod", "--dry"],
         cwd=ROOT,
         env={"PATH": "/usr/bin:/bin"},
@@ -94,9 +94,9 @@ def test_a_dry_run_needs_nothing_and_says_each_step() -> None:
         text=True,
         check=True,
     ).stdout
-    assert len(re.findall(r"^  \d\. ", told, re.MULTILINE)) == 7
-    assert "ReservedConcurrency=200" in told
-    assert "BETTER_AUTH_SECRET" in told
+    assert len(re.findall(r"^  \d\. ", output, re.MULTILINE)) == 7
+    assert "ReservedConcurrency=200" in output
+    assert "BETTER_AUTH_SECRET" in output
 
 
 def test_a_stage_that_is_not_described_is_refused(

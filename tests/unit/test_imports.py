@@ -7,14 +7,24 @@ from pathlib import Path
 
 PACKAGE = Path(__file__).parents[2] / "layers" / "parley" / "python" / "parley"
 
-# A room may import from the rooms after it, and from the base, which imports nothing above itself.
-ROOMS = ["lambda_handler", "priming", "main", "api", "chatkit", "services", "repositories", "models", "tools"]
+# A layer may import the layers after it, the infrastructure and the base.
+LAYERS = [
+    "lambda_handler",
+    "priming",
+    "main",
+    "api",
+    "chatkit",
+    "services",
+    "repositories",
+    "models",
+    "tools",
+]
 BASE = {"config", "errors", "ids", "logs", "metrics", "text"}
-# Under the rooms, above the base.
-GROUND = {"database", "security", "migrate"}
+# Imports the base, and each other. The tools may not import it.
+INFRASTRUCTURE = {"database", "security", "migrate"}
 
 
-def room(module: str) -> str:
+def layer(module: str) -> str:
     return module.split(".")[1]
 
 
@@ -37,25 +47,27 @@ def imports() -> list[tuple[str, str]]:
 def allowed(importer: str, imported: str) -> bool:
     if importer == imported or imported in BASE:
         return True
-    if importer in ROOMS and imported in ROOMS:
-        return ROOMS.index(importer) < ROOMS.index(imported)
-    return importer not in BASE | {"tools"} and imported in GROUND
+    if importer in LAYERS and imported in LAYERS:
+        return LAYERS.index(importer) < LAYERS.index(imported)
+    return importer not in BASE | {"tools"} and imported in INFRASTRUCTURE
 
 
 def test_imports_point_one_way() -> None:
     found = imports()
     assert len(found) > 50
-    wrong = [pair for pair in found if not allowed(*map(room, pair))]
+    wrong = [pair for pair in found if not allowed(*map(layer, pair))]
     assert wrong == []
 
 
 def test_repositories_know_no_problems_of_http() -> None:
-    assert [pair for pair in imports() if room(pair[0]) == "repositories" and room(pair[1]) == "errors"] == []
+    assert [
+        pair for pair in imports() if layer(pair[0]) == "repositories" and layer(pair[1]) == "errors"
+    ] == []
 
 
 def test_every_module_has_its_place() -> None:
     there = {path.stem for path in PACKAGE.iterdir() if path.suffix == ".py" or path.is_dir()}
-    assert there - {"__init__", "__pycache__", "recordings"} <= {*ROOMS, *BASE, *GROUND}
+    assert there - {"__init__", "__pycache__", "recordings"} <= {*LAYERS, *BASE, *INFRASTRUCTURE}
 
 
 def test_the_light_function_never_imports_the_agents_sdk_or_mcp() -> None:
@@ -63,7 +75,7 @@ def test_the_light_function_never_imports_the_agents_sdk_or_mcp() -> None:
         "import sys, parley.main, parley.api.messages, parley.api.mcp;"
         "print(bool({'agents', 'mcp', 'mcp_types'} & sys.modules.keys()))"
     )
-    told = subprocess.run(
+    process = subprocess.run(
         [sys.executable, "-c", program], capture_output=True, text=True, cwd=PACKAGE.parent, check=True
     )
-    assert told.stdout.strip() == "False"
+    assert process.stdout.strip() == "False"

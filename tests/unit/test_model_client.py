@@ -35,6 +35,6 @@ def test_the_request_is_the_one_that_the_client_itself_sends(model_url: str, giv
 
     for client in clients(f"{model_url}/v1"):
         asyncio.run(send(client))
-    theirs, ours = (asked["body"] for asked in httpx.get(f"{model_url}/log").json()["requests"][-2:])
+    theirs, ours = (request["body"] for request in httpx.get(f"{model_url}/log").json()["requests"][-2:])
     assert ours == theirs
     assert ours["input"] == given

@@ -389,8 +389,8 @@ def test_faults_reach_the_agents_sdk(
 
 def test_a_rate_limit_says_when_to_try_again(url: str) -> None:
     assert post(url, {"model": "offline:status=429", "input": "Hello"}).headers["retry-after"] == "1"
-    told = post(url, {"model": "offline:status=503,retry_after=7", "input": "Hello"})
-    assert told.headers["retry-after"] == "7"
+    reply = post(url, {"model": "offline:status=503,retry_after=7", "input": "Hello"})
+    assert reply.headers["retry-after"] == "7"
     assert "retry-after" not in post(url, {"model": "offline:status=503", "input": "Hello"}).headers
 
 

@@ -35,7 +35,7 @@ class Clock:
 
 
 class Site:
-    """An issuer's site whose answers a test may change, and which counts what it is asked."""
+    """An issuer's site whose answers a test may change, and which counts its requests."""
 
     def __init__(self, url: str, key_file: Path) -> None:
         self.issuer = Issuer(url, key_file)

@@ -1,5 +1,5 @@
 import type { ChatApi } from "@/services/chat_api";
-import { ApiError, connectionLost } from "@/services/errors";
+import { connectionLost, toApiError, type ApiError } from "@/services/errors";
 import { newIdempotencyKey } from "@/services/idempotency_key";
 import type { Act, TurnRequest } from "@/services/types";
 import { fromApi, isWaiting, userMessage } from "./chatMessage";
@@ -41,12 +41,18 @@ export class ChatController {
 
   getState = () => this.#store.state;
 
+  showProblem = (problem: string) => this.#store.set({ problem });
+
+  /** For acts that nobody awaits. */
+  watch = (act: Promise<unknown>) => this.#store.watch(act);
+
   open() {
-    this.#store.open();
-    if (this.#store.state.view === "loading") void this.poller.load();
+    if (this.#store.open() && this.#store.state.view === "loading") {
+      this.watch(this.poller.load());
+    }
   }
 
-  /** Stops reading. A turn in progress goes on at the server. */
+  /** Stops reading, for good unless it is opened again at once. A turn in progress goes on at the server. */
   close() {
     this.#store.close();
   }
@@ -147,7 +153,7 @@ export class ChatController {
 
   #sendQueued() {
     const queued = this.#store.state.messages.find(({ status }) => status === "queued");
-    if (queued && !isBusy(this.#store.state)) void this.#sendLocal(queued.id);
+    if (queued && !isBusy(this.#store.state)) this.watch(this.#sendLocal(queued.id));
   }
 
   async #startTurn(targetId: string, act: Act): Promise<void> {
@@ -176,8 +182,7 @@ export class ChatController {
       }
     } catch (error) {
       if (signal.aborted) return null;
-      if (!(error instanceof ApiError)) throw error;
-      return error;
+      return toApiError(error);
     }
     return turn.hasStarted ? null : connectionLost();
   }

@@ -17,6 +17,8 @@ export interface ChatMessage {
   rating: Rating | null;
   /** Why the message was not sent, or why the answer is missing or incomplete. */
   error: string | null;
+  /** The model's limit cut the answer off. */
+  isCutOff: boolean;
   version: number;
   versionCount: number;
 }
@@ -26,9 +28,13 @@ const ERRORS: Partial<Record<Message["status"], string>> = {
   interrupted: "The answer was interrupted.",
 };
 
+export const CUT_OFF = "This answer was cut off at the model's limit.";
+
 function detailOf(problem: Message["error"]): string | null {
   return typeof problem?.detail === "string" ? problem.detail : null;
 }
+
+export const isCutOff = ({ incomplete }: Pick<Message, "incomplete">) => incomplete === "length";
 
 export function fromApi(message: Message): ChatMessage {
   return {
@@ -39,6 +45,7 @@ export function fromApi(message: Message): ChatMessage {
     toolCalls: message.tool_calls,
     rating: message.feedback?.rating ?? null,
     error: detailOf(message.error) ?? ERRORS[message.status] ?? null,
+    isCutOff: isCutOff(message),
     version: message.version,
     versionCount: message.version_count,
   };
@@ -49,6 +56,7 @@ const BLANK = {
   toolCalls: [],
   rating: null,
   error: null,
+  isCutOff: false,
   version: 1,
   versionCount: 1,
 } satisfies Partial<ChatMessage>;

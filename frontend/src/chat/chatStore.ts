@@ -1,6 +1,6 @@
 import type { ChatApi } from "@/services/chat_api";
-import { ApiError } from "@/services/errors";
-import { isWaiting, type ChatMessage } from "./chatMessage";
+import { toApiError, type ApiError } from "@/services/errors";
+import { CUT_OFF, isWaiting, type ChatMessage } from "./chatMessage";
 import { initialState, type ChatState } from "./chatState";
 import { withChange } from "./messageList";
 import { toolName } from "./toolCalls";
@@ -11,7 +11,9 @@ export class ChatStore {
   readonly #onChange: (conversationId: string) => void;
   readonly #listeners = new Set<() => void>();
   #state: ChatState;
-  #closing = new AbortController();
+  readonly #closing = new AbortController();
+  #isOpen = false;
+  #closeTimer: ReturnType<typeof setTimeout> | undefined;
 
   constructor(
     api: ChatApi,
@@ -37,12 +39,17 @@ export class ChatStore {
     return () => this.#listeners.delete(listener);
   }
 
-  open() {
-    this.#closing = new AbortController();
+  /** Returns false if it is open already. */
+  open(): boolean {
+    clearTimeout(this.#closeTimer);
+    const wasOpen = this.#isOpen;
+    this.#isOpen = true;
+    return !wasOpen;
   }
 
+  /** Later, because in development React closes what it has just opened, and opens it again. */
   close() {
-    this.#closing.abort();
+    this.#closeTimer = setTimeout(() => this.#closing.abort());
   }
 
   find(id: string) {
@@ -80,13 +87,20 @@ export class ChatStore {
       await call(signal);
     } catch (error) {
       if (signal.aborted) return;
-      if (!(error instanceof ApiError)) throw error;
-      this.set(onError(error));
+      this.set(onError(toApiError(error)));
     }
+  }
+
+  /** Shows a failure that an act does not handle itself. */
+  watch(act: Promise<unknown>) {
+    act.catch((failure: unknown) => {
+      this.set({ pendingId: null, isStopping: false, ...problemOf(toApiError(failure)) });
+    });
   }
 }
 
 function announcementOf(answer: ChatMessage): string {
+  if (answer.isCutOff) return `${answer.content} ${CUT_OFF}`.trim();
   if (!isWaiting(answer)) return answer.content;
   const tools = answer.toolCalls.filter(isWaiting).map(({ name }) => toolName(name));
   return `${answer.content} The assistant waits for your decision: ${tools.join(", ")}.`.trim();

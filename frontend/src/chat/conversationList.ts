@@ -2,12 +2,14 @@ import type { Conversation, ConversationPage } from "@/services/types";
 
 export interface ConversationListState {
   status: "loading" | "ready" | "failed";
+  isLoadingMore: boolean;
   conversations: Conversation[];
   hasMore: boolean;
   cursor: string | null;
 }
 
 export type ConversationListAction =
+  | { type: "loading" }
   | { type: "loaded"; page: ConversationPage }
   | { type: "reloaded"; page: ConversationPage }
   | { type: "failed" }
@@ -16,6 +18,7 @@ export type ConversationListAction =
 
 export const EMPTY_LIST: ConversationListState = {
   status: "loading",
+  isLoadingMore: false,
   conversations: [],
   hasMore: false,
   cursor: null,
@@ -27,9 +30,12 @@ export function reduceConversationList(
 ): ConversationListState {
   const { conversations } = state;
   switch (action.type) {
+    case "loading":
+      return { ...state, isLoadingMore: true };
     case "loaded":
       return {
         status: "ready",
+        isLoadingMore: false,
         conversations: newestFirst([...conversations, ...action.page.data]),
         hasMore: action.page.has_more,
         cursor: action.page.next_cursor,
@@ -37,7 +43,7 @@ export function reduceConversationList(
     case "reloaded":
       return withFirstPage(state, action.page);
     case "failed":
-      return { ...state, status: "failed" };
+      return { ...state, status: "failed", isLoadingMore: false };
     case "changed":
       return { ...state, conversations: newestFirst([...conversations, action.conversation]) };
     case "removed":
@@ -54,13 +60,15 @@ function newestFirst(conversations: Conversation[]): Conversation[] {
 
 /** Replaces what the first page covers and keeps older conversations. */
 function withFirstPage(
-  { conversations, cursor }: ConversationListState,
+  state: ConversationListState,
   page: ConversationPage,
 ): ConversationListState {
+  const { conversations, cursor } = state;
   const end = page.data.at(-1)?.updated_at ?? "";
   const older = page.has_more ? conversations.filter(({ updated_at }) => updated_at < end) : [];
   const hasOlder = older.length > 0;
   return {
+    ...state,
     status: "ready",
     conversations: newestFirst([...older, ...page.data]),
     hasMore: hasOlder ? cursor !== null : page.has_more,

@@ -1,5 +1,5 @@
 import type { Act, ChatReply, TurnEvent } from "@/services/types";
-import type { ChatMessage } from "./chatMessage";
+import { isCutOff, type ChatMessage } from "./chatMessage";
 import type { ChatStore } from "./chatStore";
 import { withStartedTurn } from "./messageList";
 import { withStatus, withToolCall } from "./toolCalls";
@@ -113,6 +113,7 @@ export class LiveTurn {
   }
 }
 
-function resultOf({ status, response, tool_calls }: ChatReply): Partial<ChatMessage> {
-  return { status, content: response, toolCalls: tool_calls };
+function resultOf(reply: ChatReply): Partial<ChatMessage> {
+  const { status, response: content, tool_calls: toolCalls } = reply;
+  return { status, content, toolCalls, isCutOff: isCutOff(reply) };
 }

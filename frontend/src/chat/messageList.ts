@@ -42,8 +42,9 @@ export function withStartedTurn(messages: ChatMessage[], turn: StartedTurn): Cha
   const answer = startedAnswer(answerId, act.kind === "regenerate" ? latest : {});
   const local = messages.filter((message) => isLocal(message) && message.id !== targetId);
   if (!isShown(answerId)) return [...shown, answer, ...local];
-  const { status, content, toolCalls, error } = answer;
-  return [...withChange(shown, answerId, { status, content, toolCalls, error }), ...local];
+  const { status, content, toolCalls, error, isCutOff } = answer;
+  const change = { status, content, toolCalls, error, isCutOff };
+  return [...withChange(shown, answerId, change), ...local];
 }
 
 /** The stored messages that stay: all of them, or those before the edited or regenerated message. */

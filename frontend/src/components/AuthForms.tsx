@@ -45,15 +45,20 @@ function AuthForm({ title, action, submit, alternative, children }: AuthFormProp
   const isHydrated = useHydrated();
   const router = useRouter();
 
-  async function onSubmit(event: FormEvent<HTMLFormElement>) {
+  function fail(failure: AuthError) {
+    setError(explain(failure));
+    setIsBusy(false);
+  }
+
+  function onSubmit(event: FormEvent<HTMLFormElement>) {
     event.preventDefault();
     setIsBusy(true);
     setError(null);
     const values = Object.fromEntries(new FormData(event.currentTarget)) as Record<string, string>;
-    const { error: failure } = await submit(values).catch(() => ({ error: { status: 0 } }));
-    if (!failure) return router.replace("/chat");
-    setError(explain(failure));
-    setIsBusy(false);
+    submit(values).then(
+      ({ error: failure }) => (failure ? fail(failure) : router.replace("/chat")),
+      () => fail({ status: 0 }),
+    );
   }
 
   return (

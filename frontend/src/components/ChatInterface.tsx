@@ -5,10 +5,9 @@ import { useActiveConversation } from "@/hooks/useActiveConversation";
 import { useConversations } from "@/hooks/useConversations";
 import { useDraft } from "@/hooks/useDraft";
 import { useHydrated } from "@/hooks/useHydrated";
-import { authClient } from "@/lib/auth-client";
 import type { User } from "@/lib/user";
 import { AccessToken } from "@/services/access_token";
-import { issueAccessToken } from "@/services/auth";
+import { issueAccessToken, signOut } from "@/services/auth";
 import { ChatApi, type Addresses } from "@/services/chat_api";
 import styles from "./ChatInterface.module.css";
 import { ConversationPanel } from "./ConversationPanel";
@@ -24,8 +23,8 @@ interface ChatInterfaceProps {
   initialConversationId: string | null;
 }
 
-async function signOut() {
-  await authClient.signOut();
+async function leave() {
+  await signOut();
   // A full page load, so that no conversation stays in memory.
   window.location.replace("/sign-in");
 }
@@ -56,7 +55,7 @@ export function ChatInterface(props: ChatInterfaceProps) {
   useDocumentTitle(title);
 
   const { refresh } = conversations;
-  const onChange = useCallback((id: string) => void refresh(id, adopt(id)), [adopt, refresh]);
+  const onChange = useCallback((id: string) => refresh(id, adopt(id)), [adopt, refresh]);
   const closeDrawer = useCallback(() => setDrawerOpen(false), []);
   const onOpen = useCallback(
     (id: string | null) => {
@@ -92,7 +91,7 @@ export function ChatInterface(props: ChatInterfaceProps) {
         isDrawerOpen={isDrawerOpen}
         onClose={closeDrawer}
         onOpen={onOpen}
-        onSignOut={signOut}
+        onSignOut={leave}
       />
       {!chatKitDomainKey && builtIn}
       {chatKitDomainKey && isHydrated && (

@@ -1,4 +1,4 @@
-import { useState, type MouseEvent } from "react";
+import type { MouseEvent } from "react";
 import { conversationPath } from "@/chat/conversationPath";
 import type { Conversations } from "@/hooks/useConversations";
 import type { Conversation } from "@/services/types";
@@ -16,14 +16,6 @@ interface ConversationListProps {
 
 export function ConversationList(props: ConversationListProps) {
   const { conversations: list, activeId } = props;
-  const [isLoadingMore, setLoadingMore] = useState(false);
-
-  async function loadMore() {
-    setLoadingMore(true);
-    await list.loadMore();
-    setLoadingMore(false);
-  }
-
   return (
     <div className={styles.scroll}>
       {list.status === "loading" && <Skeleton />}
@@ -43,14 +35,19 @@ export function ConversationList(props: ConversationListProps) {
       {list.status === "failed" && (
         <div className={styles.note} role="alert">
           <p>The list could not be loaded.</p>
-          <button type="button" className="button secondary small" onClick={loadMore}>
+          <button type="button" className="button secondary small" onClick={list.loadMore}>
             Try again
           </button>
         </div>
       )}
       {list.status === "ready" && list.hasMore && (
-        <button type="button" className={styles.more} disabled={isLoadingMore} onClick={loadMore}>
-          {isLoadingMore ? "Loading…" : "Show older"}
+        <button
+          type="button"
+          className={styles.more}
+          disabled={list.isLoadingMore}
+          onClick={list.loadMore}
+        >
+          {list.isLoadingMore ? "Loading…" : "Show older"}
         </button>
       )}
     </div>

@@ -13,6 +13,7 @@ import { hasKeyboard } from "./keyboard";
 import { MessageList } from "./MessageList";
 import { MessageSkeleton } from "./MessageSkeleton";
 import { PanelHeader } from "./PanelHeader";
+import { ProblemContext } from "./ProblemContext";
 import { UnavailableConversation } from "./UnavailableConversation";
 
 const CONNECTION: Record<ChatState["connection"], string | null> = {
@@ -55,8 +56,10 @@ export function ConversationPanel(props: ConversationPanelProps) {
     composer.current?.focus();
   }
 
+  const send = (text: string) => controller.watch(controller.send(text));
+
   function stop() {
-    void controller.stop();
+    controller.watch(controller.stop());
     focusComposer();
   }
 
@@ -78,21 +81,23 @@ export function ConversationPanel(props: ConversationPanelProps) {
         <UnavailableConversation
           view={view}
           problem={state.problem}
-          onRetry={controller.poller.load}
+          onRetry={() => controller.watch(controller.poller.load())}
           onLeave={props.onLeave}
         />
       )}
       {view === "ready" && (
         <>
           {messages.length === 0 ? (
-            <EmptyState name={props.user.name} onChoose={controller.send} />
+            <EmptyState name={props.user.name} onChoose={send} />
           ) : (
-            <MessageList
-              state={state}
-              controller={controller}
-              isBusy={busy}
-              onWithdraw={withdraw}
-            />
+            <ProblemContext value={controller.showProblem}>
+              <MessageList
+                state={state}
+                controller={controller}
+                isBusy={busy}
+                onWithdraw={withdraw}
+              />
+            </ProblemContext>
           )}
           <div className={styles.foot}>
             <Notices state={state} />
@@ -102,7 +107,7 @@ export function ConversationPanel(props: ConversationPanelProps) {
               onDraft={onDraft}
               isBusy={busy}
               canStop={answer !== undefined && !state.isStopping}
-              onSend={controller.send}
+              onSend={send}
               onStop={stop}
             />
           </div>

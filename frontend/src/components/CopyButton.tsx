@@ -1,6 +1,10 @@
-import { useState } from "react";
+import { use, useState } from "react";
 import { IconButton } from "./IconButton";
 import { CheckIcon, CopyIcon } from "./icons";
+import { ProblemContext } from "./ProblemContext";
+
+const REFUSED =
+  "Your browser does not allow this page to copy. Select the text and copy it yourself.";
 
 interface CopyButtonProps {
   name: string;
@@ -10,12 +14,12 @@ interface CopyButtonProps {
 
 export function CopyButton({ name, text, className }: CopyButtonProps) {
   const [isCopied, setCopied] = useState(false);
+  const showProblem = use(ProblemContext);
 
   // The clipboard exists in secure contexts only, so not on a page opened by a plain network address.
   if (!navigator.clipboard) return null;
 
-  async function copy() {
-    await navigator.clipboard.writeText(text());
+  function confirm() {
     setCopied(true);
     setTimeout(() => setCopied(false), 2_000);
   }
@@ -25,7 +29,9 @@ export function CopyButton({ name, text, className }: CopyButtonProps) {
       className={className}
       name={isCopied ? "Copied" : name}
       icon={isCopied ? <CheckIcon /> : <CopyIcon />}
-      onClick={copy}
+      onClick={() =>
+        void navigator.clipboard.writeText(text()).then(confirm, () => showProblem(REFUSED))
+      }
     />
   );
 }

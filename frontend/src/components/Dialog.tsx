@@ -1,5 +1,5 @@
 import { useEffect, useId, useRef, useState, type FormEvent, type ReactNode } from "react";
-import { ApiError } from "@/services/errors";
+import { toApiError } from "@/services/errors";
 import styles from "./Dialog.module.css";
 
 interface DialogProps {
@@ -23,18 +23,17 @@ export function Dialog({ title, action, isDangerous, onSubmit, onClose, children
     if (!dialog.current!.open) dialog.current!.showModal();
   }, []);
 
-  async function submit(event: FormEvent) {
+  function submit(event: FormEvent) {
     event.preventDefault();
     setIsBusy(true);
     setError(null);
-    try {
-      await onSubmit();
-      dialog.current?.close();
-    } catch (failure) {
-      if (!(failure instanceof ApiError)) throw failure;
-      setError(failure.message);
-      setIsBusy(false);
-    }
+    onSubmit().then(
+      () => dialog.current?.close(),
+      (failure: unknown) => {
+        setError(toApiError(failure).message);
+        setIsBusy(false);
+      },
+    );
   }
 
   return (

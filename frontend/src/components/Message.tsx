@@ -32,7 +32,8 @@ interface MessageProps {
 
 export const Message = memo(function Message(props: MessageProps) {
   const { message, controller, edit, isLast, isBusy, isPending } = props;
-  const versions = useVersions(message, controller.loader.listVersions);
+  const { watch } = controller;
+  const versions = useVersions(message, controller);
   const editButton = useEditFocus(edit !== null);
   const isUser = message.role === "user";
 
@@ -45,7 +46,7 @@ export const Message = memo(function Message(props: MessageProps) {
           isBusy={isBusy}
           isSending={isPending}
           onChange={controller.changeEdit}
-          onSend={controller.sendEdit}
+          onSend={() => watch(controller.sendEdit())}
           onCancel={controller.cancelEdit}
         />
       </article>
@@ -63,9 +64,10 @@ export const Message = memo(function Message(props: MessageProps) {
           message={message}
           isLast={isLast}
           isBusy={isBusy}
-          onRetry={() => void controller.retry(message.id)}
+          onRetry={() => watch(controller.retry(message.id))}
+          onGoOn={() => watch(controller.send("Go on."))}
           onWithdraw={() => props.onWithdraw(message)}
-          onDecide={(approved) => void controller.decide(message.id, approved)}
+          onDecide={(approved) => watch(controller.decide(message.id, approved))}
         />
       )}
       {!isLocal(message) && !isInProgress(message) && (
@@ -76,8 +78,8 @@ export const Message = memo(function Message(props: MessageProps) {
           isBusy={isBusy}
           editButton={editButton}
           onEdit={() => controller.startEdit(message.id)}
-          onRegenerate={() => void controller.regenerate(message.id)}
-          onRate={(wanted) => void controller.ratings.toggle(message.id, wanted)}
+          onRegenerate={() => watch(controller.regenerate(message.id))}
+          onRate={(wanted) => watch(controller.ratings.toggle(message.id, wanted))}
         >
           {message.versionCount > 1 && (
             <VersionSwitch count={message.versionCount} versions={versions} />

@@ -42,7 +42,7 @@ export function MessageList({ state, controller, isBusy, onWithdraw }: MessageLi
             type="button"
             className={`button secondary small ${styles.earlier}`}
             disabled={isLoadingEarlier}
-            onClick={loadEarlier}
+            onClick={() => controller.watch(loadEarlier())}
           >
             {isLoadingEarlier ? "Loading…" : "Show earlier messages"}
           </button>

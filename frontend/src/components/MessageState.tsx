@@ -1,8 +1,8 @@
 import type { ReactNode } from "react";
-import { isWaiting, type ChatMessage } from "@/chat/chatMessage";
+import { CUT_OFF, isWaiting, type ChatMessage } from "@/chat/chatMessage";
 import { toolName } from "@/chat/toolCalls";
 import { Approval } from "./Approval";
-import { PencilIcon, RetryIcon } from "./icons";
+import { NextIcon, PencilIcon, RetryIcon } from "./icons";
 import styles from "./MessageState.module.css";
 
 interface MessageStateProps {
@@ -10,6 +10,7 @@ interface MessageStateProps {
   isLast: boolean;
   isBusy: boolean;
   onRetry: () => void;
+  onGoOn: () => void;
   onWithdraw: () => void;
   onDecide: (approved: boolean) => void;
 }
@@ -24,7 +25,7 @@ type Render = (props: MessageStateProps) => ReactNode;
 // Plain functions, not components: a button keeps the focus when the status changes.
 const RENDER: Record<ChatMessage["status"], Render | null> = {
   in_progress: null,
-  completed: null,
+  completed,
   sending: null,
   failed: endedEarly,
   interrupted: endedEarly,
@@ -35,6 +36,16 @@ const RENDER: Record<ChatMessage["status"], Render | null> = {
   queued,
   waiting_approval: waitingApproval,
 };
+
+function completed({ message, isLast, isBusy, onGoOn }: MessageStateProps) {
+  if (!message.isCutOff) return null;
+  return (
+    <div className={styles.state}>
+      <p>{CUT_OFF}</p>
+      {isLast && !isBusy && <Action icon={<NextIcon />} name="Go on" onClick={onGoOn} />}
+    </div>
+  );
+}
 
 function endedEarly({ message, isLast, isBusy, onRetry }: MessageStateProps) {
   return (

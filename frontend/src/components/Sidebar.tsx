@@ -2,10 +2,12 @@ import { useState } from "react";
 import type { Conversations } from "@/hooks/useConversations";
 import { useDrawer } from "@/hooks/useDrawer";
 import type { User } from "@/lib/user";
+import { toApiError } from "@/services/errors";
 import type { Conversation } from "@/services/types";
 import { Brand } from "./Brand";
 import { DeleteDialog, RenameDialog } from "./ConversationDialogs";
 import { ConversationList } from "./ConversationList";
+import { IconButton } from "./IconButton";
 import { CloseIcon, PlusIcon, SignOutIcon } from "./icons";
 import styles from "./Sidebar.module.css";
 
@@ -16,7 +18,7 @@ interface SidebarProps {
   isDrawerOpen: boolean;
   onClose: () => void;
   onOpen: (id: string | null) => void;
-  onSignOut: () => void;
+  onSignOut: () => Promise<void>;
 }
 
 /** On a phone the sidebar is a drawer. */
@@ -60,21 +62,7 @@ export function Sidebar(props: SidebarProps) {
           onRename={setRenaming}
           onDelete={setDeleting}
         />
-        <footer className={styles.account}>
-          <div className={styles.person}>
-            <strong>{user.name}</strong>
-            <span>{user.email}</span>
-          </div>
-          <button
-            type="button"
-            className="icon-button"
-            aria-label="Sign out"
-            title="Sign out"
-            onClick={onSignOut}
-          >
-            <SignOutIcon />
-          </button>
-        </footer>
+        <Account user={user} onSignOut={onSignOut} />
       </nav>
       {renaming && (
         <RenameDialog
@@ -91,5 +79,29 @@ export function Sidebar(props: SidebarProps) {
         />
       )}
     </>
+  );
+}
+
+function Account({ user, onSignOut }: Pick<SidebarProps, "user" | "onSignOut">) {
+  const [problem, setProblem] = useState<string | null>(null);
+
+  function signOut() {
+    setProblem(null);
+    onSignOut().catch((failure: unknown) => setProblem(toApiError(failure).message));
+  }
+
+  return (
+    <footer className={styles.account}>
+      {problem && (
+        <p className="alert" role="alert">
+          You are still signed in. {problem}
+        </p>
+      )}
+      <div className={styles.user}>
+        <strong>{user.name}</strong>
+        <span>{user.email}</span>
+      </div>
+      <IconButton name="Sign out" icon={<SignOutIcon />} onClick={signOut} />
+    </footer>
   );
 }

@@ -35,12 +35,12 @@ const Call = memo(function Call({ call }: { call: ToolCall }) {
         {duration !== null && <span className={styles.duration}>{durationText(duration)}</span>}
         <ExpandIcon />
       </summary>
-      {isOpen && <Particulars call={call} />}
+      {isOpen && <Details call={call} />}
     </details>
   );
 });
 
-function Particulars({ call }: { call: ToolCall }) {
+function Details({ call }: { call: ToolCall }) {
   const result = call.output == null ? null : prettyText(call.output);
   return (
     <div className={styles.particulars}>

@@ -27,7 +27,7 @@ function Notice({ view, problem, onRetry, onLeave }: UnavailableConversationProp
       return (
         <>
           <h2>You do not have access to this conversation</h2>
-          <p>It belongs to somebody else. Only the person who started it can read it.</p>
+          <p>It belongs to another user. Only the user who started it can read it.</p>
           {newConversation}
         </>
       );

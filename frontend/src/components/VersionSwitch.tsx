@@ -16,7 +16,7 @@ export function VersionSwitch({ count, versions }: VersionSwitchProps) {
         name="Previous version"
         icon={<PreviousIcon />}
         isDisabled={isLoading || number === 1}
-        onClick={() => void show(number - 1)}
+        onClick={() => show(number - 1)}
       />
       <span aria-live="polite">
         <span className="visually-hidden">Version </span>
@@ -27,7 +27,7 @@ export function VersionSwitch({ count, versions }: VersionSwitchProps) {
         name="Next version"
         icon={<NextIcon />}
         isDisabled={isLoading || number === count}
-        onClick={() => void show(number + 1)}
+        onClick={() => show(number + 1)}
       />
     </div>
   );

@@ -1,4 +1,4 @@
-import { useEffect, useState, useSyncExternalStore } from "react";
+import { useCallback, useEffect, useState, useSyncExternalStore } from "react";
 import { ChatController } from "@/chat/chatController";
 import type { ChatApi } from "@/services/chat_api";
 import { useOnReturn } from "./useOnReturn";
@@ -24,7 +24,7 @@ export function useChat(
     controller.open();
     return () => controller.close();
   }, [controller]);
-  useOnReturn(controller.refresh);
+  useOnReturn(useCallback(() => controller.watch(controller.refresh()), [controller]));
 
   return { state, controller };
 }

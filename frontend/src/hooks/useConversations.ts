@@ -1,7 +1,7 @@
 import { useCallback, useEffect, useReducer, useRef } from "react";
 import { EMPTY_LIST, reduceConversationList } from "@/chat/conversationList";
 import type { ChatApi } from "@/services/chat_api";
-import { ApiError } from "@/services/errors";
+import { reportDefect } from "@/services/errors";
 import type { Conversation } from "@/services/types";
 import { useOnReturn } from "./useOnReturn";
 
@@ -13,20 +13,22 @@ export function useConversations(api: ChatApi) {
   const [state, dispatch] = useReducer(reduceConversationList, EMPTY_LIST);
 
   const load = useCallback(
-    async (cursor: string | null) => {
-      try {
-        dispatch({ type: "loaded", page: await api.listConversations(cursor) });
-      } catch (error) {
-        if (!(error instanceof ApiError)) throw error;
-        dispatch({ type: "failed" });
-      }
+    (cursor: string | null) => {
+      dispatch({ type: "loading" });
+      api.listConversations(cursor).then(
+        (page) => dispatch({ type: "loaded", page }),
+        (failure: unknown) => {
+          reportDefect(failure);
+          dispatch({ type: "failed" });
+        },
+      );
     },
     [api],
   );
 
-  const reload = useCallback(async () => {
-    const page = await api.listConversations().catch(() => null);
-    if (page) dispatch({ type: "reloaded", page });
+  // The user asked for neither of these two: if they fail, the list stays as it is.
+  const reload = useCallback(() => {
+    api.listConversations().then((page) => dispatch({ type: "reloaded", page }), reportDefect);
   }, [api]);
 
   const read = useCallback(
@@ -38,9 +40,7 @@ export function useConversations(api: ChatApi) {
     [api],
   );
 
-  useEffect(() => {
-    void load(null);
-  }, [load]);
+  useEffect(() => load(null), [load]);
   useOnReturn(reload);
   useRetry(state.status === "failed", reload);
   const refresh = useRefresh(read);
@@ -60,7 +60,7 @@ export function useConversations(api: ChatApi) {
 
 export type Conversations = ReturnType<typeof useConversations>;
 
-function useRetry(hasFailed: boolean, retry: () => Promise<void>) {
+function useRetry(hasFailed: boolean, retry: () => void) {
   useEffect(() => {
     if (!hasFailed) return;
     const timer = setInterval(retry, RETRY_MS);
@@ -73,8 +73,8 @@ function useRefresh(read: (id: string) => Promise<Conversation | null>) {
   /** The provisional titles of new conversations. */
   const firstTitles = useRef(new Map<string, string>());
 
-  return useCallback(
-    async (id: string, isNew = false) => {
+  const follow = useCallback(
+    async (id: string, isNew: boolean) => {
       const conversation = await read(id);
       if (!conversation) return;
       const { title, running } = conversation;
@@ -87,5 +87,10 @@ function useRefresh(read: (id: string) => Promise<Conversation | null>) {
       }
     },
     [read],
+  );
+
+  return useCallback(
+    (id: string, isNew = false) => void follow(id, isNew).catch(reportDefect),
+    [follow],
   );
 }

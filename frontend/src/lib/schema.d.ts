@@ -546,7 +546,7 @@ export interface components {
          * ToolCall
          * @description `arguments` is the JSON that the model wrote, as it wrote it; `duration_ms` is not always known.
          *
-         *     `rejected`: was not made, because a person decided so. `cancelled`: its turn ended before it did.
+         *     `rejected`: was not made, because the user decided so. `cancelled`: its turn ended before it did.
          */
         ToolCall: {
             /** Call Id */

@@ -1,4 +1,4 @@
-import { signedOut } from "./errors";
+import { connectionLost, signedOut } from "./errors";
 
 const REFRESH_BEFORE_EXPIRY_MS = 60_000;
 
@@ -8,8 +8,12 @@ interface Claims {
 }
 
 function readClaims(token: string): Claims {
-  const payload = token.split(".")[1] ?? "";
-  return JSON.parse(atob(payload.replaceAll("-", "+").replaceAll("_", "/"))) as Claims;
+  try {
+    const payload = token.split(".")[1] ?? "";
+    return JSON.parse(atob(payload.replaceAll("-", "+").replaceAll("_", "/"))) as Claims;
+  } catch {
+    throw connectionLost(); // Something else has responded, such as the sign-in page of a network.
+  }
 }
 
 /** The user's access token: kept in memory only, and renewed by one request at a time. */

@@ -145,7 +145,12 @@ export class ChatApi {
 
   async #json<T>(method: string, path: string, options?: RequestOptions): Promise<T> {
     const response = await this.#send(method, path, options);
-    return (await response.json()) as T;
+    try {
+      return (await response.json()) as T;
+    } catch (error) {
+      if (options?.signal?.aborted) throw error;
+      throw connectionLost(); // The body broke off, or something else has responded.
+    }
   }
 
   /** Sends a request. After a 401 it is repeated once with a new token; body and key stay the same. */

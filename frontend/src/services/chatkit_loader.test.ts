@@ -39,6 +39,15 @@ async function scriptCame({ withElement }: { withElement: boolean }) {
   await jest.advanceTimersByTimeAsync(0);
 }
 
+test("an element is ready for everybody who started it, however late", async () => {
+  const { element, outcome } = start();
+  await scriptCame({ withElement: true });
+  element.dispatchEvent(new Event("chatkit.ready"));
+  await expect(outcome).resolves.toBe("ready");
+  await startChatKit(element);
+  expect(scripts()).toHaveLength(1);
+});
+
 test("a blocked script fails at once and is removed", async () => {
   const { outcome } = start();
   scripts()[0]!.dispatchEvent(new Event("error"));

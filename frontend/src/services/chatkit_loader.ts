@@ -34,11 +34,20 @@ const notStarted = (why: string) =>
     "check whether this page's domain is registered for CHATKIT_DOMAIN_KEY",
   );
 
+/** An element reports only once that it is ready, but in development React asks twice. */
+const starting = new WeakMap<HTMLElement, Promise<void>>();
+
 /**
  * Loads ChatKit's script and waits until the element is ready. The element must be in the page. Without its
  * script it would stay empty and report nothing.
  */
-export async function startChatKit(element: HTMLElement): Promise<void> {
+export function startChatKit(element: HTMLElement): Promise<void> {
+  const start = starting.get(element) ?? startElement(element);
+  starting.set(element, start);
+  return start;
+}
+
+async function startElement(element: HTMLElement): Promise<void> {
   const started = new Promise<void>((resolve, reject) => {
     element.addEventListener("chatkit.ready", () => resolve());
     element.addEventListener("chatkit.error", (event) => {

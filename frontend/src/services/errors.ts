@@ -1,5 +1,7 @@
 import type { Problem } from "./types";
 
+const FALLBACK = "Something went wrong. Please try again.";
+
 /** A failed request. Its message is meant for the user; `status` 0 means that no response arrived. */
 export class ApiError extends Error {
   readonly status: number;
@@ -56,7 +58,16 @@ export const connectionLost = () =>
 
 export const signedOut = () => new ApiError("Your session has ended.", 401);
 
-const FALLBACK = "Something went wrong. Please try again.";
+/** Reports a failure to the console, unless it is one of those that happen without any defect. */
+export function reportDefect(failure: unknown) {
+  if (!(failure instanceof ApiError)) console.error(failure);
+}
+
+/** Any failure as one to show. */
+export function toApiError(failure: unknown): ApiError {
+  reportDefect(failure);
+  return failure instanceof ApiError ? failure : new ApiError(FALLBACK, 0);
+}
 
 /** Reads the API's problem details and the gateway's `{"message"}`. */
 export async function fromResponse(response: Response): Promise<ApiError> {

@@ -14,7 +14,9 @@ type Respond = (response: ServerResponse, request: Received) => void | Promise<v
 export class ApiServer {
   readonly received: Received[] = [];
   #respond: Respond = (response) => void response.writeHead(404).end();
-  readonly #server = createServer((incoming, response) => void this.#serve(incoming, response));
+  readonly #server = createServer((incoming, response) => {
+    this.#serve(incoming, response).catch((error: Error) => response.destroy(error));
+  });
 
   async start(): Promise<string> {
     await new Promise<void>((resolve) => this.#server.listen(0, "127.0.0.1", resolve));

@@ -1,4 +1,4 @@
-"""One trip per statement: the engine, and pg8000 made safe behind a transaction pooler.
+"""One round trip per statement: the engine, and pg8000 made safe behind a transaction pooler.
 
 Stock pg8000 sends a parameterised statement as three exchanges, each ended by Sync. In autocommit behind
 PgBouncer in transaction mode each exchange is a transaction of its own and may go to another server
@@ -57,19 +57,19 @@ _UNNAMED = pg.NULL_BYTE
 _SQLSTATE = re.compile("[0-9A-Z]{5}")
 _DESCRIBE_PORTAL = pg._create_message(pg.DESCRIBE, pg.PORTAL + pg.NULL_BYTE)
 
-Meaning = Literal["lost", "passing"]
+Meaning = Literal["lost", "transient"]
 # What an SQLSTATE or its class means. With any other code the statement is at fault, and the error is raised.
-# lost: the connection or its server is no longer good. passing: the statement may succeed when sent again.
+# lost: the connection or its server is no longer good. transient: the statement may succeed when sent again.
 _SQLSTATES: Mapping[str, Meaning] = {
     "08": "lost",  # connection exception
     "25006": "lost",  # a server that only reads, as after a failover
     "28": "lost",  # login refused: a pooler may log in only when a statement comes
     "3D": "lost",  # no such database: likewise
-    "40": "passing",  # serialization failure, deadlock
+    "40": "transient",  # serialization failure, deadlock
     "53": "lost",  # out of memory, disk or connections
-    "55P03": "passing",  # lock_timeout
+    "55P03": "transient",  # lock_timeout
     "57": "lost",  # shutting down, starting, ended by an operator
-    "57014": "passing",  # statement_timeout
+    "57014": "transient",  # statement_timeout
     "58": "lost",  # system error
     "XX": "lost",  # internal error
 }
@@ -191,7 +191,7 @@ def sqlstate(error: BaseException | None) -> str | None:
 
 def error_message(error: BaseException | None) -> str:
     """The server's message in a pg8000 error."""
-    assert isinstance(error, pg8000.dbapi.DatabaseError)  # noqa: S101 (sqlstate() has told so)
+    assert isinstance(error, pg8000.dbapi.DatabaseError)  # noqa: S101 (only called when there is an SQLSTATE)
     return str(error.args[0]["M"])
 
 
@@ -304,7 +304,7 @@ class Database:
         """
         for may_retry in (True, False):
             try:
-                return self._run(user_id, statement, params)
+                return self._execute(user_id, statement, params)
             except PoolTimeout as error:
                 raise _unavailable(error) from error
             except DBAPIError as error:
@@ -316,7 +316,7 @@ class Database:
                 _retrying(error)
         raise AssertionError("unreachable")
 
-    def _run(self, user_id: str | None, statement: Executable, params: Mapping[str, Any] | None) -> Rows:
+    def _execute(self, user_id: str | None, statement: Executable, params: Mapping[str, Any] | None) -> Rows:
         started = time.monotonic()
         with Session(self._engine.execution_options(user_id=user_id)) as session:
             rows = session.execute(statement, params).all()

@@ -36,7 +36,7 @@ ROLE_SETTINGS = {
 }
 
 
-def run(downgrade_to: str | None = None) -> None:
+def migrate(downgrade_to: str | None = None) -> None:
     """Migrate the database that the environment names. Raises ConfigError, which says what to do."""
     settings = MigrationSettings.load()
     owner_url = settings.migrations_database_url.get_secret_value()
@@ -93,21 +93,20 @@ def _upgrade_schema(connection: Connection) -> None:
 
 
 def _make_role(connection: Connection, app: Address) -> None:
+    name = identifier(app.user)
     role = connection.execute(
         text("select rolsuper or rolbypassrls, rolname = current_user from pg_roles where rolname = :name"),
         {"name": app.user},
     ).one_or_none()
     if role is None:
-        connection.exec_driver_sql(
-            f"create role {identifier(app.user)} login password {literal(app.password)}"
-        )
+        connection.exec_driver_sql(f"create role {name} login password {literal(app.password)}")
     elif any(role):
         raise ConfigError(
             f"The role {app.user} of DATABASE_URL owns the tables or bypasses row-level security. "
             "Name a role of its own there; one that does not exist yet is made."
         )
-    for name, value in ROLE_SETTINGS.items():
-        connection.exec_driver_sql(f"alter role {identifier(app.user)} set {name} = {literal(value)}")
+    for setting, value in ROLE_SETTINGS.items():
+        connection.exec_driver_sql(f"alter role {name} set {setting} = {literal(value)}")
 
 
 def _grant(connection: Connection, app: Address) -> None:
@@ -128,7 +127,7 @@ def main() -> None:
     parser.add_argument("--downgrade", metavar="REVISION", help="go down to this revision (base: to nothing)")
     arguments = parser.parse_args()
     try:
-        run(arguments.downgrade)
+        migrate(arguments.downgrade)
     except ConfigError as error:
         sys.exit(str(error))
 

@@ -33,7 +33,7 @@ def prime(app: FastAPI) -> None:
     """Prepare the routes and threads, and rehearse a turn. The times below are of CPU, measured."""
     prime_routes(app)
     # In a thread of its own, since Mangum and uvicorn have event loops of their own in this one.
-    thread = threading.Thread(target=_run_logged, args=(app,))
+    thread = threading.Thread(target=_rehearse_logged, args=(app,))
     thread.start()
     thread.join()
     # What exists now stays: the garbage collector need not go through a million objects again (170 ms).
@@ -47,7 +47,7 @@ def prime_routes(app: FastAPI) -> None:
         pass
 
 
-def _run_logged(app: FastAPI) -> None:
+def _rehearse_logged(app: FastAPI) -> None:
     """A failure is only logged: the first request is slower then."""
     before = logging.root.manager.disable
     logging.disable(logging.INFO)
@@ -84,9 +84,8 @@ async def _rehearse_turn(settings: Settings) -> None:
     answers = iter(sorted(RECORDINGS.glob(f"{settings.openai_api}_*.sse")))
 
     def answer(_: httpx2.Request) -> httpx2.Response:
-        return httpx2.Response(
-            200, headers={"content-type": "text/event-stream"}, content=next(answers).read_bytes()
-        )
+        headers = {"content-type": "text/event-stream"}
+        return httpx2.Response(200, headers=headers, content=next(answers).read_bytes())
 
     http = httpx2.AsyncClient(transport=httpx2.MockTransport(answer))
     service = AgentService(settings, http_client=http)

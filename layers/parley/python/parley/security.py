@@ -8,7 +8,6 @@ import asyncio
 import json
 import threading
 import time
-import urllib.error
 import urllib.request
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -34,10 +33,7 @@ LEEWAY_S = 60
 
 @dataclass(frozen=True, slots=True)
 class User:
-    """The verified user. `id` is the token's `sub`, the only source of identity.
-
-    `token`: the token itself, for what is done as the user.
-    """
+    """The verified user. `id` is the token's `sub`, the only source of identity. Tools use `token`."""
 
     id: str
     token: str = field(repr=False)

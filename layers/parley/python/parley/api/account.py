@@ -1,9 +1,9 @@
 """Who the token says you are, and the models that you may choose."""
 
-from fastapi import APIRouter, Depends
+from fastapi import APIRouter
 from pydantic import BaseModel
 
-from parley.api.dependencies import AppSettings, CurrentUser, current_user
+from parley.api.dependencies import AppSettings, CurrentUser
 from parley.api.problems import describe
 from parley.errors import Unauthorized
 
@@ -31,11 +31,6 @@ class Models(BaseModel):
     data: list[Model]
 
 
-@router.get(
-    "/models",
-    dependencies=[Depends(current_user)],
-    responses=describe(Unauthorized),
-    summary="The models to pick from",
-)
-async def models(settings: AppSettings) -> Models:
+@router.get("/models", responses=describe(Unauthorized), summary="The models to pick from")
+async def models(settings: AppSettings, _: CurrentUser) -> Models:
     return Models(data=[Model(id=model) for model in settings.models])

@@ -16,14 +16,12 @@ from parley.text import MessageText
 
 router = APIRouter(prefix="/api/{user_id}", tags=["chat"], dependencies=[Depends(owner)])
 
-_REPLY: dict[int | str, dict[str, Any]] = {
-    200: {
-        "description": "The reply; with `Accept: text/event-stream` the turn as it happens",
-        "content": {"text/event-stream": {"schema": {"type": "string"}}},
-    }
+_REPLY: dict[str, Any] = {
+    "description": "The reply; with `Accept: text/event-stream` the turn as it happens",
+    "content": {"text/event-stream": {"schema": {"type": "string"}}},
 }
-_TURN = _REPLY | describe(*errors.TURN_ERRORS)
-_NEW_VERSION = _REPLY | describe(*errors.TURN_ERRORS, errors.MessageSuperseded)
+_TURN = {200: _REPLY, **describe(*errors.TURN_ERRORS)}
+_NEW_VERSION = {200: _REPLY, **describe(*errors.TURN_ERRORS, errors.MessageSuperseded)}
 
 MessageId = Annotated[uuid.UUID, Path(description="The message's id")]
 Turn = Annotated[TurnRequest, Depends()]

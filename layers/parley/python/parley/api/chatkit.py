@@ -13,37 +13,28 @@ from parley.errors import TURN_ERRORS, NotSupported
 
 router = APIRouter(prefix="/api", tags=["chatkit"])
 
+_SCHEMA = {
+    "type": "object",
+    "required": ["type", "params"],
+    "properties": {"type": {"type": "string"}, "params": {"type": "object"}, "metadata": {"type": "object"}},
+}
+_EXAMPLE = {"type": "threads.list", "params": {"limit": 20}}
 _OPERATION = {
     "description": "An operation of the ChatKit protocol; `metadata` is ignored",
     "required": True,
-    "content": {
-        "application/json": {
-            "schema": {
-                "type": "object",
-                "required": ["type", "params"],
-                "properties": {
-                    "type": {"type": "string"},
-                    "params": {"type": "object"},
-                    "metadata": {"type": "object"},
-                },
-            },
-            "example": {"type": "threads.list", "params": {"limit": 20}},
-        }
-    },
+    "content": {"application/json": {"schema": _SCHEMA, "example": _EXAMPLE}},
 }
-_REPLY: dict[int | str, dict[str, Any]] = {
-    200: {
-        "description": "What the operation gives; of one that begins a turn, the turn as it happens, and "
-        "`Content-Location`, where the answer can be cancelled",
-        "content": {"application/json": {}, "text/event-stream": {"schema": {"type": "string"}}},
-    }
+_REPLY: dict[str, Any] = {
+    "description": "What the operation gives; of one that begins a turn, the turn as it happens, and "
+    "`Content-Location`, where the answer can be cancelled",
+    "content": {"application/json": {}, "text/event-stream": {"schema": {"type": "string"}}},
 }
 
 
 @router.post(
     "/chatkit",
     response_class=Response,
-    responses=_REPLY | describe(*TURN_ERRORS, NotSupported),
+    responses={200: _REPLY, **describe(*TURN_ERRORS, NotSupported)},
     openapi_extra={"requestBody": _OPERATION},
     summary="The ChatKit protocol",
 )

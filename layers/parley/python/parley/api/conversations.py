@@ -46,11 +46,8 @@ class ConversationOut(BaseModel):
 
     @classmethod
     def of(cls, state: ConversationState) -> "ConversationOut":
-        return cls(
-            **state.conversation.model_dump(include=set(cls.model_fields)),
-            running=state.running,
-            snippet=_marked(state.snippet),
-        )
+        stored = state.conversation.model_dump(include=set(cls.model_fields))
+        return cls(**stored, running=state.running, snippet=_marked(state.snippet))
 
 
 class ConversationPage(BaseModel):
@@ -81,11 +78,8 @@ def list_conversations(
     page, last = conversations.list_conversations(
         database, user_id, limit=limit, after=_CURSOR.decode(cursor), archived=archived, search=q or None
     )
-    return ConversationPage(
-        data=[ConversationOut.of(state) for state in page],
-        has_more=last is not None,
-        next_cursor=_CURSOR.encode(last),
-    )
+    data = [ConversationOut.of(state) for state in page]
+    return ConversationPage(data=data, has_more=last is not None, next_cursor=_CURSOR.encode(last))
 
 
 @router.get("/{conversation_id}", responses=_ONE_ERRORS, summary="One conversation")

@@ -16,7 +16,6 @@ from parley.tools.api_client import ApiClient
 PATH = "api/mcp"
 METADATA_PATH = ".well-known/oauth-protected-resource"
 
-
 router = APIRouter(include_in_schema=False)
 
 

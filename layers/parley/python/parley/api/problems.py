@@ -80,12 +80,8 @@ def _validation_problem(error: RequestValidationError) -> ProblemError:
     problems = error.errors()
     if any(problem["type"] == "json_invalid" for problem in problems):
         return BadRequest()
-    return Unprocessable(
-        [
-            {"pointer": "/" + "/".join(str(part) for part in problem["loc"]), "detail": problem["msg"]}
-            for problem in problems
-        ]
-    )
+    fields = [{"pointer": "/" + "/".join(map(str, each["loc"])), "detail": each["msg"]} for each in problems]
+    return Unprocessable(fields)
 
 
 def describe(*errors: type[ProblemError]) -> dict[int | str, dict[str, Any]]:
@@ -94,12 +90,7 @@ def describe(*errors: type[ProblemError]) -> dict[int | str, dict[str, Any]]:
     for error in errors:
         example = {name: getattr(error, name) for name in ("type", "title", "status", "detail")}
         example["request_id"] = "0199d1a2-7c1e-7cc3-9a55-5f0a3f9f8a10"
-        response = responses.setdefault(
-            error.status,
-            {
-                "description": error.title,
-                "content": {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}, "examples": {}}},
-            },
-        )
+        content = {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}, "examples": {}}}
+        response = responses.setdefault(error.status, {"description": error.title, "content": content})
         response["content"][MEDIA_TYPE]["examples"][error.__name__] = {"value": example}
     return responses

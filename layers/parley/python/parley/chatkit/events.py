@@ -51,9 +51,8 @@ class AnswerEvents:
         if answer not in self._shown:
             self._shown.add(answer)
             item = new_item(types.AssistantMessageItem, self._message, content=[])
-            part = types.AssistantMessageContentPartAdded(
-                content_index=0, content=types.AssistantMessageContent(text="")
-            )
+            empty = types.AssistantMessageContent(text="")
+            part = types.AssistantMessageContentPartAdded(content_index=0, content=empty)
             events.append(types.ThreadItemAddedEvent(item=item))
             events.append(types.ThreadItemUpdatedEvent(item_id=answer, update=part))
         more = types.AssistantMessageContentPartTextDelta(content_index=0, delta=delta)

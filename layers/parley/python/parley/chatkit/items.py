@@ -4,9 +4,9 @@ A user's message is one item, with the message's id. An assistant's message may 
 - `{id}`: the answer's text,
 - `{id}:tools`: its tool calls, as a workflow,
 - `{id}:state`: how it ended, unless it completed,
-- `{id}:earlier`: what the version before it said, where the newest one failed without a word,
+- `{id}:earlier`: what the version before it said, where the newest one failed with no text,
 - `{id}:{call_id}`: a client tool or a question that it waits for; one item, with the id of the first call,
-  stands for all calls that need a person's approval.
+  stands for all calls that need approval.
 """
 
 import json
@@ -152,8 +152,7 @@ def _open_requests(
 
 
 def question_item(message: Message, call: ToolCall) -> types.StructuredInputItem:
-    inputs = _questions(call.arguments)
-    return new_item(types.StructuredInputItem, message, call.call_id, inputs=inputs)
+    return new_item(types.StructuredInputItem, message, call.call_id, inputs=_questions(call.arguments))
 
 
 def answered(

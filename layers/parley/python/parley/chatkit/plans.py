@@ -91,11 +91,8 @@ class Planner:
             raise wrong("params/item_id", "This item is no structured input.")
         item = answered(question_item(answer.message, calls[0]), params.input)
         output = [
-            {
-                "question": question.question,
-                "answer": (question.answer and question.answer.values) or "skipped",
-            }
-            for question in item.inputs
+            {"question": each.question, "answer": (each.answer and each.answer.values) or "skipped"}
+            for each in item.inputs
         ]
         text = json.dumps(output, ensure_ascii=False)
         return self._resume(answer, calls, approved=True, output=text, decided=item)

@@ -104,12 +104,11 @@ def _refusal(error: ValidationError) -> BadRequest | Unprocessable:
     problems = error.errors(include_input=False, include_url=False, include_context=False)
     if any(not problem["loc"] for problem in problems):
         return BadRequest("The body is not an operation of the ChatKit protocol.")
-    return Unprocessable(
-        [
-            {"pointer": "/" + "/".join(["body", *map(str, problem["loc"][1:])]), "detail": problem["msg"]}
-            for problem in problems
-        ]
-    )
+    fields = [
+        {"pointer": "/".join(["/body", *map(str, each["loc"][1:])]), "detail": each["msg"]}
+        for each in problems
+    ]
+    return Unprocessable(fields)
 
 
 def _texts(value: Any) -> Iterator[str]:

@@ -71,16 +71,13 @@ class Threads:
 
     def _list_threads(self, params: types.ThreadListParams) -> types.Page[types.Thread]:
         """By their last activity, without those that the user has archived."""
+        limit, newest_first = params.limit or DEFAULT_LIMIT, params.order == "desc"
         after = None
         if params.after:
             start = own_conversation(self.database, self.user_id, identifier(params.after)).conversation
             after = (start.updated_at, start.id)
         page, last = conversations.list_conversations(
-            self.database,
-            self.user_id,
-            limit=params.limit or DEFAULT_LIMIT,
-            after=after,
-            newest_first=params.order == "desc",
+            self.database, self.user_id, limit=limit, after=after, newest_first=newest_first
         )
         data = [_thread(state.conversation) for state in page]
         return types.Page(data=data, has_more=last is not None, after=data[-1].id if last else None)
@@ -102,13 +99,9 @@ class Threads:
                 items = self._items(start)[::step]
                 ids = [item.id for item in items]
                 items = items[ids.index(params.after) + 1 :] if params.after in ids else []
+        after = start.message.seq if start else None
         page, last = messages.list_messages(
-            self.database,
-            self.user_id,
-            conversation_id,
-            limit=limit,
-            after=start.message.seq if start else None,
-            newest_first=newest_first,
+            self.database, self.user_id, conversation_id, limit=limit, after=after, newest_first=newest_first
         )
         ends_at = params.after
         for state in page:

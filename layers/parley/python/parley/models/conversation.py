@@ -24,7 +24,7 @@ class Conversation(SQLModel, table=True):
     # Stands for the messages before `summary_seq`, and is replayed in their place.
     summary: str | None = None
     summary_seq: int = 0
-    # A person or the model gave it its title; until then it is the beginning of the first message.
+    # Set once the user or the model has given the title. Until then it is the beginning of the first message.
     titled: bool = False
     # After a follow-up that failed, none is due before `last_seq` has come here.
     follow_up_after: int = 0

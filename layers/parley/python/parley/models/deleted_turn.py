@@ -15,7 +15,7 @@ class DeletedTurn(SQLModel, table=True):
     answer_id: uuid.UUID = Field(primary_key=True)
     user_id: str
     idempotency_key: str | None = Field(default=None, max_length=255)
-    # Of a turn that was running.
+    # Set if the turn was running.
     lease_id: uuid.UUID | None = None
     charged: bool = False
     deleted_at: datetime = Field(sa_column=Column(DateTime(timezone=True), nullable=False))

@@ -14,7 +14,7 @@ class Message(SQLModel, table=True):
 
     A user's message is `completed` from the start. An assistant's starts as `in_progress` with a lease
     (`lease_id` is the fencing id) and ends as completed, failed, cancelled or interrupted, or stops as
-    waiting_approval until a person has decided about a tool call. A row that still says `in_progress` after
+    waiting_approval until the user has decided about a tool call. A row that still says `in_progress` after
     its lease has run out is interrupted: see `repositories.messages.STATUS`.
     """
 
@@ -31,7 +31,7 @@ class Message(SQLModel, table=True):
     content: str = ""
     # The Responses API's input items of a turn that did more than answer; None where `content` says it all.
     run_items: list[dict[str, Any]] | None = Field(default=None, sa_column=Column(JSONB(none_as_null=True)))
-    # Of a turn that waits for approval: the Agents SDK's RunState, from which any process can go on.
+    # The Agents SDK's RunState. Set while the turn waits for approval; any process can resume from it.
     run_state: dict[str, Any] | None = Field(default=None, sa_column=Column(JSONB(none_as_null=True)))
     # For the search; nothing reads it, so selects leave it out.
     search: str | None = Field(default=None, sa_column=Column(TSVECTOR))
@@ -50,7 +50,7 @@ class Message(SQLModel, table=True):
     estimated: bool = False
     # A guardrail or the model's provider refused the question: no model reads question and answer again.
     refused: bool = False
-    # Of an assistant's message: the user's message that it answers.
+    # Assistant's message only: the user's message that it answers.
     reply_to: uuid.UUID | None = None
     # The first of the versions of this message, and which of them this is; one is not superseded.
     version_of: uuid.UUID
@@ -58,7 +58,7 @@ class Message(SQLModel, table=True):
     superseded: bool = False
     idempotency_key: str | None = Field(default=None, max_length=255)
     request_hash: str | None = None
-    # Of the request that the turn went on with last, after it had waited for approval.
+    # The key of the request that last resumed the turn, after it had waited for approval.
     resume_key: str | None = Field(default=None, max_length=255)
     resume_hash: str | None = None
     lease_id: uuid.UUID | None = None

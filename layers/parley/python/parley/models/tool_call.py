@@ -27,7 +27,7 @@ _NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
 class ToolCall(BaseModel, frozen=True):
     """`arguments` is the JSON that the model wrote, as it wrote it; `duration_ms` is not always known.
 
-    `rejected`: was not made, because a person decided so. `cancelled`: its turn ended before it did.
+    `rejected`: was not made, because the user decided so. `cancelled`: its turn ended before it did.
     """
 
     call_id: str

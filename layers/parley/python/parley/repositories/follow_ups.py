@@ -25,14 +25,14 @@ class Pending:
 
 
 @dataclass(frozen=True, slots=True)
-class Spent:
+class TokenUsage:
     model: str
     input_tokens: int
     output_tokens: int
 
 
-# At most four windows are folded at once: where more was left out, the next follow-up goes on. Of a question
-# that is being answered, no more is read than guardrails have accepted: the one of `accepted_id`.
+# At most four windows are folded at once: where more was left out, the next follow-up goes on. A question
+# that is being answered is read only if it is the one of `accepted_id`, which the guardrails have accepted.
 _READ = text("""
     with conv as (
         select *, least(unjudged_seq, case when tokens > :history_tokens
@@ -135,7 +135,7 @@ def read_pending(
 
 
 def store_title(
-    database: Database, user_id: str, conversation_id: uuid.UUID, title: str, spent: Spent
+    database: Database, user_id: str, conversation_id: uuid.UUID, title: str, spent: TokenUsage
 ) -> None:
     params = {"user_id": user_id, "conversation_id": conversation_id, "title": title, **asdict(spent)}
     database.rows(user_id, _STORE_TITLE, params)
@@ -147,7 +147,7 @@ def store_summary(
     conversation_id: uuid.UUID,
     folded: Pending,
     summary: str,
-    spent: Spent,
+    spent: TokenUsage,
 ) -> None:
     params = {
         "user_id": user_id,
@@ -161,7 +161,7 @@ def store_summary(
 
 
 def postpone(
-    database: Database, user_id: str, conversation_id: uuid.UUID, messages: int, spent: Spent
+    database: Database, user_id: str, conversation_id: uuid.UUID, messages: int, spent: TokenUsage
 ) -> None:
     """Charge what was spent in vain, and let no follow-up be due for the next `messages`."""
     params = {"user_id": user_id, "conversation_id": conversation_id, "messages": messages, **asdict(spent)}

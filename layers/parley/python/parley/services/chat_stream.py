@@ -34,7 +34,7 @@ class ChatStream(ModelStream[ChatCompletionChunk], openai.AsyncStream[ChatComple
     def __init__(self, **parameters: Any) -> None:
         super().__init__(**parameters)
         self._calls: list[_Call] = []
-        self._arguments_size = 0
+        self._calls_size = 0
 
     def read(self, event: dict[str, Any]) -> Iterator[ChatCompletionChunk]:
         usage = event.get("usage")
@@ -54,7 +54,7 @@ class ChatStream(ModelStream[ChatCompletionChunk], openai.AsyncStream[ChatComple
             yield from self.say(delta.get("content"))
             calls = delta.get("tool_calls")
             for call in calls if isinstance(calls, list) else []:
-                if isinstance(call, dict):
+                if isinstance(call, dict) and self.stop is None:
                     self._add_call(call.get("index"), call.get("id"), call.get("function"))
             if delta.get("function_call"):
                 self._add_call(0, None, delta["function_call"])
@@ -74,10 +74,11 @@ class ChatStream(ModelStream[ChatCompletionChunk], openai.AsyncStream[ChatComple
         name, arguments = function.get("name"), function.get("arguments")
         if isinstance(name, str) and name != call.name:
             call.name += name
+            self._calls_size += len(name)
         if arguments is not None:
             call.arguments.append(arguments if isinstance(arguments, str) else json.dumps(arguments))
-            self._arguments_size += len(call.arguments[-1])
-        if self._arguments_size > MAX_ANSWER or len(self._calls) > MAX_CALLS:
+            self._calls_size += len(call.arguments[-1])
+        if self._calls_size > MAX_ANSWER or len(self._calls) > MAX_CALLS:
             self.cut()
 
     def text_event(self, text: str) -> ChatCompletionChunk:

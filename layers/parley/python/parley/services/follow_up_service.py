@@ -14,7 +14,7 @@ from parley.database import Database
 from parley.errors import ContentRefused, ContextTooLong, UpstreamFailed
 from parley.logs import describe_error
 from parley.repositories import follow_ups
-from parley.repositories.follow_ups import Pending, Spent
+from parley.repositories.follow_ups import Pending, TokenUsage
 from parley.services.agent_service import AgentOutput, AgentService
 from parley.services.refusals import is_refusal
 from parley.text import is_visible
@@ -62,7 +62,7 @@ class FollowUpService:
         # The event loop itself keeps only weak references to tasks.
         self._tasks: set[asyncio.Task[None]] = set()
 
-    async def run(self, user_id: str, conversation_id: uuid.UUID, accepted_id: uuid.UUID) -> None:
+    async def write_due(self, user_id: str, conversation_id: uuid.UUID, accepted_id: uuid.UUID) -> None:
         """Make the title and the summary that are due. Safe to run twice, or never. Raises ProblemError.
 
         `accepted_id`: the answer being written, whose question the guardrails have accepted.
@@ -89,21 +89,21 @@ class FollowUpService:
                 await self._postpone(user_id, conversation_id, spent)
 
     async def start(self, user_id: str, conversation_id: uuid.UUID, accepted_id: uuid.UUID) -> None:
-        """`run` in a task of this process. A failure is logged; the next follow-up makes up for it."""
-        task = asyncio.create_task(self._run_logged(user_id, conversation_id, accepted_id))
+        """`write_due` in a task of this process. A failure is logged; the next follow-up makes up for it."""
+        task = asyncio.create_task(self._write_logged(user_id, conversation_id, accepted_id))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
     async def close(self) -> None:
         await asyncio.gather(*self._tasks)
 
-    async def _run_logged(self, user_id: str, conversation_id: uuid.UUID, accepted_id: uuid.UUID) -> None:
+    async def _write_logged(self, user_id: str, conversation_id: uuid.UUID, accepted_id: uuid.UUID) -> None:
         try:
-            await self.run(user_id, conversation_id, accepted_id)
+            await self.write_due(user_id, conversation_id, accepted_id)
         except Exception as error:
             logger.warning("follow_up_failed", extra=describe_error(error))
 
-    async def _complete(self, instructions: str, text: str) -> tuple[str, Spent]:
+    async def _complete(self, instructions: str, text: str) -> tuple[str, TokenUsage]:
         """What the model says, which is nothing if it does not answer as it should."""
         output = AgentOutput()
         try:
@@ -111,10 +111,10 @@ class FollowUpService:
         except (ContentRefused, ContextTooLong, UpstreamFailed) as error:
             logger.warning("follow_up_unanswered", extra=describe_error(error))
             output.text = ""
-        spent = Spent(self._agent_service.model, output.input_tokens, output.output_tokens)
+        spent = TokenUsage(self._agent_service.model, output.input_tokens, output.output_tokens)
         return "" if output.incomplete else output.text, spent
 
-    async def _postpone(self, user_id: str, conversation_id: uuid.UUID, spent: Spent) -> None:
+    async def _postpone(self, user_id: str, conversation_id: uuid.UUID, spent: TokenUsage) -> None:
         await self._database.call(follow_ups.postpone, user_id, conversation_id, POSTPONED_MESSAGES, spent)
 
 

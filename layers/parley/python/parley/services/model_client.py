@@ -5,6 +5,7 @@ It goes through every item of the history to bring it into wire form, which the 
 """
 
 import json
+from collections.abc import AsyncIterator
 from functools import cached_property
 from typing import Any
 
@@ -13,18 +14,24 @@ import openai
 from openai._streaming import SSEBytesDecoder
 from openai.resources.responses import AsyncResponses
 
-from parley.services import model_stops
+from parley.errors import UpstreamFailed
 from parley.services.chat_stream import ChatStream
 from parley.services.model_report import current_report
 from parley.services.model_stream import AnswerDecoder
 from parley.services.responses_stream import ResponsesStream
 
-# The client itself would wait for two minutes, which turns do not have.
-MAX_WAIT_S = 5
+MAX_RETRY_WAIT_S = 3.0
+# In bytes, of what a server says with an error. The SDK reads it whole.
+MAX_ERROR = 64_000
 
 
 class ModelClient(openai.AsyncOpenAI):
     """Every streamed request is counted in the current ModelReport, and its answer is read as such."""
+
+    def __init__(self, **parameters: Any) -> None:
+        super().__init__(default_headers={"Accept-Encoding": "identity"}, **parameters)
+        hooks = self._client.event_hooks
+        self._client.event_hooks = hooks | {"response": [*hooks["response"], _limit]}
 
     @cached_property
     def responses(self) -> AsyncResponses:
@@ -48,12 +55,37 @@ class ModelClient(openai.AsyncOpenAI):
             raise
 
     def _should_retry(self, response: httpx2.Response) -> bool:
-        """Where a server wants a longer pause, the user hears of it at once."""
-        wait_s = model_stops.retry_after(response.headers) or 0
-        return wait_s <= MAX_WAIT_S and super()._should_retry(response)
+        # The client would wait for as long as a server asks it to, up to a minute.
+        wait_s = self._parse_retry_after_header(response.headers)
+        return (wait_s is None or wait_s <= MAX_RETRY_WAIT_S) and super()._should_retry(response)
 
     def _make_sse_decoder(self) -> SSEBytesDecoder:
         return AnswerDecoder()
+
+
+async def _limit(response: httpx2.Response) -> None:
+    """Raises UpstreamFailed for a compressed answer: a small one can fill the memory."""
+    if response.headers.get("content-encoding", "identity").lower() != "identity":
+        await response.aclose()
+        raise UpstreamFailed
+    if not response.is_success and isinstance(response.stream, httpx2.AsyncByteStream):
+        response.stream = _Beginning(response.stream)
+
+
+class _Beginning(httpx2.AsyncByteStream):
+    def __init__(self, whole: httpx2.AsyncByteStream) -> None:
+        self._whole = whole
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        size = 0
+        async for chunk in self._whole:
+            yield chunk
+            size += len(chunk)
+            if size > MAX_ERROR:
+                return
+
+    async def aclose(self) -> None:
+        await self._whole.aclose()
 
 
 def _size(options: Any) -> int:

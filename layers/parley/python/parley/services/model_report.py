@@ -118,13 +118,12 @@ class ModelReport:
         )
 
     def _bounded(self, text: str) -> str:
-        room = MAX_ANSWER - self.size
+        room = max(0, MAX_ANSWER - self.size)
+        # Even an empty text has a size, that of its quotation marks.
         while text and (size := json_size(text)) > room:
             self.incomplete = "length"
             text = text[: len(text) * room // size]
-        # An empty text has quotation marks too, for which there may be no room.
-        if text:
-            self._count(size)
+        self._count(json_size(text) if text else 0)
         return text
 
     def _count(self, size: int) -> None:
@@ -134,7 +133,7 @@ class ModelReport:
 
 def json_size(value: Any) -> int:
     """Bytes of `value` in a reply."""
-    return len(json.dumps(value, ensure_ascii=False).encode())
+    return len(json.dumps(value, ensure_ascii=False).encode(errors="surrogatepass"))
 
 
 def _count(tokens: Any) -> int | None:

@@ -100,6 +100,8 @@ class ResponsesStream(ModelStream[ResponseStreamEvent], openai.AsyncStream[Respo
             raise model_stops.of_error(response.get("error"))
         listed = self._done.copy()
         for item in _list(response.get("output")):
+            if self.stop is not None:
+                break
             if isinstance(item, dict) and listed[_identity(item)] > 0:
                 listed[_identity(item)] -= 1
             else:
@@ -147,12 +149,13 @@ class ResponsesStream(ModelStream[ResponseStreamEvent], openai.AsyncStream[Respo
         if item.get("type") == "function_call":
             call = self.report.call(item.get("call_id"), item.get("name"), item.get("arguments"))
             return call and ResponseFunctionToolCall.model_construct(type="function_call", **call._asdict())
-        item = clean(item)
+        # Its size comes first: what is wrong in an item can take far more room and time than the item.
+        if not self.report.takes(item):
+            return None
         try:
-            made = _any_item().validate_python(item)
+            return _any_item().validate_python(clean(item))
         except ValidationError:
             return None
-        return made if self.report.takes(item) else None
 
 
 def _identity(item: dict[str, Any]) -> str:

@@ -99,7 +99,7 @@ class TurnService:
         result = await self.database.call(turns.begin_turn, turn, limits)
         match result:
             case Begun():
-                return self._run(turn, result, client.token, deadline)
+                return self._start_task(turn, result, client.token, deadline)
             case Replay():
                 return await self._replay(turn.user_id, result.answer_id)
             case Refused():
@@ -141,7 +141,9 @@ class TurnService:
             tokens=estimate_tokens(message),
         )
 
-    def _run(self, turn: NewTurn, begun: Begun, token: str, deadline: float) -> asyncio.Queue[TurnEvent]:
+    def _start_task(
+        self, turn: NewTurn, begun: Begun, token: str, deadline: float
+    ) -> asyncio.Queue[TurnEvent]:
         running = RunningTurn(
             turn=turn,
             begun=begun,

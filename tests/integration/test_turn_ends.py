@@ -1,0 +1,129 @@
+"""A turn ends in time whatever dies in it, and when its conversation is deleted."""
+
+import asyncio
+import sys
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Any
+
+import pytest
+from agents import Agent, function_tool
+from sqlalchemy import create_engine, text
+
+from local.postgres import Postgres
+from parley.database import Address, Database
+from tests.conftest import Person
+from tests.integration.test_turns import Writing, wait_for
+
+DEADLINE_S = 3.0
+LATE_S = 2.0
+
+
+@function_tool
+def leave() -> str:
+    """End the process, or so it thinks."""
+    sys.exit("goodbye")
+
+
+@function_tool
+async def cancel_itself() -> str:
+    """Raise what a cancelled task raises."""
+    raise asyncio.CancelledError
+
+
+@function_tool
+async def hold_on() -> str:
+    """Refuse to be cancelled."""
+    until = time.monotonic() + 8
+    while time.monotonic() < until:
+        with suppress(asyncio.CancelledError):
+            await asyncio.sleep(until - time.monotonic())
+    return "at last"
+
+
+@function_tool
+def nothing_to_store() -> str:
+    """Return what cannot be stored."""
+    return "\x00\ud800"
+
+
+@pytest.fixture(scope="module")
+def url(serve_api: Callable[..., str]) -> str:
+    agent = Agent[Any](name="Odd", tools=[leave, cancel_itself, hold_on, nothing_to_store])
+    return serve_api(agent, turn_deadline_s=DEADLINE_S)
+
+
+@pytest.mark.parametrize("streamed", [False, True], ids=["whole", "streamed"])
+@pytest.mark.parametrize("tool", ["leave", "cancel_itself", "hold_on", "nothing_to_store"])
+def test_a_turn_ends_in_time_whatever_a_tool_does(
+    tool: str, streamed: bool, url: str, person: Callable[..., Person]
+) -> None:
+    alice = person(api_url=url)
+    headers = {"Accept": "text/event-stream"} if streamed else {}
+    started = time.monotonic()
+    reply = alice.say(f"use the tool {tool} with {{}}", **headers)
+    assert time.monotonic() - started < DEADLINE_S + LATE_S
+    assert reply.status_code != 500, reply.text
+    assert "internal-error" not in reply.text
+    (conversation,) = alice.http.get("/conversations").json()["data"]
+    assert alice.messages(conversation["id"])[1]["status"] in ("completed", "failed")
+    assert alice.say("Say exactly: Ahoy", conversation["id"]).status_code == 200
+
+
+def test_a_database_that_hangs_at_the_end_does_not_keep_the_client_waiting(
+    url: str, person: Callable[..., Person], postgres: Postgres
+) -> None:
+    alice = person(api_url=url)
+    engine = create_engine("postgresql+pg8000://", creator=Address(postgres.owner_url).connect)
+    started = time.monotonic()
+    writing = Writing(alice, "[offline: slow=1] Hello")
+    with engine.begin() as connection:
+        connection.execute(
+            text("select 1 from conversation where id = :id for update"), {"id": writing.conversation_id}
+        )
+        *_, (name, problem) = writing.wait()
+        assert time.monotonic() - started < DEADLINE_S + LATE_S
+        assert (name, problem["status"]) == ("turn.failed", 503)
+    engine.dispose()
+    wait_for(lambda: alice.messages(writing.conversation_id)[1]["status"] != "in_progress")
+    assert alice.say("Say exactly: Ahoy", writing.conversation_id).status_code == 200
+
+
+def spent(database: Database, user_id: str) -> tuple[int, int]:
+    statement = text(
+        "select sum(turns), sum(input_tokens + output_tokens) from usage where user_id = :user_id"
+    )
+    turns, tokens = database.rows(user_id, statement, {"user_id": user_id})[0]
+    return turns, tokens
+
+
+def test_a_turn_whose_conversation_is_deleted_ends_and_is_charged(alice: Person, database: Database) -> None:
+    writing = Writing(alice, "[offline: slow=1] Hello", **{"Idempotency-Key": "k1"})
+    started = time.monotonic()
+    assert alice.http.delete(f"/conversations/{writing.conversation_id}").status_code == 204
+    *_, (name, problem) = writing.wait()
+    assert time.monotonic() - started < 5
+    assert (name, problem["status"], problem["type"]) == ("turn.failed", 404, "/problems/not-found")
+    turns, tokens = spent(database, alice.id)
+    assert turns == 1
+    assert tokens > 0
+
+    again = alice.say("[offline: slow=1] Hello", **{"Idempotency-Key": "k1"})
+    assert (again.status_code, again.json()["type"]) == (404, "/problems/not-found")
+    assert alice.http.get("/conversations").json()["data"] == []
+    assert spent(database, alice.id) == (turns, tokens)
+
+
+def test_the_key_of_a_turn_that_ended_before_the_deletion_begins_nothing_anew(alice: Person) -> None:
+    first = alice.say("Hello", **{"Idempotency-Key": "k1"}).json()["conversation_id"]
+    alice.http.delete(f"/conversations/{first}")
+    assert alice.say("Hello", **{"Idempotency-Key": "k1"}).status_code == 404
+    assert alice.say("Hello", **{"Idempotency-Key": "k2"}).status_code == 200
+
+
+def test_a_reply_that_is_sent_whole_says_so_as_well(alice: Person) -> None:
+    writing = Writing(alice, "[offline: slow=1] Hello", Accept="application/json")
+    alice.http.delete(f"/conversations/{writing.conversation_id}")
+    reply = writing.wait_for_reply()
+    assert (reply.status_code, reply.json()["type"]) == (404, "/problems/not-found")
