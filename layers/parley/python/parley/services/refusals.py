@@ -30,7 +30,8 @@ _GOES_ON = (
 # "…" stands for the rest of a clause.
 _UNABLE = (
     r"i(['’]m| am)? (can['’]?t|cannot|can not|won['’]?t|unable|not able)\b…\b(help|assist|provid|creat"
-    r"|generat|fulfil|comply|answer|summari|discuss|continue|engage|support|respond|produc|writ|do (that|this))",
+    r"|generat|fulfil|comply|answer|summari|discuss|continue|engage|support|respond|produc|writ"
+    r"|do (that|this))",
     r"i (must|have to) (decline|refuse)",
     r"i (do not|don['’]t) (have enough (information|context)|see (a|an|any|the)\b)",
     r"(sure|certainly|of course)?\W*(please|could you|can you)( please)? (provide|share|paste|send)\b",
