@@ -300,11 +300,13 @@ def test_text_is_made_storable_with_split_pairs_joined(talk: Talks, said: tuple[
 INVALID = {"type": "invalid_request_error", "message": "there is something about this call", "code": None}
 
 
-@pytest.mark.parametrize("status", [400, 422])
-def test_a_history_that_is_refused_is_tried_once_more_as_words_alone(talk: Talks, status: int) -> None:
+@pytest.mark.parametrize(
+    "refusal", [Failed(400, INVALID), Failed(422, INVALID), Said(error=INVALID)], ids=["400", "422", "stream"]
+)
+def test_a_history_that_is_refused_is_tried_once_more_as_words_alone(talk: Talks, refusal: Answer) -> None:
     word = uuid.uuid4().hex
     called = Said(("Looking.",), calls=(("look_up", f'{{"word": "{word}"}}'),))
-    talking = talk(called, Said.text("Found."), Failed(status, INVALID), Said.text("And on."))
+    talking = talk(called, Said.text("Found."), refusal, Said.text("And on."))
     assert talking.say("First").json()["tool_calls"][0]["status"] == "completed"
     assert word in made
     reply = talking.say("Second")

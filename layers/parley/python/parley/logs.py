@@ -11,6 +11,9 @@ _SILENCED = ("uvicorn.access", "mangum", "openai", "openai.agents", "mcp", "http
 
 request_id: ContextVar[str] = ContextVar("request_id", default="")
 
+# Causes of an error that are named. Their chain may be a circle.
+_MAX_CAUSES = 10
+
 
 def configure_logging(level: str) -> None:
     """Log `parley` to stderr, and silence the loggers that would repeat what users write."""
@@ -32,7 +35,7 @@ def describe_error(error: BaseException) -> dict[str, str]:
     """`extra` for a log record: the error's types and stack, without its text, which may hold content."""
     causes = []
     cause: BaseException | None = error
-    while cause is not None:
+    while cause is not None and len(causes) < _MAX_CAUSES:
         causes.append(type(cause).__qualname__)
         cause = cause.__cause__
     return {"error": " < ".join(causes), "stack": "".join(traceback.format_tb(error.__traceback__))}

@@ -205,7 +205,8 @@ class AgentService:
         except Exception as error:
             # The SDK fails in many ways on a malformed answer. The log line keeps the cause for the operator.
             logger.warning("run_failed", extra=describe_error(error))
-            raise _problem(error) from error
+            # An error that is its own cause would be a circle.
+            raise _problem(error) from (None if isinstance(error, errors.ProblemError) else error)
         finally:
             if result is not None:
                 result.cancel()
