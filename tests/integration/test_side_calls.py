@@ -14,7 +14,7 @@ from tests.integration.test_history import WINDOW, seed
 from tests.integration.test_turns import wait_for
 from tests.scripted_model import Answer, Failed, Said, Script, ScriptedModel, serve_scripted_model
 
-BAD = [
+BAD: list[Answer] = [
     Said.text("I'm sorry, but I can't help with that."),
     Said.text("抱歉，我无法协助。"),
     Said.text(""),
@@ -48,8 +48,10 @@ def alice(model_and_url: tuple[ScriptedModel, str], person: Callable[..., Person
 
 def follow(model_and_url: tuple[ScriptedModel, str], person: Person, **script: Answer) -> Script:
     model, _ = model_and_url
-    model.scripts[person.id] = Script([Said.text("An answer")], **script)
-    return model.scripts[person.id]
+    made = Script([Said.text("An answer")])
+    made.title, made.summary = script.get("title", made.title), script.get("summary", made.summary)
+    model.scripts[person.id] = made
+    return made
 
 
 def state(database: Database, person: Person) -> Any:

@@ -33,7 +33,7 @@ def configure_logging(level: str) -> None:
 
 def describe_error(error: BaseException) -> dict[str, str]:
     """`extra` for a log record: the error's types and stack, without its text, which may hold content."""
-    causes = []
+    causes: list[str] = []
     cause: BaseException | None = error
     while cause is not None and len(causes) < _MAX_CAUSES:
         causes.append(type(cause).__qualname__)

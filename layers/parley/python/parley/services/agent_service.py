@@ -151,7 +151,9 @@ class AgentService:
         Raises ProblemError.
         """
         model = model or self.model
-        report = ModelReport(_call_ids(given), json_size(output.text))
+        # What a turn said before it waited counts as well: all of it is one message.
+        earlier = [] if isinstance(given, list) else given.state["calls"]
+        report = ModelReport(_call_ids(given), json_size([output.text, earlier]))
         current_report.set(report)
         try:
             async for progress in self._attempt(agent, given, output, report, api_client, model):

@@ -59,6 +59,7 @@ class FollowUpService:
         self._database = database
         self._agent_service = agent_service
         self._history_tokens = settings.history_tokens
+        self._deadline_s = settings.turn_deadline_s
         # The event loop itself keeps only weak references to tasks.
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -107,8 +108,9 @@ class FollowUpService:
         """What the model says, which is nothing if it does not answer as it should."""
         output = AgentOutput()
         try:
-            await self._agent_service.complete(instructions, text, output)
-        except (ContentRefused, ContextTooLong, UpstreamFailed) as error:
+            async with asyncio.timeout(self._deadline_s):
+                await self._agent_service.complete(instructions, text, output)
+        except (ContentRefused, ContextTooLong, UpstreamFailed, TimeoutError) as error:
             logger.warning("follow_up_unanswered", extra=describe_error(error))
             output.text = ""
         spent = TokenUsage(self._agent_service.model, output.input_tokens, output.output_tokens)

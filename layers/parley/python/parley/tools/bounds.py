@@ -36,8 +36,10 @@ def bounded_tool(tool: FunctionTool) -> FunctionTool:
             return ToolFailure("The arguments were not a JSON object. The tool was not called.")
         try:
             output = await tool.on_invoke_tool(context, arguments)
-        except (SystemExit, asyncio.CancelledError):
-            # Either would end more than the tool. Its own cancellation is to do so.
+        except Exception:
+            raise  # the SDK's to explain
+        except BaseException:
+            # It would end more than the tool: the turn, or the whole server. A cancellation is to do so.
             if _is_cancelled():
                 raise
             return ToolFailure("The tool broke off.")
