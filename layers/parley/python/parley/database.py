@@ -14,9 +14,7 @@ import socket
 import ssl
 import time
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from contextvars import copy_context
 from functools import partial
 from typing import Any, Concatenate, Literal, ParamSpec, TypeVar, cast
 from urllib.parse import parse_qs, unquote, urlsplit
@@ -288,15 +286,12 @@ class Database:
             hide_parameters=True,
         )
         event.listen(self._engine, "before_cursor_execute", _set_user)
-        # Their own: the event loop's few are also those of the agent's tools, which may keep them for long.
-        self._threads = ThreadPoolExecutor(max_workers=2 * pool_size, thread_name_prefix="database")
 
     async def call(
         self, query: Callable[Concatenate["Database", P], T], *args: P.args, **kwargs: P.kwargs
     ) -> T:
         """Run `query(self, …)` in a thread: the event loop must not wait for the database."""
-        run = partial(copy_context().run, query, self, *args, **kwargs)
-        return await asyncio.get_running_loop().run_in_executor(self._threads, run)
+        return await asyncio.to_thread(query, self, *args, **kwargs)
 
     def rows(
         self, user_id: str | None, statement: Executable, params: Mapping[str, Any] | None = None
