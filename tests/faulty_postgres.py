@@ -46,6 +46,7 @@ class FaultyPostgres:
     _fault: Fault | None = None
     _times: int = 0
     _open: set[socket.socket] = field(default_factory=set)
+    _is_closing: bool = False
 
     def play(self, fault: Fault | None, times: int = 1) -> None:
         self._fault, self._times = fault, times
@@ -59,6 +60,7 @@ class FaultyPostgres:
             try:
                 yield listener.getsockname()[1]
             finally:
+                self._is_closing = True
                 listener.shutdown(socket.SHUT_RDWR)
                 for each in list(self._open):
                     _shut(each)
@@ -77,6 +79,8 @@ class FaultyPostgres:
 
     def _carry(self, client: socket.socket) -> None:
         self._open.add(client)
+        if self._is_closing:
+            _shut(client)
         with client, socket.create_connection(self.upstream) as server:
             for each in (client, server):
                 each.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
