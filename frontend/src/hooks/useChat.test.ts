@@ -42,6 +42,8 @@ test("unmounting stops reading and reports no more changes", async () => {
   act(() => void opened.chat().controller.send("Hi"));
   await waitFor(() => expect(opened.statuses()).toHaveLength(2));
   opened.unmount();
+  // A chat closes a task later, because React's strict mode unmounts and mounts again at once.
+  await new Promise((resolve) => setTimeout(resolve, 20));
   send("turn.completed", REPLY);
   await new Promise((resolve) => setTimeout(resolve, 50));
   expect(opened.onChange).toHaveBeenCalledTimes(1);
