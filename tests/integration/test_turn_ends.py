@@ -4,6 +4,7 @@ import asyncio
 import sys
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from typing import Any
 
@@ -48,9 +49,16 @@ def nothing_to_store() -> str:
     return "\x00\ud800"
 
 
+@function_tool
+def block() -> str:
+    """Keep a thread for longer than a turn may take."""
+    time.sleep(8)
+    return "at last"
+
+
 @pytest.fixture(scope="module")
 def url(serve_api: Callable[..., str]) -> str:
-    agent = Agent[Any](name="Odd", tools=[leave, cancel_itself, hold_on, nothing_to_store])
+    agent = Agent[Any](name="Odd", tools=[leave, cancel_itself, hold_on, nothing_to_store, block])
     return serve_api(agent, turn_deadline_s=DEADLINE_S)
 
 
@@ -69,6 +77,17 @@ def test_a_turn_ends_in_time_whatever_a_tool_does(
     (conversation,) = alice.http.get("/conversations").json()["data"]
     assert alice.messages(conversation["id"])[1]["status"] in ("completed", "failed")
     assert alice.say("Say exactly: Ahoy", conversation["id"]).status_code == 200
+
+
+def test_tools_that_block_threads_keep_nobody_from_the_database(
+    url: str, person: Callable[..., Person]
+) -> None:
+    people = [person(api_url=url) for _ in range(12)]
+    with ThreadPoolExecutor(len(people)) as threads:
+        started = time.monotonic()
+        replies = list(threads.map(lambda each: each.say("use the tool block with {}"), people))
+        assert time.monotonic() - started < DEADLINE_S + LATE_S + 3
+    assert {reply.status_code for reply in replies} <= {503, 504}
 
 
 def test_a_database_that_hangs_at_the_end_does_not_keep_the_client_waiting(

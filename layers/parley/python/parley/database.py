@@ -14,7 +14,9 @@ import socket
 import ssl
 import time
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from contextvars import copy_context
 from functools import partial
 from typing import Any, Concatenate, Literal, ParamSpec, TypeVar, cast
 from urllib.parse import parse_qs, unquote, urlsplit
@@ -286,12 +288,18 @@ class Database:
             hide_parameters=True,
         )
         event.listen(self._engine, "before_cursor_execute", _set_user)
+        self._thread_count = 2 * pool_size
+        self._threads: ThreadPoolExecutor | None = None
 
     async def call(
         self, query: Callable[Concatenate["Database", P], T], *args: P.args, **kwargs: P.kwargs
     ) -> T:
         """Run `query(self, …)` in a thread: the event loop must not wait for the database."""
-        return await asyncio.to_thread(query, self, *args, **kwargs)
+        # Its own threads: the agent's tools may keep the event loop's for long.
+        if self._threads is None:
+            self._threads = ThreadPoolExecutor(self._thread_count, "database")
+        run = partial(copy_context().run, query, self, *args, **kwargs)
+        return await asyncio.get_running_loop().run_in_executor(self._threads, run)
 
     def rows(
         self, user_id: str | None, statement: Executable, params: Mapping[str, Any] | None = None
@@ -324,8 +332,11 @@ class Database:
         return rows
 
     def close(self) -> None:
-        """Drop every connection; the next statement opens a new one."""
+        """Drop every connection and thread; the next statement makes new ones."""
         self._engine.dispose()
+        if self._threads is not None:
+            self._threads.shutdown(wait=False)
+            self._threads = None
 
 
 def _set_user(connection: Connection, cursor: Any, *_: Any) -> None:
