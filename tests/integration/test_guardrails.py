@@ -122,6 +122,25 @@ def test_a_refused_question_is_kept_for_its_author_alone(
         assert secret not in all_requests(model_url)
 
 
+@pytest.mark.parametrize("reason", ["\x00 and \ud800", "long " * 100_000, {"a": 1}, None, object()])
+def test_whatever_a_guardrail_gives_as_its_reason_it_refuses(
+    reason: Any, serve_api: Callable[..., str], person: Callable[..., Person]
+) -> None:
+    @input_guardrail(run_in_parallel=False)
+    def refuse(_context: Any, _agent: Any, given: Any) -> GuardrailFunctionOutput:
+        return GuardrailFunctionOutput(
+            output_info=reason, tripwire_triggered="no" in str(given[-1]["content"])
+        )
+
+    alice = person(api_url=serve_api(Agent[Any](name="Parley", input_guardrails=[refuse])))
+    refused = alice.say("no")
+    assert (refused.status_code, refused.json()["type"]) == (422, "/problems/content-refused")
+    assert len(refused.content) < 10_000
+    conversation = conversation_of(alice)
+    assert all(message["refused"] for message in alice.messages(conversation["id"]))
+    assert alice.say("Say exactly: Ahoy", conversation["id"]).status_code == 200
+
+
 def test_a_refused_answers_text_is_not_kept(
     urls: dict[str, str], person: Callable[..., Person], model_url: str, secret: str
 ) -> None:

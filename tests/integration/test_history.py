@@ -151,6 +151,21 @@ def test_a_long_conversation_is_folded_step_by_step(
     assert conversation(database, alice.id, conversation_id).window_seq > max(seen)
 
 
+@pytest.mark.parametrize("seq", [1, 2])
+def test_a_message_larger_than_all_that_is_folded_at_once_is_folded_too(
+    seq: int, alice: Person, database: Database, model_url: str
+) -> None:
+    conversation_id = seed(database, alice.id, turns=15)
+    statement = text("""
+        update message set tokens = 100000, content = repeat('word ', 20000)
+        where conversation_id = :id and seq = :seq returning 1
+    """)
+    database.rows(alice.id, statement, {"id": uuid.UUID(conversation_id), "seq": seq})
+    model_input(alice, model_url, conversation_id, f"now {alice.id}")
+    wait_for(lambda: conversation(database, alice.id, conversation_id).summary)
+    assert conversation(database, alice.id, conversation_id).summary_seq > seq
+
+
 def test_a_tool_call_is_replayed_with_its_output(alice: Person, database: Database, model_url: str) -> None:
     conversation_id = seed(database, alice.id, turns=1)
     items = [

@@ -31,7 +31,7 @@ class TokenUsage:
     output_tokens: int
 
 
-# At most four windows are folded at once: where more was left out, the next follow-up goes on. A question
+# About four windows are folded at once: where more was left out, the next follow-up goes on. A question
 # that is being answered is read only if it is the one of `accepted_id`, which the guardrails have accepted.
 _READ = text("""
     with conv as (
@@ -48,11 +48,13 @@ _READ = text("""
         ) as running
         where c.id = :conversation_id and c.user_id = :user_id
     ), foldable as (
-        select m.seq, m.role, m.content, sum(m.tokens) over (order by m.seq) as so_far
+        select m.seq, m.role, m.content, m.tokens, sum(m.tokens) over (order by m.seq) as so_far
         from message m join conv on conv.id = m.conversation_id
         where not m.superseded and not m.refused and m.seq >= conv.summary_seq and m.seq < conv.cut
     ), folded as (
-        select * from foldable where so_far <= :history_tokens * 4
+        -- With the message that passes four windows, alone if need be: it would keep back all later ones.
+        select seq, role, left(content, :history_tokens * 12) as content
+        from foldable where so_far - tokens <= :history_tokens * 4
     )
     select
         case when not conv.titled then (

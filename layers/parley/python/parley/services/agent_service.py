@@ -26,7 +26,7 @@ from parley.services.history import plain
 from parley.services.model_client import ModelClient
 from parley.services.model_report import ModelReport, current_report, json_size
 from parley.services.model_stops import RequestRefused
-from parley.text import is_visible
+from parley.text import clean_text, is_visible
 from parley.tools.api_client import ApiClient, ToolFailure
 from parley.tools.remote import RemoteServer
 
@@ -35,6 +35,8 @@ logger = logging.getLogger(__name__)
 # Bounds of one turn: how often the model is called, and how many tokens it reads and writes in all.
 MAX_MODEL_CALLS = 10
 MAX_TURN_TOKENS = 200_000
+# In characters, of what a guardrail says to people.
+MAX_REASON = 1_000
 # Models that think. Nothing is stored on the model's side, so they would lose their reasoning if the replayed
 # items did not hold it, encrypted.
 REASONING_MODELS = ("o1", "o3", "o4", "gpt-5")
@@ -384,6 +386,6 @@ def _problem(error: Exception) -> errors.ProblemError:
             return errors.AgentExhausted()
         case agents.InputGuardrailTripwireTriggered() | agents.OutputGuardrailTripwireTriggered():
             reason = error.guardrail_result.output.output_info
-            return errors.ContentRefused(reason if isinstance(reason, str) else None)
+            return errors.ContentRefused(clean_text(reason[:MAX_REASON]) if isinstance(reason, str) else None)
         case _:
             return errors.UpstreamFailed()
