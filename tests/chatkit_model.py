@@ -19,7 +19,7 @@ import httpx
 from local.offline_model.answers import NOTICE
 from local.offline_model.commands import without_commands
 from tests.chatkit_client import ITEMS, THREAD, ChatKitClient, events, message, text_of
-from tests.conftest import Person
+from tests.conftest import ApiUser
 
 Json = dict[str, Any]
 # An item's id, its type, and what it says.
@@ -165,8 +165,8 @@ class Sent:
 class Actor:
     """A user, with the model of what they have."""
 
-    def __init__(self, person: Person, client: ChatKitClient) -> None:
-        self.person = person
+    def __init__(self, user: ApiUser, client: ChatKitClient) -> None:
+        self.user = user
         self.client = client
         self.conversations: list[Conversation] = []
         self.deleted: list[str] = []
@@ -176,7 +176,7 @@ class Actor:
         return sorted(self.conversations, key=lambda each: each.touched, reverse=order == "desc")
 
 
-class Play:
+class RandomOperations:
     """Random operations of `actors`, who reach for each other's threads too, and for `strangers`'."""
 
     def __init__(self, seed: int, actors: Sequence[Actor], strangers: Sequence[Actor] = ()) -> None:
@@ -506,7 +506,7 @@ class Play:
     def _malformed(self, actor: Actor) -> None:
         body, status = self._random.choice(MALFORMED)
         self.count += 1
-        self._done.append(("", f"{actor.person.id}: {body[:80]!r}"))
+        self._done.append(("", f"{actor.user.id}: {body[:80]!r}"))
         self._refused("", actor.client.http.post("/api/chatkit", content=body), status)
 
     # Choose
@@ -640,7 +640,7 @@ class Play:
         self, actor: Actor, thread: str, kind: str, params: Json, key: str | None = None
     ) -> httpx.Response:
         self.count += 1
-        self._done.append((thread, f"{actor.person.id}: {kind} {json.dumps(params)} {key or ''}"))
+        self._done.append((thread, f"{actor.user.id}: {kind} {json.dumps(params)} {key or ''}"))
         reply = actor.client.send(kind, params, key)
         self.statuses.setdefault(kind, set()).add(reply.status_code)
         return reply
@@ -696,7 +696,7 @@ class Play:
         """All that the users have, through ChatKit and the API."""
         for actor in self._actors:
             threads = actor.client.read("threads.list", limit=100)["data"]
-            listed = actor.person.http.get("/conversations", params={"limit": 100}).json()["data"]
+            listed = actor.user.http.get("/conversations", params={"limit": 100}).json()["data"]
             expected = [each.id for each in actor.listed()]
             self._same("", expected, [each["id"] for each in threads])
             self._same("", expected, [each["id"] for each in listed])
@@ -722,12 +722,12 @@ class Play:
                 each["content"],
                 (each["feedback"] or {}).get("rating"),
             )
-            for each in actor.person.messages(thread)
+            for each in actor.user.messages(thread)
         ]
         self._same(thread, expected, stored)
         deadline = time.monotonic() + 10
         while True:
-            read = actor.person.http.get(f"/conversations/{thread}").json()
+            read = actor.user.http.get(f"/conversations/{thread}").json()
             self._same(thread, len(expected), read["message_count"])
             self._check_title(conversation, read["title"])
             if len(conversation.titles) == 1:

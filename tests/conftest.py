@@ -72,9 +72,10 @@ def settings(postgres: Postgres, model_url: str, issuer: Issuer) -> Settings:
     )
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def serve_api(settings: Settings) -> Iterator[Callable[..., str]]:
     """`serve_api(turn_deadline_s=3)` starts an API with some settings, or the agent, changed."""
+    # Not for the session: each API keeps its connections, and PostgreSQL allows 100.
     with ExitStack() as stack:
 
         def serve(agent: Agent[Any] | None = None, hold_answers: bool = False, **changes: Any) -> str:
@@ -86,11 +87,12 @@ def serve_api(settings: Settings) -> Iterator[Callable[..., str]]:
 
 
 @pytest.fixture(scope="session")
-def api_url(serve_api: Callable[..., str]) -> str:
-    return serve_api()
+def api_url(settings: Settings) -> Iterator[str]:
+    with serve_in_thread(lambda _: create_app(settings)) as url:
+        yield url
 
 
-class Person:
+class ApiUser:
     """A signed-in user with an HTTP client of their own."""
 
     def __init__(self, issuer: Issuer, api_url: str, user_id: str) -> None:
@@ -110,12 +112,12 @@ class Person:
 
 
 @pytest.fixture
-def person(issuer: Issuer, api_url: str) -> Iterator[Callable[..., Person]]:
-    """`person()` is somebody new; `person(api_url=…)` uses another server."""
+def new_user(issuer: Issuer, api_url: str) -> Iterator[Callable[..., ApiUser]]:
+    """`new_user()` is somebody new; `new_user(api_url=…)` uses another server."""
     with ExitStack() as stack:
 
-        def make(name: str = "alice", api_url: str = api_url, user_id: str | None = None) -> Person:
-            made = Person(issuer, api_url, user_id or f"{name}-{uuid.uuid4().hex[:8]}")
+        def make(name: str = "alice", api_url: str = api_url, user_id: str | None = None) -> ApiUser:
+            made = ApiUser(issuer, api_url, user_id or f"{name}-{uuid.uuid4().hex[:8]}")
             stack.callback(made.http.close)
             return made
 
@@ -123,10 +125,10 @@ def person(issuer: Issuer, api_url: str) -> Iterator[Callable[..., Person]]:
 
 
 @pytest.fixture
-def alice(person: Callable[..., Person]) -> Person:
-    return person("alice")
+def alice(new_user: Callable[..., ApiUser]) -> ApiUser:
+    return new_user("alice")
 
 
 @pytest.fixture
-def bob(person: Callable[..., Person]) -> Person:
-    return person("bob")
+def bob(new_user: Callable[..., ApiUser]) -> ApiUser:
+    return new_user("bob")

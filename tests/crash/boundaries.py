@@ -1,4 +1,4 @@
-"""Where a schedule can strike: before, in the middle of and after a statement, or the model's answer.
+"""Where a schedule can crash_point: before, in the middle of and after a statement, or the model's answer.
 
 A proxy that knows the protocol stands between worker and PostgreSQL: it carries one statement at a time,
 whole, and waits for the whole reply, so that "after" means that the server has committed.
@@ -53,8 +53,8 @@ class Fault:
         return f"{self.how} {self.when} {self.where} {self.nth}"
 
 
-class Gate:
-    """All boundaries lead through it. `begins` and `model_calls` count what happened to each question."""
+class FaultInjector:
+    """Decides at each boundary whether to fail, and counts what happened to each question."""
 
     def __init__(self) -> None:
         self.trace: Callable[[str], None] = lambda _: None
@@ -98,8 +98,8 @@ class Gate:
 
 
 class StatementProxy:
-    def __init__(self, gate: Gate, upstream_port: int) -> None:
-        self._gate = gate
+    def __init__(self, faults: FaultInjector, upstream_port: int) -> None:
+        self._faults = faults
         self._upstream_port = upstream_port
         self._carrying: set[asyncio.Task[None]] = set()
 
@@ -134,22 +134,22 @@ class StatementProxy:
     ) -> None:
         while request := await _read_request(reader):
             where = _where(request)
-            await self._gate.reach(where, "before")
+            await self._faults.reach(where, "before")
             up_writer.write(request)
             if request[:1] == b"X":
                 return
             reply = await _read_reply(up_reader)
             self._count(where, request, reply)
-            await self._gate.reach(where, "after")
+            await self._faults.reach(where, "after")
             writer.write(reply)
             await writer.drain()
-            await self._gate.reach(where, "replied")
+            await self._faults.reach(where, "replied")
 
     def _count(self, where: str, request: bytes, reply: bytes) -> None:
         if where == "begin" and _STARTED.search(reply):
-            self._gate.begins[question_in(reply.decode(errors="replace").split('"question":')[1])] += 1
+            self._faults.begins[question_in(reply.decode(errors="replace").split('"question":')[1])] += 1
         if where != "other":
-            self._gate.trace(f"  {where}")
+            self._faults.trace(f"  {where}")
 
 
 async def _read_request(reader: asyncio.StreamReader) -> bytes:
@@ -184,8 +184,8 @@ def _where(request: bytes) -> str:
 class CountingModel:
     """The offline model, each of whose answers differs from every other, so that no two runs look alike."""
 
-    def __init__(self, gate: Gate) -> None:
-        self._gate = gate
+    def __init__(self, faults: FaultInjector) -> None:
+        self._faults = faults
         self._model = create_app()
         self._answers = 0
 
@@ -201,12 +201,12 @@ class CountingModel:
             parts += message["type"] == "http.response.body"
             await send(message)
             if parts == PARTS_BEFORE_THE_MIDDLE:
-                await self._gate.reach("model", "after")
+                await self._faults.reach("model", "after")
 
         with suppress(Cut):
-            await self._gate.reach("model", "before")
+            await self._faults.reach("model", "before")
             await self._answer(scope, json.dumps(body).encode(), receive, send_counted)
-            await self._gate.reach("model", "replied")
+            await self._faults.reach("model", "replied")
 
     async def _answer(self, scope: Scope, body: bytes, receive: Receive, send: Send) -> None:
         rest = iter([{"type": "http.request", "body": body, "more_body": False}])
@@ -221,9 +221,9 @@ class CountingModel:
         text = str(last["content"])
         question = question_in(text)
         self._answers += 1
-        self._gate.model_calls[question] += 1
+        self._faults.model_calls[question] += 1
         commands, _, rest = text.rpartition("] ")
-        if FAILS_ONCE in rest and self._gate.model_calls[question] == 1:
+        if FAILS_ONCE in rest and self._faults.model_calls[question] == 1:
             commands = "[offline: status=400"
         last["content"] = f"{commands and commands + '] '}Say exactly: answer {self._answers} to {rest}"
 

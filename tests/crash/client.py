@@ -9,7 +9,7 @@ from typing import Any
 
 import httpx
 
-from tests.crash.boundaries import FAILS_ONCE, Fault, Gate
+from tests.crash.boundaries import FAILS_ONCE, Fault, FaultInjector
 from tests.crash.invariants import Row, Rows, hold, same_as_shown
 from tests.crash.schedule import Step
 from tests.crash.workers import ForkServer, Worker
@@ -54,7 +54,7 @@ class ChatClient:
         *,
         http: httpx.AsyncClient,
         fork_server: ForkServer,
-        gate: Gate,
+        faults: FaultInjector,
         rows: Rows,
         trace: Callable[[str], None],
     ) -> None:
@@ -62,7 +62,7 @@ class ChatClient:
         self._headers = {"Authorization": f"Bearer {token}"}
         self._http = http
         self._fork_server = fork_server
-        self._gate = gate
+        self._faults = faults
         self._rows = rows
         self._trace = trace
         self._requests: list[Request] = []
@@ -78,8 +78,8 @@ class ChatClient:
             self._trace(str(step))
             await self._take(step)
             self._look()
-            if step.killed_afterwards and self._gate.worker:
-                await self._gate.worker.kill()
+            if step.killed_afterwards and self._faults.worker:
+                await self._faults.worker.kill()
         await self._converge()
         rows = self._look()
         self._rows.check(rows)
@@ -99,7 +99,7 @@ class ChatClient:
             await self._reload(self._look())
             return
         attempts = self._attempts(step)
-        await self._strike(step, attempts)
+        await self._crash_point(step, attempts)
         for request in self._requests:
             if request.reply is None and not request.pointless and step.then != "move on":
                 if step.then == "hasty":
@@ -122,10 +122,10 @@ class ChatClient:
             return [self._ask(request, streams=True, on_created=then, leaves=step.action == "leave")]
         return [self._ask(request, streams=step.streams)]
 
-    async def _strike(self, step: Step, attempts: list[Awaitable[object]]) -> None:
-        fault = Fault(**vars(step.strike)) if step.strike else None
+    async def _crash_point(self, step: Step, attempts: list[Awaitable[object]]) -> None:
+        fault = Fault(**vars(step.crash_point)) if step.crash_point else None
         await self._worker()
-        self._gate.arm(fault)
+        self._faults.arm(fault)
         self._stopped = False
         self._cancels = step.action == "cancel"
         asking: asyncio.Future[Any] = asyncio.gather(*attempts)
@@ -138,16 +138,16 @@ class ChatClient:
             if fault.struck.is_set():
                 await self._overtake(fault, step)
             await asking
-        self._gate.arm(None)
+        self._faults.arm(None)
 
     async def _overtake(self, fault: Fault, step: Step) -> None:
         """The lease of a stopped worker expires, another worker takes over, then the first one continues."""
         self._stopped = True
-        stale = self._gate.worker
+        stale = self._faults.worker
         assert stale is not None
         self._rows.expire_leases()
         self._look()
-        self._gate.worker = None
+        self._faults.worker = None
         if step.then == "move on":
             await self._ask(self._send(step))
         else:
@@ -224,10 +224,10 @@ class ChatClient:
         return active[len(self._requests) % len(active)] if active else None
 
     async def _worker(self) -> Worker:
-        if self._gate.worker is None or not self._gate.worker.alive:
-            self._gate.worker = await self._fork_server.fork()
-            self._workers.append(self._gate.worker)
-        return self._gate.worker
+        if self._faults.worker is None or not self._faults.worker.alive:
+            self._faults.worker = await self._fork_server.fork()
+            self._workers.append(self._faults.worker)
+        return self._faults.worker
 
     async def _ask(
         self,
@@ -275,8 +275,8 @@ class ChatClient:
                 request.stored_ids |= {created["message_id"], created["user_message_id"]}
                 if leaves:
                     self._trace(f"  {request.key}: left")
-                    if self._gate.worker:
-                        self._left = self._gate.worker, created["message_id"]
+                    if self._faults.worker:
+                        self._left = self._faults.worker, created["message_id"]
                     return
                 if on_created:
                     meanwhile = asyncio.ensure_future(on_created(created))
@@ -330,7 +330,7 @@ class ChatClient:
                 hold(False, f"{request.key} was answered {status} {kind}")
 
     async def _cancel(self, created: dict[str, Any]) -> None:
-        worker = self._gate.worker
+        worker = self._faults.worker
         if worker is None or not worker.alive:
             return
         path = f"/conversations/{created['conversation_id']}/messages/{created['message_id']}/cancel"
@@ -371,9 +371,9 @@ class ChatClient:
                 )
                 question = by_id[str(answer.reply_to)].content
                 hold(request.question in (None, question), f"the question of {request.key} changed")
-        for question, model_calls in self._gate.model_calls.items():
+        for question, model_calls in self._faults.model_calls.items():
             hold(
-                model_calls <= self._gate.begins[question],
+                model_calls <= self._faults.begins[question],
                 f"the model was called {model_calls} times for {question}",
             )
 

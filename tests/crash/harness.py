@@ -18,7 +18,7 @@ from starlette.types import ASGIApp
 from local.issuer import Issuer
 from local.serving import QUIET, listen
 from parley.database import Address
-from tests.crash.boundaries import CountingModel, Gate, StatementProxy
+from tests.crash.boundaries import CountingModel, FaultInjector, StatementProxy
 from tests.crash.client import ChatClient
 from tests.crash.invariants import Rows, Violated
 from tests.crash.schedule import draw
@@ -47,13 +47,13 @@ async def run_schedules(
     owner = Address(owner_url).connect()
     owner.autocommit = True
     owner.cursor().execute("alter table conversation alter column titled set default true")
-    gate = Gate()
+    faults = FaultInjector()
     try:
-        async with _servers(gate, app_url) as (fork_server, issuer), _client() as http:
+        async with _servers(faults, app_url) as (fork_server, issuer), _client() as http:
             for seed in seeds:
                 report(
                     await _run(
-                        seed, gate=gate, fork_server=fork_server, issuer=issuer, http=http, owner=owner
+                        seed, faults=faults, fork_server=fork_server, issuer=issuer, http=http, owner=owner
                     )
                 )
     finally:
@@ -61,17 +61,23 @@ async def run_schedules(
 
 
 async def _run(
-    seed: int, *, gate: Gate, fork_server: ForkServer, issuer: Issuer, http: httpx.AsyncClient, owner: Any
+    seed: int,
+    *,
+    faults: FaultInjector,
+    fork_server: ForkServer,
+    issuer: Issuer,
+    http: httpx.AsyncClient,
+    owner: Any,
 ) -> Report:
     done = Report(seed)
     user_id = f"crash-{seed}-{time.time_ns()}"
-    gate.begin(done.trace.append)
+    faults.begin(done.trace.append)
     client = ChatClient(
         user_id,
         issuer.mint(user_id),
         http=http,
         fork_server=fork_server,
-        gate=gate,
+        faults=faults,
         rows=Rows(owner, user_id),
         trace=done.trace.append,
     )
@@ -88,15 +94,15 @@ async def _run(
 
 
 @asynccontextmanager
-async def _servers(gate: Gate, app_url: str) -> AsyncIterator[tuple[ForkServer, Issuer]]:
+async def _servers(faults: FaultInjector, app_url: str) -> AsyncIterator[tuple[ForkServer, Issuer]]:
     port = urlsplit(app_url).port
     assert port
     with tempfile.TemporaryDirectory() as folder, listen() as listener:
         issuer = Issuer(f"http://127.0.0.1:{listener.getsockname()[1]}", Path(folder) / "key.pem")
         async with (
             _served(issuer.app(), listener),
-            _served(CountingModel(gate), model_listener := listen()),
-            StatementProxy(gate, port).listen() as proxy_port,
+            _served(CountingModel(faults), model_listener := listen()),
+            StatementProxy(faults, port).listen() as proxy_port,
         ):
             settings = {
                 "database_url": app_url.replace(f":{port}/", f":{proxy_port}/"),

@@ -16,7 +16,7 @@ _WEIGHTS = {"send": 6, "regenerate": 3, "edit": 3}
 
 
 @dataclass(frozen=True)
-class Strike:
+class CrashPoint:
     where: Where
     when: When
     how: How
@@ -30,13 +30,17 @@ class Step:
     conversation: int
     streams: bool
     slow: bool
-    strike: Strike | None
+    crash_point: CrashPoint | None
     then: Then
     killed_afterwards: bool
 
     def __str__(self) -> str:
         words = [self.action, f"in {self.conversation}", "streamed" * self.streams, "slow" * self.slow]
-        words += [f"[{self.strike}]" if self.strike else "", self.then, "killed" * self.killed_afterwards]
+        words += [
+            f"[{self.crash_point}]" if self.crash_point else "",
+            self.then,
+            "killed" * self.killed_afterwards,
+        ]
         return " ".join(word for word in words if word)
 
 
@@ -47,24 +51,24 @@ def draw(seed: int) -> list[Step]:
 
 def _step(rng: random.Random) -> Step:
     actions = get_args(Action)
-    strike = _strike(rng) if rng.random() < 0.6 else None
+    crash_point = _crash_point(rng) if rng.random() < 0.6 else None
     (action,) = rng.choices(actions, [_WEIGHTS.get(action, 1) for action in actions])
     return Step(
         action=action,
         conversation=rng.choice([0, 0, 0, 1]),
         streams=rng.random() < 0.3,
-        slow=action in {"cancel", "leave"} or (strike is not None and strike.where == "checkpoint"),
-        strike=strike,
+        slow=action in {"cancel", "leave"} or (crash_point is not None and crash_point.where == "checkpoint"),
+        crash_point=crash_point,
         then=rng.choice(get_args(Then)),
         killed_afterwards=rng.random() < 0.1,
     )
 
 
-def _strike(rng: random.Random) -> Strike:
+def _crash_point(rng: random.Random) -> CrashPoint:
     where: Where = rng.choice(["begin", "begin", "end", "end", "checkpoint", "model"])
     # A model whose connection breaks is no crash: tests/integration/test_chat.py has it.
     hows: list[How] = ["kill", "cut", "stop"]
     [how] = rng.choices(hows, [6, 0 if where == "model" else 2, 2])
     nth = rng.choice([1, 1, 2]) if where in {"checkpoint", "begin"} else 1
     when: When = rng.choice(["before", "after"] if how == "cut" else ["before", "after", "replied"])
-    return Strike(where, when, how, nth)
+    return CrashPoint(where, when, how, nth)

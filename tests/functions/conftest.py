@@ -14,7 +14,7 @@ from local.aws.template import Template, read_template
 from local.issuer import Issuer
 from local.postgres import Postgres
 from parley.config import Settings
-from tests.conftest import Person
+from tests.conftest import ApiUser
 
 
 @pytest.fixture(scope="session")
@@ -61,6 +61,6 @@ def gateway(
 
 
 @pytest.fixture
-def through(gateway: Gateway, person: Callable[..., Person]) -> Callable[[str], Person]:
+def through(gateway: Gateway, new_user: Callable[..., ApiUser]) -> Callable[[str], ApiUser]:
     """`through("alice")` is somebody new who uses the gateway."""
-    return lambda name: person(name, api_url=gateway.url)
+    return lambda name: new_user(name, api_url=gateway.url)

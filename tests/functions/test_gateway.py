@@ -34,11 +34,11 @@ from local.ports import free_port
 from local.postgres import Postgres
 from local.serving import serve_in_thread
 from parley.database import Database
-from tests.conftest import Person
+from tests.conftest import ApiUser
 
 ROOT = Path(__file__).parents[2]
 EVENTS = sorted((ROOT / "tests" / "events").glob("*.json"))
-Through = Callable[[str], Person]
+Through = Callable[[str], ApiUser]
 
 
 # --- Routes and who may pass -------------------------------------------------------------------------------
@@ -344,10 +344,10 @@ def test_users_in_environments_side_by_side_never_mix(through: Through) -> None:
     people = {name: through(name) for name in ("Ada", "Bob")}
 
     def talk(name: str) -> list[str]:
-        person = people[name]
-        conversation_id = person.say(f"My name is {name}").json()["conversation_id"]
-        answers = [person.say("What is my name?", conversation_id).json()["response"] for _ in range(8)]
-        listed = person.http.get("/conversations").json()["data"]
+        user = people[name]
+        conversation_id = user.say(f"My name is {name}").json()["conversation_id"]
+        answers = [user.say("What is my name?", conversation_id).json()["response"] for _ in range(8)]
+        listed = user.http.get("/conversations").json()["data"]
         assert [each["id"] for each in listed] == [conversation_id]
         return answers
 
@@ -373,10 +373,10 @@ def chat(gateway: Gateway, template: Template) -> Iterator[Environment]:
     environment.stop()
 
 
-def turn(person: Person, said: str) -> bytes:
+def turn(user: ApiUser, said: str) -> bytes:
     made: dict[str, Any] = json.loads((ROOT / "tests" / "events" / "chat.json").read_text())
-    made["rawPath"] = made["requestContext"]["http"]["path"] = f"/api/{person.id}/chat"
-    made["headers"]["authorization"] = f"Bearer {person.token}"
+    made["rawPath"] = made["requestContext"]["http"]["path"] = f"/api/{user.id}/chat"
+    made["headers"]["authorization"] = f"Bearer {user.token}"
     return json.dumps(made | {"body": json.dumps({"message": said})}).encode()
 
 

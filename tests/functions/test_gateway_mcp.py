@@ -8,10 +8,10 @@ import pytest
 
 from local.aws.gateway import Gateway
 from local.issuer import Issuer
-from tests.conftest import Person
+from tests.conftest import ApiUser
 from tests.integration.test_mcp import TOOLS, connected, post, rpc, text, use
 
-Through = Callable[[str], Person]
+Through = Callable[[str], ApiUser]
 
 
 @pytest.mark.parametrize("mode", ["legacy", "auto"])

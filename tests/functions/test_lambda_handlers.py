@@ -30,7 +30,7 @@ from parley.errors import ProblemError
 from parley.lambda_handler import LambdaHandler
 from parley.metrics import Metric
 from parley.services.running_turn import EndStatus
-from tests.conftest import Person
+from tests.conftest import ApiUser
 from tests.stack import rendered, transformed
 
 FUNCTIONS = Path(__file__).parents[2] / "functions"
@@ -128,7 +128,7 @@ def close(module: ModuleType, loop: asyncio.AbstractEventLoop) -> None:
 
 
 def test_a_turn_goes_through_the_chat_function(
-    load_function: Callable[[str], ModuleType], alice: Person
+    load_function: Callable[[str], ModuleType], alice: ApiUser
 ) -> None:
     handler = load_function("chat").handler
     said = event("POST", f"/api/{alice.id}/chat", alice.token, {"message": "My name is Ada"})
@@ -142,7 +142,7 @@ def test_a_turn_goes_through_the_chat_function(
 
 
 def test_a_stream_arrives_whole_through_the_buffered_function(
-    load_function: Callable[[str], ModuleType], alice: Person
+    load_function: Callable[[str], ModuleType], alice: ApiUser
 ) -> None:
     said = event("POST", f"/api/{alice.id}/chat", alice.token, {"message": "Hello"})
     said["headers"]["accept"] = "text/event-stream"
@@ -166,7 +166,7 @@ def test_a_problem_is_text_and_carries_the_gateways_request_id(
 
 
 def test_the_light_function_lists_and_knows_no_turns(
-    load_function: Callable[[str], ModuleType], alice: Person
+    load_function: Callable[[str], ModuleType], alice: ApiUser
 ) -> None:
     conversation_id = alice.say("Hello").json()["conversation_id"]
     handler = load_function("conversations").handler
@@ -177,7 +177,7 @@ def test_the_light_function_lists_and_knows_no_turns(
 
 
 def test_another_users_conversation_is_forbidden_at_the_function(
-    load_function: Callable[[str], ModuleType], alice: Person, issuer: Issuer
+    load_function: Callable[[str], ModuleType], alice: ApiUser, issuer: Issuer
 ) -> None:
     conversation_id = alice.say("Hello").json()["conversation_id"]
     path = f"/api/mallory/conversations/{conversation_id}"
@@ -186,7 +186,7 @@ def test_another_users_conversation_is_forbidden_at_the_function(
 
 
 def test_a_turn_ends_before_the_platform_cuts_it_off(
-    load_function: Callable[[str], ModuleType], alice: Person
+    load_function: Callable[[str], ModuleType], alice: ApiUser
 ) -> None:
     said = event("POST", f"/api/{alice.id}/chat", alice.token, {"message": "[offline: hang=8] Tell me more"})
     reply = load_function("chat").handler(said, Context(remaining_ms=3_000))
@@ -205,7 +205,7 @@ def run_hooks(hooks: list[Any]) -> None:
 
 def test_an_environment_made_from_a_snapshot_has_nothing_of_its_model(
     load_function: Callable[[str], ModuleType],
-    alice: Person,
+    alice: ApiUser,
     settings: Settings,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -229,7 +229,7 @@ def test_an_environment_made_from_a_snapshot_has_nothing_of_its_model(
         assert module.handler(listing, Context())["statusCode"] == 200
 
 
-def test_no_connection_is_in_a_snapshot(load_function: Callable[[str], ModuleType], alice: Person) -> None:
+def test_no_connection_is_in_a_snapshot(load_function: Callable[[str], ModuleType], alice: ApiUser) -> None:
     handler = load_function("conversations").handler
     listing = event("GET", f"/api/{alice.id}/conversations", alice.token)
     assert handler(listing, Context())["statusCode"] == 200
@@ -240,7 +240,7 @@ def test_no_connection_is_in_a_snapshot(load_function: Callable[[str], ModuleTyp
 
 
 def test_one_environment_holds_one_connection(
-    load_function: Callable[[str], ModuleType], alice: Person
+    load_function: Callable[[str], ModuleType], alice: ApiUser
 ) -> None:
     module = load_function("chat")
     assert os.environ["AWS_LAMBDA_FUNCTION_NAME"]
@@ -263,7 +263,7 @@ class LambdaApi:
 
 
 def test_what_follows_a_reply_is_handed_on_with_ids_only(
-    load_function: Callable[[str], ModuleType], alice: Person, monkeypatch: pytest.MonkeyPatch
+    load_function: Callable[[str], ModuleType], alice: ApiUser, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     service = LambdaApi()
     with serve_in_thread(lambda _: service.app()) as url:
@@ -300,21 +300,21 @@ def rpc(method: str, token: str | None, **params: Any) -> dict[str, Any]:
 
 @pytest.mark.parametrize("name", ["tools", "chat"])
 def test_one_environment_serves_mcp_again_and_again(
-    load_function: Callable[[str], ModuleType], name: str, alice: Person, bob: Person
+    load_function: Callable[[str], ModuleType], name: str, alice: ApiUser, bob: ApiUser
 ) -> None:
     conversations = {each: each.say("Hello").json()["conversation_id"] for each in (alice, bob)}
     handler = load_function(name).handler
-    for person in (alice, bob, alice):
-        call = rpc("tools/call", person.token, name="list_recent_conversations", arguments={})
+    for user in (alice, bob, alice):
+        call = rpc("tools/call", user.token, name="list_recent_conversations", arguments={})
         reply = handler(call, Context())
         assert (reply["statusCode"], reply["isBase64Encoded"]) == (200, False), reply
         (content,) = json.loads(reply["body"])["result"]["content"]
-        assert [each["id"] for each in json.loads(content["text"])] == [conversations[person]]
-        assert handler(event("GET", "/api/mcp", person.token), Context())["statusCode"] == 405
+        assert [each["id"] for each in json.loads(content["text"])] == [conversations[user]]
+        assert handler(event("GET", "/api/mcp", user.token), Context())["statusCode"] == 405
 
 
 def test_a_newer_client_is_served_at_the_function(
-    load_function: Callable[[str], ModuleType], alice: Person
+    load_function: Callable[[str], ModuleType], alice: ApiUser
 ) -> None:
     """Without a handshake, and refused the stream of events that would never end here."""
     handler = load_function("tools").handler
@@ -374,12 +374,12 @@ def loaded_by(function: str, invoked_with: dict[str, Any], settings: Settings) -
     return output.stdout.splitlines()[-1].split()  # after the metrics
 
 
-def test_a_turn_without_mcp_never_loads_it(settings: Settings, alice: Person) -> None:
+def test_a_turn_without_mcp_never_loads_it(settings: Settings, alice: ApiUser) -> None:
     said = event("POST", f"/api/{alice.id}/chat", alice.token, {"message": "Hello"})
     assert loaded_by("chat", said, settings) == ["200", "agents"]
 
 
-def test_the_mcp_function_never_loads_the_agents_sdk(settings: Settings, alice: Person) -> None:
+def test_the_mcp_function_never_loads_the_agents_sdk(settings: Settings, alice: ApiUser) -> None:
     call = rpc("tools/call", alice.token, name="list_recent_conversations", arguments={})
     assert loaded_by("tools", call, settings) == ["200", "mcp", "mcp_types"]
 
@@ -444,7 +444,7 @@ THEIRS = {
 
 def test_what_alarms_and_dashboard_ask_for_is_written(
     load_function: Callable[[str], ModuleType],
-    alice: Person,
+    alice: ApiUser,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
     settings: Settings,

@@ -13,7 +13,7 @@ from sqlalchemy import text
 
 from parley.database import Database
 from parley.tools.api_client import ApiClient
-from tests.conftest import Person
+from tests.conftest import ApiUser
 from tests.integration.test_chat import events
 
 done: list[tuple[str, str]] = []
@@ -44,12 +44,12 @@ def shops(serve_api: Callable[..., str]) -> tuple[str, str]:
 
 
 @pytest.fixture
-def alice(shops: tuple[str, str], person: Callable[..., Person]) -> Person:
-    return person(api_url=shops[0])
+def alice(shops: tuple[str, str], new_user: Callable[..., ApiUser]) -> ApiUser:
+    return new_user(api_url=shops[0])
 
 
 @pytest.fixture
-def waiting(alice: Person) -> dict[str, Any]:
+def waiting(alice: ApiUser) -> dict[str, Any]:
     """The reply of a turn that waits."""
     done.clear()
     reply = alice.say('use the tool order with {"what": "tea"}')
@@ -63,11 +63,11 @@ def path(waiting: dict[str, Any]) -> str:
     return f"/conversations/{waiting['conversation_id']}/messages/{waiting['message_id']}/approval"
 
 
-def decide(person: Person, waiting: dict[str, Any], approved: bool, **headers: str) -> httpx.Response:
-    return person.http.post(path(waiting), json={"approved": approved}, headers=headers)
+def decide(user: ApiUser, waiting: dict[str, Any], approved: bool, **headers: str) -> httpx.Response:
+    return user.http.post(path(waiting), json={"approved": approved}, headers=headers)
 
 
-def test_the_turn_stops_and_says_what_it_wants_to_do(alice: Person, waiting: dict[str, Any]) -> None:
+def test_the_turn_stops_and_says_what_it_wants_to_do(alice: ApiUser, waiting: dict[str, Any]) -> None:
     (call,) = waiting["tool_calls"]
     assert (call["name"], json.loads(call["arguments"])) == ("order", {"what": "tea"})
     assert (call["status"], call["output"]) == ("waiting_approval", None)
@@ -76,7 +76,9 @@ def test_the_turn_stops_and_says_what_it_wants_to_do(alice: Person, waiting: dic
     assert (stored["status"], stored["tool_calls"]) == ("waiting_approval", waiting["tool_calls"])
 
 
-def test_an_approved_call_is_made_once_and_the_answer_goes_on(alice: Person, waiting: dict[str, Any]) -> None:
+def test_an_approved_call_is_made_once_and_the_answer_goes_on(
+    alice: ApiUser, waiting: dict[str, Any]
+) -> None:
     reply = decide(alice, waiting, approved=True)
     assert (reply.status_code, reply.json()["status"]) == (200, "completed")
     assert reply.json()["message_id"] == waiting["message_id"]
@@ -91,7 +93,7 @@ def test_an_approved_call_is_made_once_and_the_answer_goes_on(alice: Person, wai
     assert len(alice.messages(waiting["conversation_id"])) == 2
 
 
-def test_the_same_key_finds_the_turn_waiting(alice: Person) -> None:
+def test_the_same_key_finds_the_turn_waiting(alice: ApiUser) -> None:
     done.clear()
     key = {"Idempotency-Key": "k"}
     first = alice.say('use the tool order with {"what": "tea"}', **key)
@@ -102,7 +104,7 @@ def test_the_same_key_finds_the_turn_waiting(alice: Person) -> None:
     assert done == [(alice.id, "tea")]
 
 
-def test_a_rejected_call_is_not_made_and_the_answer_goes_on(alice: Person, waiting: dict[str, Any]) -> None:
+def test_a_rejected_call_is_not_made_and_the_answer_goes_on(alice: ApiUser, waiting: dict[str, Any]) -> None:
     reply = decide(alice, waiting, approved=False)
     assert (reply.status_code, reply.json()["status"]) == (200, "completed")
     assert done == []
@@ -112,7 +114,7 @@ def test_a_rejected_call_is_not_made_and_the_answer_goes_on(alice: Person, waiti
     assert alice.messages(waiting["conversation_id"])[1]["tool_calls"] == [call]
 
 
-def test_a_turn_may_wait_more_than_once_and_keeps_what_it_did_before(alice: Person) -> None:
+def test_a_turn_may_wait_more_than_once_and_keeps_what_it_did_before(alice: ApiUser) -> None:
     done.clear()
     steps = ("look", "tea"), ("order", "tea"), ("order", "milk")
     message = " then ".join(f'use the tool {tool} with {{"what": "{what}"}}' for tool, what in steps)
@@ -130,7 +132,7 @@ def test_a_turn_may_wait_more_than_once_and_keeps_what_it_did_before(alice: Pers
     assert done == [(alice.id, "tea")]
 
 
-def test_a_decision_made_late_or_sent_twice_is_about_what_was_asked_then(alice: Person) -> None:
+def test_a_decision_made_late_or_sent_twice_is_about_what_was_asked_then(alice: ApiUser) -> None:
     done.clear()
     steps = ("order", "tea"), ("order", "milk")
     first = alice.say(
@@ -155,7 +157,7 @@ def test_a_decision_made_late_or_sent_twice_is_about_what_was_asked_then(alice: 
 
 
 def test_what_was_done_before_the_decision_is_there_while_the_rest_runs(
-    shops: tuple[str, str], alice: Person
+    shops: tuple[str, str], alice: ApiUser
 ) -> None:
     done.clear()
     message = 'use the tool look with {"what": "tea"} then use the tool order with {"what": "tea"}'
@@ -174,27 +176,27 @@ def test_what_was_done_before_the_decision_is_there_while_the_rest_runs(
 
 
 def test_another_process_goes_on_from_what_is_stored(
-    shops: tuple[str, str], person: Callable[..., Person], alice: Person, waiting: dict[str, Any]
+    shops: tuple[str, str], new_user: Callable[..., ApiUser], alice: ApiUser, waiting: dict[str, Any]
 ) -> None:
-    elsewhere = person(api_url=shops[1], user_id=alice.id)
+    elsewhere = new_user(api_url=shops[1], user_id=alice.id)
     assert decide(elsewhere, waiting, approved=True).json()["status"] == "completed"
     assert done == [(alice.id, "tea")]
 
 
-def test_the_rest_is_streamed(alice: Person, waiting: dict[str, Any]) -> None:
+def test_the_rest_is_streamed(alice: ApiUser, waiting: dict[str, Any]) -> None:
     names = [name for name, _ in events(decide(alice, waiting, approved=True, Accept="text/event-stream"))]
     assert names[0] == "turn.created"
     assert "turn.tool_call" in names
     assert names[-1] == "turn.completed"
 
 
-def test_a_stream_ends_where_it_waits(alice: Person) -> None:
+def test_a_stream_ends_where_it_waits(alice: ApiUser) -> None:
     reply = alice.say('use the tool order with {"what": "tea"}', Accept="text/event-stream")
     name, data = events(reply)[-1]
     assert (name, data["status"]) == ("turn.waiting_approval", "waiting_approval")
 
 
-def test_going_on_without_deciding_decides_against_it(alice: Person, waiting: dict[str, Any]) -> None:
+def test_going_on_without_deciding_decides_against_it(alice: ApiUser, waiting: dict[str, Any]) -> None:
     reply = alice.say("Never mind. My name is Ada", waiting["conversation_id"])
     assert reply.status_code == 200, reply.text
     stored = alice.messages(waiting["conversation_id"])[1]
@@ -205,7 +207,7 @@ def test_going_on_without_deciding_decides_against_it(alice: Person, waiting: di
 
 
 def test_nobody_else_decides(
-    alice: Person, waiting: dict[str, Any], shops: tuple[str, str], bob: Person
+    alice: ApiUser, waiting: dict[str, Any], shops: tuple[str, str], bob: ApiUser
 ) -> None:
     url = f"{shops[0]}/api/{bob.id}{path(waiting)}"
     reply = httpx.post(url, json={"approved": True}, headers={"Authorization": f"Bearer {bob.token}"})
@@ -214,7 +216,7 @@ def test_nobody_else_decides(
     assert alice.messages(waiting["conversation_id"])[1]["status"] == "waiting_approval"
 
 
-def test_the_stored_state_holds_no_token(alice: Person, waiting: dict[str, Any], database: Database) -> None:
+def test_the_stored_state_holds_no_token(alice: ApiUser, waiting: dict[str, Any], database: Database) -> None:
     rows = database.rows(
         alice.id,
         text("select run_state::text from message where run_state is not null and user_id = :u"),
@@ -225,7 +227,7 @@ def test_the_stored_state_holds_no_token(alice: Person, waiting: dict[str, Any],
 
 
 def test_both_parts_of_a_turn_are_charged_once(
-    alice: Person, waiting: dict[str, Any], database: Database
+    alice: ApiUser, waiting: dict[str, Any], database: Database
 ) -> None:
     alice.http.patch(f"/conversations/{waiting['conversation_id']}", json={"title": "Mine"})
     usage = text("select sum(turns), sum(input_tokens), sum(output_tokens) from usage")

@@ -9,7 +9,7 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.conftest import Person
+from tests.conftest import ApiUser
 
 
 def events(reply: httpx.Response) -> list[tuple[str, dict[str, Any]]]:
@@ -22,7 +22,7 @@ def events(reply: httpx.Response) -> list[tuple[str, dict[str, Any]]]:
     return found
 
 
-def test_a_reply_has_the_shape_of_the_contract(alice: Person) -> None:
+def test_a_reply_has_the_shape_of_the_contract(alice: ApiUser) -> None:
     reply = alice.say("Say exactly: Ahoy")
     assert reply.status_code == 200, reply.text
     assert reply.headers["content-type"] == "application/json"
@@ -47,13 +47,13 @@ def test_a_reply_has_the_shape_of_the_contract(alice: Person) -> None:
     assert body["usage"]["output_tokens"] > 0
 
 
-def test_the_agent_remembers_the_conversation_and_only_it(alice: Person) -> None:
+def test_the_agent_remembers_the_conversation_and_only_it(alice: ApiUser) -> None:
     conversation_id = alice.say("My name is Ada").json()["conversation_id"]
     assert "Ada" in alice.say("What is my name?", conversation_id).json()["response"]
     assert "Ada" not in alice.say("What is my name?").json()["response"]
 
 
-def test_a_turn_streams_as_events(alice: Person) -> None:
+def test_a_turn_streams_as_events(alice: ApiUser) -> None:
     reply = alice.say("Say exactly: one two three", Accept="text/event-stream")
     assert reply.status_code == 200
     names = [name for name, _ in events(reply)]
@@ -70,7 +70,7 @@ def test_a_turn_streams_as_events(alice: Person) -> None:
     assert stored[1]["content"] == text
 
 
-def test_a_failed_turn_streams_its_problem_and_keeps_the_question(alice: Person) -> None:
+def test_a_failed_turn_streams_its_problem_and_keeps_the_question(alice: ApiUser) -> None:
     reply = alice.say("[offline: status=500] Hello", Accept="text/event-stream")
     (_, created), (name, problem) = events(reply)
     assert name == "turn.failed"
@@ -98,7 +98,7 @@ def test_a_failed_turn_streams_its_problem_and_keeps_the_question(alice: Person)
         ("refusal", 422, "/problems/content-refused"),
     ],
 )
-def test_trouble_with_the_model_is_never_a_500(alice: Person, command: str, status: int, kind: str) -> None:
+def test_trouble_with_the_model_is_never_a_500(alice: ApiUser, command: str, status: int, kind: str) -> None:
     reply = alice.say(f"[offline: {command}] Hello")
     assert (reply.status_code, reply.json()["type"]) == (status, kind), reply.text
     assert reply.headers["content-type"] == "application/problem+json"
@@ -106,25 +106,25 @@ def test_trouble_with_the_model_is_never_a_500(alice: Person, command: str, stat
         assert int(reply.headers["retry-after"]) == (3 if "retry_after" in command else 2)
 
 
-def test_a_failing_model_is_tried_twice_at_most(alice: Person) -> None:
+def test_a_failing_model_is_tried_twice_at_most(alice: ApiUser) -> None:
     assert alice.say(f"[offline: status=500,first=1,key={alice.id}] Hello").status_code == 200
     assert alice.say(f"[offline: status=500,first=2,key={alice.id}] Hello").status_code == 502
 
 
-def test_a_model_that_is_busy_for_long_is_not_waited_for(alice: Person) -> None:
+def test_a_model_that_is_busy_for_long_is_not_waited_for(alice: ApiUser) -> None:
     started = time.monotonic()
     reply = alice.say("[offline: status=429,retry_after=40] Hello")
     assert (reply.status_code, reply.headers["retry-after"]) == (503, "40")
     assert time.monotonic() - started < 15
 
 
-def test_a_turn_after_a_failed_one_goes_on(alice: Person) -> None:
+def test_a_turn_after_a_failed_one_goes_on(alice: ApiUser) -> None:
     alice.say("[offline: status=500] My name is Ada", Accept="text/event-stream")
     conversation_id = alice.http.get("/conversations").json()["data"][0]["id"]
     assert "Ada" in alice.say("What is my name?", conversation_id).json()["response"]
 
 
-def test_the_same_key_gives_the_same_reply_once(alice: Person) -> None:
+def test_the_same_key_gives_the_same_reply_once(alice: ApiUser) -> None:
     first = alice.say("Hello", **{"Idempotency-Key": "k1"})
     again = alice.say("Hello", **{"Idempotency-Key": "k1"})
     assert "idempotency-replayed" not in first.headers
@@ -133,7 +133,7 @@ def test_the_same_key_gives_the_same_reply_once(alice: Person) -> None:
     assert len(alice.messages(first.json()["conversation_id"])) == 2
 
 
-def test_a_key_with_another_body_is_refused(alice: Person) -> None:
+def test_a_key_with_another_body_is_refused(alice: ApiUser) -> None:
     first = alice.say("Hello", **{"Idempotency-Key": "k1"}).json()
     other = alice.say("Good bye", **{"Idempotency-Key": "k1"})
     assert other.status_code == 422
@@ -141,12 +141,12 @@ def test_a_key_with_another_body_is_refused(alice: Person) -> None:
     assert len(alice.messages(first["conversation_id"])) == 2
 
 
-def test_keys_of_two_people_do_not_meet(alice: Person, bob: Person) -> None:
+def test_keys_of_two_people_do_not_meet(alice: ApiUser, bob: ApiUser) -> None:
     assert alice.say("Hello", **{"Idempotency-Key": "k1"}).status_code == 200
     assert "idempotency-replayed" not in bob.say("Good bye", **{"Idempotency-Key": "k1"}).headers
 
 
-def test_a_failed_turn_runs_again_in_place(alice: Person) -> None:
+def test_a_failed_turn_runs_again_in_place(alice: ApiUser) -> None:
     key = {"Idempotency-Key": "k1"}
     message = f"[offline: status=500,first=2,key={alice.id}] Hello"
     assert alice.say(message, **key).status_code == 502
@@ -157,7 +157,7 @@ def test_a_failed_turn_runs_again_in_place(alice: Person) -> None:
     assert answer["id"] == again.json()["message_id"]
 
 
-def test_a_conversation_that_is_not_mine_is_403_and_none_is_404(alice: Person, bob: Person) -> None:
+def test_a_conversation_that_is_not_mine_is_403_and_none_is_404(alice: ApiUser, bob: ApiUser) -> None:
     conversation_id = alice.say("Hello").json()["conversation_id"]
     assert bob.say("Hello", conversation_id).status_code == 403
     assert bob.say("Hello", str(uuid.uuid4())).status_code == 404
@@ -183,7 +183,7 @@ def test_a_conversation_that_is_not_mine_is_403_and_none_is_404(alice: Person, b
     ],
 )
 def test_a_bad_body_gets_a_clear_problem(
-    alice: Person, body: bytes, status: int, pointer: str | None
+    alice: ApiUser, body: bytes, status: int, pointer: str | None
 ) -> None:
     reply = alice.http.post("/chat", content=body, headers={"Content-Type": "application/json"})
     assert reply.status_code == status, reply.text
@@ -195,19 +195,19 @@ def test_a_bad_body_gets_a_clear_problem(
     assert alice.http.get("/conversations").json()["data"] == []
 
 
-def test_a_large_body_without_a_length_is_refused_too(alice: Person) -> None:
+def test_a_large_body_without_a_length_is_refused_too(alice: ApiUser) -> None:
     parts = (b"x" * 10_000 for _ in range(40))
     reply = alice.http.post("/chat", content=parts, headers={"Content-Type": "application/json"})
     assert reply.status_code == 413
 
 
 @pytest.mark.parametrize("key", ["", "x" * 256, "two words", "käse"])
-def test_a_bad_key_is_refused(alice: Person, key: str) -> None:
+def test_a_bad_key_is_refused(alice: ApiUser, key: str) -> None:
     reply = alice.http.post("/chat", json={"message": "hi"}, headers={b"Idempotency-Key": key.encode()})
     assert reply.status_code == 422
 
 
-def test_unusual_text_comes_back_as_it_was_sent(alice: Person) -> None:
+def test_unusual_text_comes_back_as_it_was_sent(alice: ApiUser) -> None:
     text = "é ẍ 𝄞 👩‍👩‍👧 \u202e right \t\r\n ' \" \\ %s {} ; drop table message; -- <script>alert(1)</script>"
     conversation_id = alice.say(text).json()["conversation_id"]
     assert alice.messages(conversation_id)[0]["content"] == text

@@ -30,10 +30,10 @@ from parley.database import Database
 from parley.repositories.messages import MAX_PAGE_BYTES
 from parley.tools.client_tools import ask_user, client_tool
 from tests.chatkit_client import THREAD, THREADS, ChatKitClient, message, text_of
-from tests.conftest import Person
+from tests.conftest import ApiUser
 from tests.load.statements import CountingProxy
 
-Chat = Callable[[Person], ChatKitClient]
+Chat = Callable[[ApiUser], ChatKitClient]
 
 
 @function_tool
@@ -70,16 +70,16 @@ def url(serve_api: Callable[..., str]) -> str:
 
 
 @pytest.fixture
-def alice(url: str, person: Callable[..., Person]) -> Person:
-    return person("alice", api_url=url)
+def alice(url: str, new_user: Callable[..., ApiUser]) -> ApiUser:
+    return new_user("alice", api_url=url)
 
 
 @pytest.fixture
 def chat(url: str) -> Iterator[Chat]:
     with ExitStack() as stack:
 
-        def make(person: Person) -> ChatKitClient:
-            client = ChatKitClient(url, person.token)
+        def make(user: ApiUser) -> ChatKitClient:
+            client = ChatKitClient(url, user.token)
             stack.callback(client.http.close)
             return client
 
@@ -87,7 +87,7 @@ def chat(url: str) -> Iterator[Chat]:
 
 
 @pytest.fixture
-def client(chat: Chat, alice: Person) -> ChatKitClient:
+def client(chat: Chat, alice: ApiUser) -> ChatKitClient:
     return chat(alice)
 
 
@@ -119,7 +119,7 @@ def use(tool: str, **arguments: Any) -> str:
 
 
 def test_a_thread_is_a_conversation_and_its_items_are_the_messages(
-    client: ChatKitClient, alice: Person
+    client: ChatKitClient, alice: ApiUser
 ) -> None:
     received = client.create("What is a parley?")
     assert kinds(received)[:5] == [
@@ -185,7 +185,7 @@ def test_the_model_is_told_the_newest_of_a_long_thread(client: ChatKitClient) ->
     assert "Ada" in text_of(done(received, AssistantMessageItem))
 
 
-def test_a_repeated_request_runs_nothing_twice(client: ChatKitClient, alice: Person) -> None:
+def test_a_repeated_request_runs_nothing_twice(client: ChatKitClient, alice: ApiUser) -> None:
     """Trap 9: the protocol has no id for a message; the header is one."""
     first = client.create("Hello", key="k1")
     again = client.create("Hello", key="k1")
@@ -215,7 +215,7 @@ def test_what_is_quoted_is_said_too(client: ChatKitClient) -> None:
     assert text_of(question) == "> a truce\n> of sorts\n\nWhat does this mean?"
 
 
-def test_a_model_can_be_picked(client: ChatKitClient, alice: Person) -> None:
+def test_a_model_can_be_picked(client: ChatKitClient, alice: ApiUser) -> None:
     listed = client.http.get("/api/models").json()["data"]
     assert listed == [{"id": "offline"}, {"id": "offline:word=1"}]
     received = client.create("Hello", model="offline:word=1")
@@ -225,7 +225,7 @@ def test_a_model_can_be_picked(client: ChatKitClient, alice: Person) -> None:
     assert reply.json()["errors"][0]["pointer"] == "/body/params/input/inference_options/model"
 
 
-def test_the_answers_address_is_told_and_cancels_the_turn(client: ChatKitClient, alice: Person) -> None:
+def test_the_answers_address_is_told_and_cancels_the_turn(client: ChatKitClient, alice: ApiUser) -> None:
     body = {"type": "threads.create", "params": {"input": message("[offline: slow=8] Take your time")}}
     with client.http.stream("POST", "/api/chatkit", json=body) as reply:
         address = reply.headers["content-location"]
@@ -239,7 +239,7 @@ def test_the_answers_address_is_told_and_cancels_the_turn(client: ChatKitClient,
     assert only(answer, TaskItem).task.title == "Stopped"
 
 
-def test_a_client_that_goes_away_does_not_stop_the_turn(client: ChatKitClient, alice: Person) -> None:
+def test_a_client_that_goes_away_does_not_stop_the_turn(client: ChatKitClient, alice: ApiUser) -> None:
     """Trap 13: what was written so far would be lost."""
     body = {"type": "threads.create", "params": {"input": message("[offline: slow=1] Go on without me")}}
     with client.http.stream("POST", "/api/chatkit", json=body) as reply:
@@ -253,7 +253,7 @@ def test_a_client_that_goes_away_does_not_stop_the_turn(client: ChatKitClient, a
 
 
 def test_a_turn_is_three_statements_of_one_round_trip_each(
-    serve_api: Callable[..., str], postgres: Postgres, alice: Person
+    serve_api: Callable[..., str], postgres: Postgres, alice: ApiUser
 ) -> None:
     """Trap 14: a straightforward store makes 15 to 18 round trips."""
     address = urlsplit(postgres.app_url)
@@ -285,7 +285,7 @@ def test_a_failed_turn_is_an_error_in_the_stream_and_a_note_in_the_thread(client
     assert only([note], TaskItem).task.title == "No answer: The model did not answer"
 
 
-def test_a_thread_that_is_deleted_meanwhile_ends_its_turn(client: ChatKitClient, alice: Person) -> None:
+def test_a_thread_that_is_deleted_meanwhile_ends_its_turn(client: ChatKitClient, alice: ApiUser) -> None:
     body = {"type": "threads.create", "params": {"input": message("[offline: slow=1] Hello")}}
     with client.http.stream("POST", "/api/chatkit", json=body) as reply:
         thread = reply.headers["content-location"].split("/")[4]
@@ -295,7 +295,7 @@ def test_a_thread_that_is_deleted_meanwhile_ends_its_turn(client: ChatKitClient,
     assert (error["type"], error["message"]) == ("error", "The conversation has been deleted.")
 
 
-def test_over_the_quota_there_is_a_notice(serve_api: Callable[..., str], alice: Person) -> None:
+def test_over_the_quota_there_is_a_notice(serve_api: Callable[..., str], alice: ApiUser) -> None:
     client = ChatKitClient(serve_api(quota_turns_per_day=1), alice.token)
     thread = thread_of(client.create("Hello"))
     (notice,) = client.add(thread, "And?")
@@ -332,7 +332,9 @@ def test_a_tool_that_fails_says_so(client: ChatKitClient) -> None:
     assert task.title.startswith("Stumble: failed")
 
 
-def test_two_turns_of_any_model_have_items_of_their_own(serve_api: Callable[..., str], alice: Person) -> None:
+def test_two_turns_of_any_model_have_items_of_their_own(
+    serve_api: Callable[..., str], alice: ApiUser
+) -> None:
     """Traps 2 and 13: outside the Responses API every message has the same id, and a second turn fails."""
     client = ChatKitClient(serve_api(openai_api="chat_completions"), alice.token)
     thread = thread_of(client.create("My name is Ada"))
@@ -420,7 +422,7 @@ def test_a_client_tool_is_carried_out_by_the_page(client: ChatKitClient) -> None
     assert text_of(done(again, AssistantMessageItem)) == text_of(done(received, AssistantMessageItem))
 
 
-def test_what_a_page_gives_twice_is_not_given_to_the_next_tool(client: ChatKitClient, alice: Person) -> None:
+def test_what_a_page_gives_twice_is_not_given_to_the_next_tool(client: ChatKitClient, alice: ApiUser) -> None:
     request = f"{use('find_place', exact=True)} and {use('find_place', exact=False)}"
     thread = thread_of(client.create(request))
 
@@ -477,7 +479,7 @@ def test_what_waits_can_be_left_and_the_conversation_goes_on(client: ChatKitClie
     assert not [item for item in client.items(thread) if isinstance(item, StructuredInputItem)]
 
 
-def test_each_of_several_calls_is_decided_by_itself(client: ChatKitClient, alice: Person) -> None:
+def test_each_of_several_calls_is_decided_by_itself(client: ChatKitClient, alice: ApiUser) -> None:
     ordered.clear()
     request = " and ".join(
         [use("order", what="tea"), use("ask_user", questions=QUESTIONS[:1]), use("find_place", exact=True)]
@@ -507,7 +509,7 @@ def test_each_of_several_calls_is_decided_by_itself(client: ChatKitClient, alice
     assert ordered == ["tea"]
 
 
-def test_what_a_page_should_do_fails_where_nobody_does_it(client: ChatKitClient, alice: Person) -> None:
+def test_what_a_page_should_do_fails_where_nobody_does_it(client: ChatKitClient, alice: ApiUser) -> None:
     """The built-in chat can only approve it."""
     thread = thread_of(client.create(use("find_place", exact=True)))
     message_id = alice.messages(thread)[1]["id"]
@@ -519,7 +521,7 @@ def test_what_a_page_should_do_fails_where_nobody_does_it(client: ChatKitClient,
 # Retry
 
 
-def test_a_retry_gives_a_new_answer_and_keeps_the_old_one(client: ChatKitClient, alice: Person) -> None:
+def test_a_retry_gives_a_new_answer_and_keeps_the_old_one(client: ChatKitClient, alice: ApiUser) -> None:
     thread = thread_of(client.create("Tell me something"))
     question, answer = client.items(thread)
     client.add(thread, "And more")
@@ -532,7 +534,7 @@ def test_a_retry_gives_a_new_answer_and_keeps_the_old_one(client: ChatKitClient,
 
 
 def test_a_retry_that_fails_has_not_lost_the_old_answer(
-    client: ChatKitClient, serve_api: Callable[..., str], alice: Person
+    client: ChatKitClient, serve_api: Callable[..., str], alice: ApiUser
 ) -> None:
     """Trap 7: the SDK deletes it first."""
     thread = thread_of(client.create("Tell me something"))
@@ -609,7 +611,7 @@ def test_pages_hold_every_item_once_and_end_between_the_items_of_a_message(clien
 
 @pytest.mark.parametrize("order", ["asc", "desc"])
 def test_answers_with_nothing_to_show_do_not_end_the_list(
-    client: ChatKitClient, alice: Person, database: Database, order: str
+    client: ChatKitClient, alice: ApiUser, database: Database, order: str
 ) -> None:
     thread = thread_of(client.create("First"))
     for words in ("Second", "Third"):
@@ -621,7 +623,7 @@ def test_answers_with_nothing_to_show_do_not_end_the_list(
 
 @pytest.mark.parametrize("order", ["asc", "desc"])
 def test_large_messages_make_small_pages_and_do_not_end_the_list(
-    client: ChatKitClient, alice: Person, database: Database, order: str
+    client: ChatKitClient, alice: ApiUser, database: Database, order: str
 ) -> None:
     thread = thread_of(client.create("First"))
     for words in ("Second", "Third"):
@@ -651,7 +653,7 @@ def test_threads_are_listed_either_way_and_in_pages_of_any_size(client: ChatKitC
             assert found == (threads if order == "asc" else threads[::-1])
 
 
-def test_a_thread_is_renamed_and_deleted(client: ChatKitClient, alice: Person) -> None:
+def test_a_thread_is_renamed_and_deleted(client: ChatKitClient, alice: ApiUser) -> None:
     thread = thread_of(client.create("Hello"))
     renamed = client.read("threads.update", thread_id=thread, title="Another name")
     assert renamed["title"] == "Another name"
@@ -661,7 +663,7 @@ def test_a_thread_is_renamed_and_deleted(client: ChatKitClient, alice: Person) -
     assert alice.http.get(f"/conversations/{thread}").status_code == 404
 
 
-def test_feedback_is_the_messages(client: ChatKitClient, alice: Person) -> None:
+def test_feedback_is_the_messages(client: ChatKitClient, alice: ApiUser) -> None:
     thread = thread_of(client.create(use("look", what="it")))
     ids = [item.id for item in client.items(thread)][1:]
     assert client.read("items.feedback", thread_id=thread, item_ids=ids, kind="positive") == {}

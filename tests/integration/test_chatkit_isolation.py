@@ -17,7 +17,7 @@ from chatkit.types import ChatKitReq
 from local.issuer import Issuer
 from parley.tools.client_tools import ask_user, client_tool
 from tests.chatkit_client import ChatKitClient, message
-from tests.conftest import Person
+from tests.conftest import ApiUser
 
 CANARY = "heliotrope"
 
@@ -107,8 +107,8 @@ class User:
     """Somebody with a thread for each that an operation is `on`."""
 
     def __init__(self, issuer: Issuer, url: str, name: str) -> None:
-        self.person = Person(issuer, url, f"{name}-{uuid.uuid4().hex[:8]}")
-        self.chatkit = ChatKitClient(url, self.person.token)
+        self.user = ApiUser(issuer, url, f"{name}-{uuid.uuid4().hex[:8]}")
+        self.chatkit = ChatKitClient(url, self.user.token)
         self.ids = {on: self.begin(on) for on in BEGINNINGS}
 
     def begin(self, on: str) -> Ids:
@@ -121,16 +121,16 @@ class User:
 
     def everything(self) -> str:
         """What ChatKit and the API send of it, as bytes."""
-        replies = [self.person.http.get("/conversations"), self.chatkit.send("threads.list", {})]
+        replies = [self.user.http.get("/conversations"), self.chatkit.send("threads.list", {})]
         for ids in self.ids.values():
-            replies.append(self.person.http.get(f"/conversations/{ids.thread}/messages"))
+            replies.append(self.user.http.get(f"/conversations/{ids.thread}/messages"))
             replies.append(self.chatkit.send("threads.get_by_id", {"thread_id": ids.thread}))
             replies.append(self.chatkit.send("items.list", {"thread_id": ids.thread}))
         assert all(reply.status_code == 200 for reply in replies)
         return "\n".join(reply.text for reply in replies)
 
     def close(self) -> None:
-        self.person.http.close()
+        self.user.http.close()
         self.chatkit.http.close()
 
 
@@ -371,6 +371,6 @@ def test_nobody_is_asked_to_sign_in(body: dict[str, Any], url: str, owner: User)
 @pytest.mark.parametrize("body", BODIES, ids=lambda body: body.get("type", "nothing"))
 def test_a_bad_token_is_refused(body: dict[str, Any], url: str, owner: User, issuer: Issuer) -> None:
     for make in TOKENS.values():
-        reply = ask(url, body, owner, make(issuer, owner.person.id))
+        reply = ask(url, body, owner, make(issuer, owner.user.id))
         assert_refused(reply, 401)
         assert reply.headers["www-authenticate"].startswith('Bearer error="invalid_token"')

@@ -24,8 +24,8 @@ from parley.database import Database
 from parley.main import LOCAL_POOL_SIZE, create_app
 from parley.tools.client_tools import ask_user, client_tool
 from tests.chatkit_client import ChatKitClient, message, text_of
-from tests.chatkit_model import Actor, Play
-from tests.conftest import Person
+from tests.chatkit_model import Actor, RandomOperations
+from tests.conftest import ApiUser
 
 SEEDS = (1, 2, 3, 101)
 
@@ -80,14 +80,14 @@ def actor(issuer: Issuer, url: str) -> Iterator[Callable[[str], Actor]]:
     made: list[Actor] = []
 
     def make(name: str) -> Actor:
-        person = Person(issuer, url, f"{name}-{uuid.uuid4().hex[:8]}")
-        made.append(Actor(person, ChatKitClient(url, person.token)))
+        user = ApiUser(issuer, url, f"{name}-{uuid.uuid4().hex[:8]}")
+        made.append(Actor(user, ChatKitClient(url, user.token)))
         return made[-1]
 
     yield make
     for each in made:
         each.client.http.close()
-        each.person.http.close()
+        each.user.http.close()
 
 
 def pg_connections(postgres: Postgres) -> int:
@@ -105,11 +105,11 @@ def test_a_thousand_random_operations_of_two_users_are_answered_as_they_must_be(
     actor("somebody").client.read("threads.list")
     tasks, connections = served.tasks(), pg_connections(postgres)
     for seed in SEEDS:
-        play = Play(seed, [actor("alice"), actor("bob")])
-        play.run(1_000 // len(SEEDS))
-        play.check_everything()
-        count += play.count
-        for kind, seen in play.statuses.items():
+        operations = RandomOperations(seed, [actor("alice"), actor("bob")])
+        operations.run(1_000 // len(SEEDS))
+        operations.check_everything()
+        count += operations.count
+        for kind, seen in operations.statuses.items():
             statuses.setdefault(kind, set()).update(seen)
     assert count >= 1_000
     # Otherwise little has been tried.
@@ -123,14 +123,14 @@ def test_a_thousand_random_operations_of_two_users_are_answered_as_they_must_be(
 
 def test_users_at_once_see_what_must_be_true_of_each(actor: Callable[[str], Actor]) -> None:
     stranger = actor("stranger")
-    made = Play(0, [stranger])
+    made = RandomOperations(0, [stranger])
     made.run(30)
-    plays = [Play(seed, [actor("alice")], [stranger]) for seed in (11, 12, 13, 14)]
-    with ThreadPoolExecutor(len(plays)) as threads:
-        for running in [threads.submit(play.run, 40) for play in plays]:
+    runs = [RandomOperations(seed, [actor("alice")], [stranger]) for seed in (11, 12, 13, 14)]
+    with ThreadPoolExecutor(len(runs)) as threads:
+        for running in [threads.submit(operations.run, 40) for operations in runs]:
             running.result()
-    for play in [*plays, made]:
-        play.check_everything()
+    for operations in [*runs, made]:
+        operations.check_everything()
 
 
 def wait_until(ready: Callable[[], bool]) -> None:
@@ -147,7 +147,7 @@ class BothApis:
     """One conversation, used through ChatKit and the chat API at once. `acknowledged`: what was stored."""
 
     def __init__(self, actor: Actor) -> None:
-        self.chatkit, self.person = actor.client, actor.person
+        self.chatkit, self.user = actor.client, actor.user
         received: list[Any] = self.chatkit.create("say exactly: first")
         self.thread = str(received[0].thread.id)
         self.acknowledged = ["say exactly: first"]
@@ -178,7 +178,7 @@ class BothApis:
 
     def messages(self) -> list[dict[str, Any]]:
         """A snapshot, in which one answer at most is being written."""
-        received: list[dict[str, Any]] = self.person.http.get(
+        received: list[dict[str, Any]] = self.user.http.get(
             f"/conversations/{self.thread}/messages", params={"limit": 100}
         ).json()["data"]
         assert [each["status"] for each in received].count("in_progress") <= 1
@@ -186,7 +186,7 @@ class BothApis:
 
     def chat(self) -> None:
         said = self._said("REST")
-        self._note(self.person.say(said, self.thread), said)
+        self._note(self.user.say(said, self.thread), said)
 
     def add(self) -> None:
         said = self._said("ChatKit")
@@ -196,11 +196,11 @@ class BothApis:
     def rename(self) -> None:
         title = f"Title {next(self._words)}"
         self._note(self.chatkit.send("threads.update", {"thread_id": self.thread, "title": title}))
-        self._note(self.person.http.patch(f"/conversations/{self.thread}", json={"title": title}))
+        self._note(self.user.http.patch(f"/conversations/{self.thread}", json={"title": title}))
 
     def cancel(self) -> None:
         self._note(
-            self.person.http.post(f"/conversations/{self.thread}/messages/{self._one('assistant')}/cancel")
+            self.user.http.post(f"/conversations/{self.thread}/messages/{self._one('assistant')}/cancel")
         )
 
     def retry(self) -> None:
@@ -209,12 +209,12 @@ class BothApis:
 
     def regenerate(self) -> None:
         answer = self._one("assistant")
-        self._note(self.person.http.post(f"/conversations/{self.thread}/messages/{answer}/regenerate"))
+        self._note(self.user.http.post(f"/conversations/{self.thread}/messages/{answer}/regenerate"))
 
     def edit(self) -> None:
         said, question = self._said("REST"), self._one("user")
         path = f"/conversations/{self.thread}/messages/{question}/edit"
-        self._note(self.person.http.post(path, json={"message": said}), said)
+        self._note(self.user.http.post(path, json={"message": said}), said)
 
     def read(self) -> None:
         self._note(self.chatkit.send("items.list", {"thread_id": self.thread, "limit": 100}))
@@ -264,7 +264,7 @@ def test_what_is_replaced_meanwhile_is_stored_once_all_the_same(both: BothApis, 
     at_once(*work, until=both.tried)
     both.both_views()
     rows = database.rows(
-        both.person.id,
+        both.user.id,
         text("select seq, role, content from message where conversation_id = :id order by seq"),
         {"id": uuid.UUID(both.thread)},
     )
@@ -279,7 +279,7 @@ def test_a_rename_does_not_bring_back_what_is_deleted_meanwhile(both: BothApis, 
     """)
     params = {"id": uuid.UUID(both.thread)}
     with ThreadPoolExecutor(1) as threads:
-        deleting = threads.submit(database.rows, both.person.id, deleted, params)
+        deleting = threads.submit(database.rows, both.user.id, deleted, params)
         time.sleep(0.4)
         renamed = both.chatkit.send("threads.update", {"thread_id": both.thread, "title": "Back again"})
         assert deleting.result()[0][0] == 1

@@ -9,21 +9,21 @@ from sqlalchemy import text
 
 from parley.database import Database
 from parley.repositories.messages import MAX_PAGE_BYTES
-from tests.conftest import Person
+from tests.conftest import ApiUser
 
 
-def converse(person: Person, *messages: str) -> str:
+def converse(user: ApiUser, *messages: str) -> str:
     """A conversation with these messages, each answered; its id."""
     conversation_id: str | None = None
     for message in messages:
-        reply = person.say(message, conversation_id)
+        reply = user.say(message, conversation_id)
         assert reply.status_code == 200, reply.text
         conversation_id = reply.json()["conversation_id"]
     assert conversation_id
     return conversation_id
 
 
-def test_a_conversation_has_the_shape_of_the_contract(alice: Person) -> None:
+def test_a_conversation_has_the_shape_of_the_contract(alice: ApiUser) -> None:
     conversation_id = converse(alice, "Where do parrots sleep, and why do they never fall off the branch?")
     conversation = alice.http.get(f"/conversations/{conversation_id}").json()
     assert list(conversation) == [
@@ -42,7 +42,7 @@ def test_a_conversation_has_the_shape_of_the_contract(alice: Person) -> None:
     assert (conversation["archived"], conversation["pinned"]) == (False, False)
 
 
-def test_a_message_has_the_shape_of_the_contract(alice: Person) -> None:
+def test_a_message_has_the_shape_of_the_contract(alice: ApiUser) -> None:
     conversation_id = converse(alice, "Hello")
     question, answer = alice.messages(conversation_id)
     assert list(question) == [
@@ -70,7 +70,7 @@ def test_a_message_has_the_shape_of_the_contract(alice: Person) -> None:
     assert (answer["version"], answer["version_count"]) == (1, 1)
 
 
-def test_the_list_is_paged_by_newest_activity(alice: Person) -> None:
+def test_the_list_is_paged_by_newest_activity(alice: ApiUser) -> None:
     ids = [converse(alice, f"Number {number}") for number in range(5)]
     converse_again = ids[1]
     alice.say("And one more", converse_again)
@@ -87,7 +87,7 @@ def test_the_list_is_paged_by_newest_activity(alice: Person) -> None:
     assert seen == expected
 
 
-def test_messages_are_paged_from_the_newest(alice: Person) -> None:
+def test_messages_are_paged_from_the_newest(alice: ApiUser) -> None:
     conversation_id = converse(alice, "one", "two", "three")
     newest = alice.http.get(f"/conversations/{conversation_id}/messages", params={"limit": 4}).json()
     assert [message["seq"] for message in newest["data"]] == [3, 4, 5, 6]
@@ -99,7 +99,9 @@ def test_messages_are_paged_from_the_newest(alice: Person) -> None:
     assert (older["has_more"], older["next_cursor"]) == (False, None)
 
 
-def test_a_page_of_large_messages_ends_before_the_platform_cuts_it(alice: Person, database: Database) -> None:
+def test_a_page_of_large_messages_ends_before_the_platform_cuts_it(
+    alice: ApiUser, database: Database
+) -> None:
     conversation_id = converse(alice, "Hello")
     huge = "é" * (MAX_PAGE_BYTES // 2)
     database.rows(
@@ -120,7 +122,7 @@ def test_a_page_of_large_messages_ends_before_the_platform_cuts_it(alice: Person
 @pytest.mark.parametrize(
     "change", [{"title": "Parrots"}, {"archived": True}, {"pinned": True}, {"title": "🦜" * 200}]
 )
-def test_a_conversation_can_be_changed(alice: Person, change: dict[str, object]) -> None:
+def test_a_conversation_can_be_changed(alice: ApiUser, change: dict[str, object]) -> None:
     conversation_id = converse(alice, "Hello")
     address = f"/conversations/{conversation_id}"
     alice.http.patch(address, json={"title": "Mine"})  # from now on no follow-up changes it
@@ -134,13 +136,13 @@ def test_a_conversation_can_be_changed(alice: Person, change: dict[str, object])
 @pytest.mark.parametrize(
     "change", [{"title": ""}, {"title": "x" * 201}, {"title": None}, {"title": "a\x00b"}, {"owner": "bob"}]
 )
-def test_a_bad_change_is_refused(alice: Person, change: dict[str, object]) -> None:
+def test_a_bad_change_is_refused(alice: ApiUser, change: dict[str, object]) -> None:
     conversation_id = converse(alice, "Hello")
     assert alice.http.patch(f"/conversations/{conversation_id}", json=change).status_code == 422
     assert alice.http.get(f"/conversations/{conversation_id}").json()["title"] == "Hello"
 
 
-def test_archived_conversations_are_listed_apart(alice: Person) -> None:
+def test_archived_conversations_are_listed_apart(alice: ApiUser) -> None:
     kept, archived = converse(alice, "Keep"), converse(alice, "Archive")
     alice.http.patch(f"/conversations/{archived}", json={"archived": True})
 
@@ -151,7 +153,7 @@ def test_archived_conversations_are_listed_apart(alice: Person) -> None:
     assert (listed(), listed(archived="true")) == ([kept], [archived])
 
 
-def test_a_deleted_conversation_is_gone_with_its_messages(alice: Person, database: Database) -> None:
+def test_a_deleted_conversation_is_gone_with_its_messages(alice: ApiUser, database: Database) -> None:
     conversation_id = converse(alice, "Hello", "Again")
     assert alice.http.delete(f"/conversations/{conversation_id}").status_code == 204
     for reply in (
@@ -184,7 +186,7 @@ def cursor_of(key: str) -> str:
 @pytest.mark.parametrize(
     "cursor", ["", "x", "bm9uc2Vuc2U", "WyJ4Il0", "é", "W1tbW1tbXV1d", "NaN", *map(cursor_of, CRAFTED)]
 )
-def test_a_cursor_that_is_none_of_ours_is_refused(alice: Person, cursor: str) -> None:
+def test_a_cursor_that_is_none_of_ours_is_refused(alice: ApiUser, cursor: str) -> None:
     conversation_id = converse(alice, "Hello")
     assert alice.http.get("/conversations", params={"cursor": cursor}).status_code == 422
     messages = alice.http.get(f"/conversations/{conversation_id}/messages", params={"before": cursor})
@@ -192,18 +194,18 @@ def test_a_cursor_that_is_none_of_ours_is_refused(alice: Person, cursor: str) ->
 
 
 @pytest.mark.parametrize("conversation_id", ["x", "0", "null", "' or 1=1", str(uuid.uuid4()) + "0"])
-def test_an_id_that_is_no_uuid_is_refused(alice: Person, conversation_id: str) -> None:
+def test_an_id_that_is_no_uuid_is_refused(alice: ApiUser, conversation_id: str) -> None:
     assert alice.http.get(f"/conversations/{conversation_id}").status_code == 422
 
 
-def test_the_same_message_may_be_in_two_conversations(person: Callable[..., Person]) -> None:
-    ada, bea = person("ada"), person("bea")
+def test_the_same_message_may_be_in_two_conversations(new_user: Callable[..., ApiUser]) -> None:
+    ada, bea = new_user("ada"), new_user("bea")
     assert converse(ada, "Hello") != converse(ada, "Hello")
     assert len(ada.http.get("/conversations").json()["data"]) == 2
     assert bea.http.get("/conversations").json() == {"data": [], "has_more": False, "next_cursor": None}
 
 
-def test_reading_an_expired_lease_says_interrupted(alice: Person, database: Database) -> None:
+def test_reading_an_expired_lease_says_interrupted(alice: ApiUser, database: Database) -> None:
     conversation_id = converse(alice, "Hello")
     database.rows(
         alice.id,
@@ -221,18 +223,18 @@ def test_reading_an_expired_lease_says_interrupted(alice: Person, database: Data
     assert statuses == ["completed", "interrupted", "completed", "completed"]
 
 
-def test_me_says_who_the_token_is_for(alice: Person) -> None:
+def test_me_says_who_the_token_is_for(alice: ApiUser) -> None:
     reply = alice.http.get(str(alice.http.base_url).split("/api/")[0] + "/api/me")
     assert reply.json()["id"] == alice.id
 
 
-def found(person: Person, q: str, **parameters: str | int) -> list[dict[str, object]]:
-    reply = person.http.get("/conversations", params={"q": q, **parameters})
+def found(user: ApiUser, q: str, **parameters: str | int) -> list[dict[str, object]]:
+    reply = user.http.get("/conversations", params={"q": q, **parameters})
     assert reply.status_code == 200, reply.text
     return list(reply.json()["data"])
 
 
-def test_a_search_finds_titles_and_messages_and_shows_where(alice: Person) -> None:
+def test_a_search_finds_titles_and_messages_and_shows_where(alice: ApiUser) -> None:
     parrots = converse(alice, "Where do parrots <b>sleep</b>?")
     holiday = converse(alice, "Say exactly: the ferry leaves at noon")
     alice.http.patch(f"/conversations/{holiday}", json={"title": "Holiday in Ålesund"})
@@ -248,13 +250,13 @@ def test_a_search_finds_titles_and_messages_and_shows_where(alice: Person) -> No
     assert len(found(alice, "")) == 2
 
 
-def test_a_search_sees_nothing_of_others(alice: Person, bob: Person) -> None:
+def test_a_search_sees_nothing_of_others(alice: ApiUser, bob: ApiUser) -> None:
     converse(alice, "The treasure is buried under the oak")
     assert len(found(alice, "treasure")) == 1
     assert found(bob, "treasure") == []
 
 
-def test_a_search_is_paged(alice: Person) -> None:
+def test_a_search_is_paged(alice: ApiUser) -> None:
     ids = [converse(alice, f"parrot {number}") for number in range(3)]
     page = alice.http.get("/conversations", params={"q": "parrot", "limit": 2}).json()
     rest = alice.http.get(
@@ -264,12 +266,12 @@ def test_a_search_is_paged(alice: Person) -> None:
 
 
 @pytest.mark.parametrize("q", ["'", "\\", "%", "zzz & | !", "(((", "🦜", "x" * 200, "-", "<script>", ":*"])
-def test_odd_searches_find_nothing_and_break_nothing(alice: Person, q: str) -> None:
+def test_odd_searches_find_nothing_and_break_nothing(alice: ApiUser, q: str) -> None:
     converse(alice, "Hello there")
     assert found(alice, q) == []
 
 
-def test_what_was_replaced_is_not_found(alice: Person) -> None:
+def test_what_was_replaced_is_not_found(alice: ApiUser) -> None:
     conversation_id = converse(alice, "elephants")
     question = alice.messages(conversation_id)[0]
     alice.http.patch(f"/conversations/{conversation_id}", json={"title": "Animals"})

@@ -19,7 +19,7 @@ from local.postgres import Postgres
 from parley import database as module
 from parley.database import Address, Database, sqlstate
 from parley.errors import DatabaseUnavailable
-from tests.conftest import Person
+from tests.conftest import ApiUser
 from tests.faulty_postgres import Fault, FaultyPostgres, Stage, Then, error, message
 from tests.integration.test_database import WHOAMI, at_port
 from tests.integration.test_faults import unavailable
@@ -303,7 +303,7 @@ NEED_NO_DATABASE = {"/api/me", "/api/models", "/api/mcp"}
 
 @pytest.mark.parametrize("broken", BROKEN)
 def test_every_route_says_503_and_the_log_says_why(
-    broken: str, postgres: Postgres, serve_api: Callable[..., str], person: Callable[..., Person], log: Log
+    broken: str, postgres: Postgres, serve_api: Callable[..., str], new_user: Callable[..., ApiUser], log: Log
 ) -> None:
     template, code, cause = BROKEN[broken]
     address = Address(postgres.app_url)
@@ -312,7 +312,7 @@ def test_every_route_says_503_and_the_log_says_why(
     with server.listen() as faulty:
         parts = {"user": address.user, "password": address.password, "name": address.database}
         url = template.format(**parts, port=postgres.port, faulty=faulty)
-        alice = person(api_url=serve_api(database_url=SecretStr(url)))
+        alice = new_user(api_url=serve_api(database_url=SecretStr(url)))
         for reply in every_reply(alice):
             assert unavailable(reply), (reply.url, reply.text)
         ready = httpx.get(alice.http.base_url.join("/api/health/ready"))
@@ -327,15 +327,15 @@ def test_every_route_says_503_and_the_log_says_why(
             assert secret not in str(failure)
 
 
-def every_reply(person: Person) -> Iterator[httpx.Response]:
+def every_reply(user: ApiUser) -> Iterator[httpx.Response]:
     """The replies of all routes that need the database, as the user calls them."""
     thing = "0" * 8 + "-0000-4000-8000-" + "0" * 12
     rows = [row for row in MATRIX if row.route not in NEED_NO_DATABASE]
     assert len(rows) > 10
     for row in rows:
-        path = row.route.format(user_id=person.id, conversation_id=thing, message_id=thing)
+        path = row.route.format(user_id=user.id, conversation_id=thing, message_id=thing)
         body: dict[str, Any] = {} if row.body is None else {"json": row.body}
-        yield person.http.request(row.method, person.http.base_url.join(path), **body)
+        yield user.http.request(row.method, user.http.base_url.join(path), **body)
 
 
 @pytest.mark.parametrize(
@@ -344,11 +344,11 @@ def every_reply(person: Person) -> Iterator[httpx.Response]:
     ids=["login", "statement"],
 )
 def test_a_stream_has_no_200_before_its_turn_has_begun(
-    fault: Fault, postgres: Postgres, serve_api: Callable[..., str], person: Callable[..., Person]
+    fault: Fault, postgres: Postgres, serve_api: Callable[..., str], new_user: Callable[..., ApiUser]
 ) -> None:
     server = FaultyPostgres(("127.0.0.1", postgres.port))
     with server.listen() as port:
-        alice = person(api_url=serve_api(database_url=SecretStr(at_port(postgres.app_url, port))))
+        alice = new_user(api_url=serve_api(database_url=SecretStr(at_port(postgres.app_url, port))))
         server.play(fault, 2)
         assert unavailable(alice.say("Hello", Accept="text/event-stream"))
         server.play(fault, 1)

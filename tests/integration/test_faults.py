@@ -65,7 +65,7 @@ from parley.config import Settings
 from parley.database import Address, Database
 from parley.repositories import follow_ups
 from parley.repositories.follow_ups import TokenUsage
-from tests.conftest import Person
+from tests.conftest import ApiUser
 from tests.integration.test_chat import events
 from tests.integration.test_database import at_port
 from tests.integration.test_resilience import worker
@@ -79,12 +79,12 @@ STREAM = {"Accept": "text/event-stream"}
 
 @pytest.fixture
 def behind_proxy(
-    postgres: Postgres, serve_api: Callable[..., str], person: Callable[..., Person]
-) -> Iterator[tuple[Proxy, Person]]:
+    postgres: Postgres, serve_api: Callable[..., str], new_user: Callable[..., ApiUser]
+) -> Iterator[tuple[Proxy, ApiUser]]:
     """Somebody whose server reaches the database through a proxy."""
     proxy = Proxy(("127.0.0.1", postgres.port))
     with proxy.listen() as port:
-        someone = person(api_url=serve_api(database_url=SecretStr(at_port(postgres.app_url, port))))
+        someone = new_user(api_url=serve_api(database_url=SecretStr(at_port(postgres.app_url, port))))
         assert someone.http.get("/conversations").status_code == 200
         yield proxy, someone
 
@@ -121,7 +121,7 @@ def unavailable(reply: httpx.Response) -> bool:
     ],
 )
 @pytest.mark.parametrize("path", ["{}", "{}/messages", "{good}/messages/{}/versions"])
-def test_an_absurd_id_is_refused(alice: Person, path: str, odd: str) -> None:
+def test_an_absurd_id_is_refused(alice: ApiUser, path: str, odd: str) -> None:
     good = str(uuid.uuid4())
     reply = alice.http.get("/conversations/" + path.replace("{good}", good).replace("{}", odd))
     assert reply.status_code in {404, 422}, reply.text
@@ -129,7 +129,7 @@ def test_an_absurd_id_is_refused(alice: Person, path: str, odd: str) -> None:
 
 
 @pytest.mark.parametrize("odd", ["00000000-0000-0000-0000-000000000000", "f" * 32])
-def test_an_id_that_nobody_made_is_not_found(alice: Person, odd: str) -> None:
+def test_an_id_that_nobody_made_is_not_found(alice: ApiUser, odd: str) -> None:
     for path in (f"/{odd}", f"/{odd}/messages"):
         assert alice.http.get(f"/conversations{path}").status_code == 404
     assert alice.say("Hello", odd).status_code == 404
@@ -151,7 +151,7 @@ NAUGHTY = [
 
 
 @pytest.mark.parametrize("naughty", NAUGHTY, ids=range(len(NAUGHTY)))
-def test_naughty_text_comes_back_byte_for_byte(alice: Person, naughty: str) -> None:
+def test_naughty_text_comes_back_byte_for_byte(alice: ApiUser, naughty: str) -> None:
     reply = alice.say(f"Say exactly: .{naughty}.", **STREAM)
     *_, (name, completed) = events(reply)
     assert name == "turn.completed"
@@ -163,7 +163,7 @@ def test_naughty_text_comes_back_byte_for_byte(alice: Person, naughty: str) -> N
 @pytest.mark.parametrize(
     "body", [b"x" * 10_000_000, b"[" * 200_000, b'{"message":' * 20_000], ids=["10 MB", "deep", "deeper"]
 )
-def test_a_monstrous_body_is_refused(alice: Person, body: bytes) -> None:
+def test_a_monstrous_body_is_refused(alice: ApiUser, body: bytes) -> None:
     # The server answers before it has read everything, and may then close the connection.
     with suppress(httpx.WriteError, httpx.ReadError):
         reply = alice.http.post("/chat", content=body, headers={"Content-Type": "application/json"})
@@ -171,7 +171,7 @@ def test_a_monstrous_body_is_refused(alice: Person, body: bytes) -> None:
     assert alice.say("Hello").status_code == 200
 
 
-def test_huge_headers_are_refused(alice: Person) -> None:
+def test_huge_headers_are_refused(alice: ApiUser) -> None:
     with suppress(httpx.WriteError, httpx.ReadError, httpx.RemoteProtocolError):
         reply = alice.http.get("/conversations", headers={"X-Huge": "x" * 1_000_000})
         assert reply.status_code in {400, 413, 431}
@@ -184,10 +184,10 @@ def test_huge_headers_are_refused(alice: Person) -> None:
 # Workers: row 19
 
 
-def interrupt(database: Database, person: Person, message_id: str) -> None:
+def interrupt(database: Database, user: ApiUser, message_id: str) -> None:
     """Leave a turn as its worker's death does, 30 seconds later."""
     database.rows(
-        person.id,
+        user.id,
         text("""
             update message set status = 'in_progress', content = '', lease_id = id, completed_at = null,
                 lease_expires_at = clock_timestamp() - interval '1 second'
@@ -197,7 +197,7 @@ def interrupt(database: Database, person: Person, message_id: str) -> None:
     )
 
 
-def test_the_key_of_a_broken_off_turn_that_was_replaced_says_so(alice: Person, database: Database) -> None:
+def test_the_key_of_a_broken_off_turn_that_was_replaced_says_so(alice: ApiUser, database: Database) -> None:
     reply = alice.say("Hello", **KEY).json()
     interrupt(database, alice, reply["message_id"])
     path = f"/conversations/{reply['conversation_id']}/messages/{reply['message_id']}/regenerate"
@@ -209,7 +209,7 @@ def test_the_key_of_a_broken_off_turn_that_was_replaced_says_so(alice: Person, d
 
 
 def test_the_key_of_a_turn_cancelled_over_a_dead_workers_head_gives_what_it_wrote(
-    alice: Person, database: Database
+    alice: ApiUser, database: Database
 ) -> None:
     reply = alice.say("Hello", **KEY).json()
     database.rows(
@@ -230,11 +230,11 @@ def test_the_key_of_a_turn_cancelled_over_a_dead_workers_head_gives_what_it_wrot
 
 
 def test_a_worker_that_slept_over_its_lease_changes_nothing_when_it_wakes(
-    settings: Settings, person: Callable[..., Person], database: Database, tmp_path: Path
+    settings: Settings, new_user: Callable[..., ApiUser], database: Database, tmp_path: Path
 ) -> None:
     port = free_port()
-    stale = person(api_url=f"http://127.0.0.1:{port}")
-    alice = person(user_id=stale.id)
+    stale = new_user(api_url=f"http://127.0.0.1:{port}")
+    alice = new_user(user_id=stale.id)
     with worker(settings, port, tmp_path / "log") as process:
         writing = Writing(stale, "[offline: word=60,words=60] Tell me more")
         process.send_signal(signal.SIGSTOP)
@@ -257,7 +257,7 @@ def test_a_worker_that_slept_over_its_lease_changes_nothing_when_it_wakes(
 
 
 @pytest.mark.parametrize("command", ["status=429", "status=500", "status=503", "cut=2"])
-def test_a_model_in_trouble_is_asked_twice_at_most(alice: Person, model_url: str, command: str) -> None:
+def test_a_model_in_trouble_is_asked_twice_at_most(alice: ApiUser, model_url: str, command: str) -> None:
     started = time.monotonic()
     assert alice.say(f"[offline: {command}] Hello {alice.id}").status_code in {502, 503}
     assert model_calls(model_url, alice.id) <= 2
@@ -280,12 +280,12 @@ class Odd:
 
 
 @pytest.fixture
-def odd(serve_api: Callable[..., str], person: Callable[..., Person]) -> tuple[Odd, Person]:
+def odd(serve_api: Callable[..., str], new_user: Callable[..., ApiUser]) -> tuple[Odd, ApiUser]:
     odd = Odd()
-    return odd, person(api_url=serve_api(agent=odd.agent))
+    return odd, new_user(api_url=serve_api(agent=odd.agent))
 
 
-def test_a_tool_told_nonsense_does_not_act_and_the_agent_answers(odd: tuple[Odd, Person]) -> None:
+def test_a_tool_told_nonsense_does_not_act_and_the_agent_answers(odd: tuple[Odd, ApiUser]) -> None:
     tools, alice = odd
     reply = alice.say('use the tool add with {"number": "many"}')
     assert reply.status_code == 200, reply.text
@@ -293,7 +293,7 @@ def test_a_tool_told_nonsense_does_not_act_and_the_agent_answers(odd: tuple[Odd,
     assert tools.acted == []
 
 
-def test_a_tool_acts_once_per_call_whatever_is_replayed(odd: tuple[Odd, Person]) -> None:
+def test_a_tool_acts_once_per_call_whatever_is_replayed(odd: tuple[Odd, ApiUser]) -> None:
     tools, alice = odd
     first = alice.say('use the tool add with {"number": 7}', **KEY)
     assert first.status_code == 200, first.text
@@ -302,7 +302,7 @@ def test_a_tool_acts_once_per_call_whatever_is_replayed(odd: tuple[Odd, Person])
     assert tools.acted == [7]
 
 
-def test_a_context_too_long_for_the_model_is_a_readable_failure(alice: Person) -> None:
+def test_a_context_too_long_for_the_model_is_a_readable_failure(alice: ApiUser) -> None:
     conversation_id = alice.say("Say exactly: " + "long " * 300).json()["conversation_id"]
     reply = alice.say("[offline: context=100] And now?", conversation_id)
     assert (reply.status_code, reply.json()["type"]) == (422, "/problems/context-too-long")
@@ -310,9 +310,9 @@ def test_a_context_too_long_for_the_model_is_a_readable_failure(alice: Person) -
 
 
 def test_a_long_conversation_is_windowed_not_refused(
-    serve_api: Callable[..., str], person: Callable[..., Person]
+    serve_api: Callable[..., str], new_user: Callable[..., ApiUser]
 ) -> None:
-    alice = person(api_url=serve_api(history_tokens=400))
+    alice = new_user(api_url=serve_api(history_tokens=400))
     conversation_id = alice.say("Hello").json()["conversation_id"]
     for number in range(6):
         message = f"[offline: context=3000] Say exactly: {number} " + "long " * 300
@@ -323,10 +323,10 @@ def test_a_long_conversation_is_windowed_not_refused(
 
 
 def test_a_database_that_is_down_costs_no_model_call(
-    postgres: Postgres, serve_api: Callable[..., str], person: Callable[..., Person], model_url: str
+    postgres: Postgres, serve_api: Callable[..., str], new_user: Callable[..., ApiUser], model_url: str
 ) -> None:
     url = serve_api(database_url=SecretStr(at_port(postgres.app_url, free_port())))
-    alice = person(api_url=url)
+    alice = new_user(api_url=url)
     started = time.monotonic()
     assert unavailable(alice.say(f"Hello {alice.id}"))
     assert time.monotonic() - started < 3
@@ -334,7 +334,7 @@ def test_a_database_that_is_down_costs_no_model_call(
 
 
 def test_a_database_that_does_not_answer_is_503_within_3_s(
-    postgres: Postgres, serve_api: Callable[..., str], person: Callable[..., Person]
+    postgres: Postgres, serve_api: Callable[..., str], new_user: Callable[..., ApiUser]
 ) -> None:
     """A full backlog: the handshake of TCP itself is never answered."""
     with socket.socket() as silent:
@@ -346,7 +346,7 @@ def test_a_database_that_does_not_answer_is_503_within_3_s(
             each.setblocking(False)
             each.connect_ex(address)
         url = serve_api(database_url=SecretStr(at_port(postgres.app_url, address[1])))
-        alice = person(api_url=url)
+        alice = new_user(api_url=url)
         started = time.monotonic()
         assert unavailable(alice.say("Hello"))
         assert time.monotonic() - started < 3.2
@@ -357,7 +357,7 @@ def test_a_database_that_does_not_answer_is_503_within_3_s(
 @pytest.mark.parametrize("reached", [False, True], ids=["before it", "after it"])
 @pytest.mark.parametrize("statement", ["begin", "end"])
 def test_a_statement_cut_off_by_the_network_takes_effect_once(
-    behind_proxy: tuple[Proxy, Person], model_url: str, statement: str, reached: bool
+    behind_proxy: tuple[Proxy, ApiUser], model_url: str, statement: str, reached: bool
 ) -> None:
     proxy, alice = behind_proxy
     conversation_id = alice.say("Hello").json()["conversation_id"]
@@ -375,7 +375,7 @@ def test_a_statement_cut_off_by_the_network_takes_effect_once(
 
 
 def test_a_title_whose_storing_is_cut_off_is_charged_once(
-    alice: Person, database: Database, postgres: Postgres
+    alice: ApiUser, database: Database, postgres: Postgres
 ) -> None:
     conversation_id = uuid.UUID(alice.say("Hello").json()["conversation_id"])
     time.sleep(0.3)  # its own title is stored
@@ -395,7 +395,7 @@ def test_a_title_whose_storing_is_cut_off_is_charged_once(
 
 
 def test_a_paid_reply_is_stored_when_the_database_died_meanwhile(
-    behind_proxy: tuple[Proxy, Person],
+    behind_proxy: tuple[Proxy, ApiUser],
 ) -> None:
     proxy, alice = behind_proxy
     with ThreadPoolExecutor() as threads:
@@ -408,11 +408,11 @@ def test_a_paid_reply_is_stored_when_the_database_died_meanwhile(
 
 
 def test_a_reply_that_cannot_be_stored_is_503_and_a_retry_recovers(
-    serve_api: Callable[..., str], person: Callable[..., Person], tmp_path: Path
+    serve_api: Callable[..., str], new_user: Callable[..., ApiUser], tmp_path: Path
 ) -> None:
     with Postgres.start(tmp_path / "pg", durable=False) as server:
         migrate.upgrade(server.owner_url, server.app_url)
-        alice = person(api_url=serve_api(database_url=SecretStr(server.app_url)))
+        alice = new_user(api_url=serve_api(database_url=SecretStr(server.app_url)))
         alice.say("Hello")
         with ThreadPoolExecutor() as threads:
             asking = threads.submit(lambda: alice.say("[offline: slow=1.5] Hello again", **KEY))
@@ -427,15 +427,15 @@ def test_a_reply_that_cannot_be_stored_is_503_and_a_retry_recovers(
 
 
 def test_a_restart_under_load_loses_nothing(
-    serve_api: Callable[..., str], person: Callable[..., Person], tmp_path: Path
+    serve_api: Callable[..., str], new_user: Callable[..., ApiUser], tmp_path: Path
 ) -> None:
     with Postgres.start(tmp_path / "pg", durable=True) as server:
         migrate.upgrade(server.owner_url, server.app_url)
         url = serve_api(database_url=SecretStr(server.app_url))
-        people = [person(f"p{number}", api_url=url) for number in range(5)]
+        people = [new_user(f"p{number}", api_url=url) for number in range(5)]
         enough = threading.Event()
 
-        def talk(someone: Person) -> list[str]:
+        def talk(someone: ApiUser) -> list[str]:
             said: list[str] = []
             while not enough.is_set() or len(said) < 3:
                 said.append(say_until_answered(someone, f"Say exactly: {len(said)}", str(len(said))))
@@ -462,7 +462,7 @@ def expire_leases(server: Postgres) -> None:
     owner.close()
 
 
-def say_until_answered(someone: Person, message: str, key: str) -> str:
+def say_until_answered(someone: ApiUser, message: str, key: str) -> str:
     """As a client does: the same key until there is a reply. Returns the answer's id."""
     deadline = time.monotonic() + 40
     while time.monotonic() < deadline:
@@ -474,7 +474,7 @@ def say_until_answered(someone: Person, message: str, key: str) -> str:
     raise AssertionError("no answer")
 
 
-def all_conversations(someone: Person) -> list[dict[str, Any]]:
+def all_conversations(someone: ApiUser) -> list[dict[str, Any]]:
     found: list[dict[str, Any]] = []
     cursor: dict[str, str] = {}
     while True:
@@ -485,7 +485,7 @@ def all_conversations(someone: Person) -> list[dict[str, Any]]:
         cursor = {"cursor": page["next_cursor"]}
 
 
-def test_a_connection_closed_while_idle_is_replaced_silently(behind_proxy: tuple[Proxy, Person]) -> None:
+def test_a_connection_closed_while_idle_is_replaced_silently(behind_proxy: tuple[Proxy, ApiUser]) -> None:
     proxy, alice = behind_proxy
     conversation_id = alice.say("Hello").json()["conversation_id"]
     for _ in range(3):
@@ -498,12 +498,12 @@ def test_a_connection_closed_while_idle_is_replaced_silently(behind_proxy: tuple
 def test_a_full_pooler_sheds_and_pins_nothing(
     postgres: Postgres,
     serve_api: Callable[..., str],
-    person: Callable[..., Person],
+    new_user: Callable[..., ApiUser],
     tmp_path: Path,
     model_url: str,
 ) -> None:
     with pgbouncer(tmp_path / "pooler", postgres.app_url, servers=1, clients=1) as url:
-        alice = person(api_url=serve_api(database_url=SecretStr(url)))
+        alice = new_user(api_url=serve_api(database_url=SecretStr(url)))
         holder = Database(url, pool_size=1)
         holder.rows("alice", text("select 1"))
         started = time.monotonic()
@@ -515,13 +515,13 @@ def test_a_full_pooler_sheds_and_pins_nothing(
 
 
 def test_turns_through_a_pooler_of_two_servers_never_cross(
-    postgres: Postgres, serve_api: Callable[..., str], person: Callable[..., Person], tmp_path: Path
+    postgres: Postgres, serve_api: Callable[..., str], new_user: Callable[..., ApiUser], tmp_path: Path
 ) -> None:
     with pgbouncer(tmp_path / "pooler", postgres.app_url, servers=2) as url:
         api_url = serve_api(database_url=SecretStr(url))
-        people = [person(f"p{number}", api_url=api_url) for number in range(8)]
+        people = [new_user(f"p{number}", api_url=api_url) for number in range(8)]
 
-        def talk(someone: Person) -> None:
+        def talk(someone: ApiUser) -> None:
             conversation_id = None
             for number in range(6):
                 expected = f"{someone.id} {number}"
@@ -551,7 +551,7 @@ def lock_on(postgres: Postgres, conversation_id: str) -> Iterator[Any]:
         session.close()
 
 
-def test_a_lock_held_for_too_long_is_503_and_nothing_partial(alice: Person, postgres: Postgres) -> None:
+def test_a_lock_held_for_too_long_is_503_and_nothing_partial(alice: ApiUser, postgres: Postgres) -> None:
     conversation_id = alice.say("Hello").json()["conversation_id"]
     with lock_on(postgres, conversation_id):
         assert unavailable(alice.say("And now?", conversation_id, **KEY))
@@ -560,7 +560,7 @@ def test_a_lock_held_for_too_long_is_503_and_nothing_partial(alice: Person, post
     assert len(alice.messages(conversation_id)) == 4
 
 
-def test_a_deadlock_is_resolved_by_trying_again(alice: Person, postgres: Postgres) -> None:
+def test_a_deadlock_is_resolved_by_trying_again(alice: ApiUser, postgres: Postgres) -> None:
     """The turn has the user's lock and waits for the row; the other session the other way round."""
     conversation_id = alice.say("Hello").json()["conversation_id"]
     with ThreadPoolExecutor() as threads, lock_on(postgres, conversation_id) as other:
@@ -575,7 +575,7 @@ def test_a_deadlock_is_resolved_by_trying_again(alice: Person, postgres: Postgre
 
 
 def test_a_key_sent_again_while_its_turn_ends_gets_that_turns_reply(
-    alice: Person, postgres: Postgres, model_url: str
+    alice: ApiUser, postgres: Postgres, model_url: str
 ) -> None:
     """Both wait for the conversation's row, the end of the turn first."""
     conversation_id = alice.say("Hello").json()["conversation_id"]
@@ -592,7 +592,7 @@ def test_a_key_sent_again_while_its_turn_ends_gets_that_turns_reply(
     assert model_calls(model_url, alice.id) == 1
 
 
-def test_a_database_that_wakes_slowly_is_waited_for(behind_proxy: tuple[Proxy, Person]) -> None:
+def test_a_database_that_wakes_slowly_is_waited_for(behind_proxy: tuple[Proxy, ApiUser]) -> None:
     proxy, alice = behind_proxy
     proxy.cut()
     proxy.wakes_in_s = 3
@@ -646,11 +646,11 @@ def self_signed(file: Path) -> Path:
 
 
 def test_a_wrong_certificate_is_503_and_nothing_is_told_to_it(
-    postgres: Postgres, serve_api: Callable[..., str], person: Callable[..., Person], tmp_path: Path
+    postgres: Postgres, serve_api: Callable[..., str], new_user: Callable[..., ApiUser], tmp_path: Path
 ) -> None:
     with impostor(tmp_path) as (port, received):
         url = at_port(postgres.app_url, port) + "?sslmode=require"
-        alice = person(api_url=serve_api(database_url=SecretStr(url)))
+        alice = new_user(api_url=serve_api(database_url=SecretStr(url)))
         assert unavailable(alice.say("Hello"))
     assert [each for each in received if each] == []
 
@@ -658,7 +658,7 @@ def test_a_wrong_certificate_is_503_and_nothing_is_told_to_it(
 # Clocks: row 37
 
 
-def test_the_order_does_not_follow_the_clock(alice: Person, database: Database) -> None:
+def test_the_order_does_not_follow_the_clock(alice: ApiUser, database: Database) -> None:
     conversation_id = alice.say("First").json()["conversation_id"]
     alice.say("Second", conversation_id)
     database.rows(

@@ -5,19 +5,19 @@ from typing import Any
 
 import pytest
 
-from tests.conftest import Person
+from tests.conftest import ApiUser
 
 
-def rate(person: Person, reply: dict[str, str], message: str | None = None, **feedback: object) -> int:
+def rate(user: ApiUser, reply: dict[str, str], message: str | None = None, **feedback: object) -> int:
     path = f"/conversations/{reply['conversation_id']}/messages/{message or reply['message_id']}/feedback"
-    return person.http.put(path, json=feedback).status_code
+    return user.http.put(path, json=feedback).status_code
 
 
-def feedback_of(person: Person, reply: dict[str, str]) -> list[object]:
-    return [message["feedback"] for message in person.messages(reply["conversation_id"])]
+def feedback_of(user: ApiUser, reply: dict[str, str]) -> list[object]:
+    return [message["feedback"] for message in user.messages(reply["conversation_id"])]
 
 
-def test_an_answer_is_rated_rated_again_and_no_longer(alice: Person) -> None:
+def test_an_answer_is_rated_rated_again_and_no_longer(alice: ApiUser) -> None:
     reply = alice.say("Hello").json()
     path = f"/conversations/{reply['conversation_id']}/messages/{reply['message_id']}/feedback"
     rated = alice.http.put(path, json={"rating": "down", "comment": "Too short 🙁"})
@@ -33,7 +33,7 @@ def test_an_answer_is_rated_rated_again_and_no_longer(alice: Person) -> None:
     assert feedback_of(alice, reply) == [None, None]
 
 
-def test_feedback_stays_with_the_version_that_it_is_about(alice: Person) -> None:
+def test_feedback_stays_with_the_version_that_it_is_about(alice: ApiUser) -> None:
     reply = alice.say("Hello").json()
     path = f"/conversations/{reply['conversation_id']}/messages/{reply['message_id']}"
     assert rate(alice, reply, rating="down") == 200
@@ -43,7 +43,7 @@ def test_feedback_stays_with_the_version_that_it_is_about(alice: Person) -> None
     assert [version["feedback"] for version in versions] == [{"rating": "down", "comment": None}, None]
 
 
-def test_a_question_has_no_feedback(alice: Person) -> None:
+def test_a_question_has_no_feedback(alice: ApiUser) -> None:
     reply = alice.say("Hello").json()
     question = alice.messages(reply["conversation_id"])[0]["id"]
     assert rate(alice, reply, question, rating="up") == 422
@@ -60,13 +60,13 @@ def test_a_question_has_no_feedback(alice: Person) -> None:
         {"rating": "up", "comment": "a\x00b"},
     ],
 )
-def test_what_is_no_feedback_is_refused(alice: Person, feedback: dict[str, Any]) -> None:
+def test_what_is_no_feedback_is_refused(alice: ApiUser, feedback: dict[str, Any]) -> None:
     reply = alice.say("Hello").json()
     assert rate(alice, reply, **feedback) == 422
     assert feedback_of(alice, reply) == [None, None]
 
 
-def test_only_ones_own_answers_can_be_rated(alice: Person, bob: Person) -> None:
+def test_only_ones_own_answers_can_be_rated(alice: ApiUser, bob: ApiUser) -> None:
     hers, his = alice.say("Hello").json(), bob.say("Hello").json()
     assert rate(bob, hers, rating="down") == 403
     assert rate(bob, his, hers["message_id"], rating="down") == 403

@@ -18,7 +18,7 @@ from agents import (
 )
 
 from parley.tools.for_agents import conversation_tools
-from tests.conftest import Person
+from tests.conftest import ApiUser
 from tests.integration.test_chat import events
 from tests.integration.test_turns import wait_for
 
@@ -87,16 +87,16 @@ def all_requests(model_url: str) -> str:
     return json.dumps(httpx.get(f"{model_url}/log").json()["requests"])
 
 
-def conversation_of(person: Person) -> dict[str, Any]:
-    (conversation,) = person.http.get("/conversations").json()["data"]
+def conversation_of(user: ApiUser) -> dict[str, Any]:
+    (conversation,) = user.http.get("/conversations").json()["data"]
     return dict(conversation)
 
 
 @pytest.mark.parametrize("when", ["before", "meanwhile"])
 def test_a_refused_question_is_kept_for_its_author_alone(
-    when: str, urls: dict[str, str], person: Callable[..., Person], model_url: str, secret: str
+    when: str, urls: dict[str, str], new_user: Callable[..., ApiUser], model_url: str, secret: str
 ) -> None:
-    alice = person(api_url=urls[when])
+    alice = new_user(api_url=urls[when])
     reply = alice.say(f"The key is {secret}")
     assert (reply.status_code, reply.json()["type"]) == (422, "/problems/content-refused"), reply.text
     assert reply.json()["detail"] == "No secrets, please."
@@ -124,7 +124,7 @@ def test_a_refused_question_is_kept_for_its_author_alone(
 
 @pytest.mark.parametrize("reason", ["\x00 and \ud800", "long " * 100_000, {"a": 1}, None, object()])
 def test_whatever_a_guardrail_gives_as_its_reason_it_refuses(
-    reason: Any, serve_api: Callable[..., str], person: Callable[..., Person]
+    reason: Any, serve_api: Callable[..., str], new_user: Callable[..., ApiUser]
 ) -> None:
     @input_guardrail(run_in_parallel=False)
     def refuse(_context: Any, _agent: Any, given: Any) -> GuardrailFunctionOutput:
@@ -132,7 +132,7 @@ def test_whatever_a_guardrail_gives_as_its_reason_it_refuses(
             output_info=reason, tripwire_triggered="no" in str(given[-1]["content"])
         )
 
-    alice = person(api_url=serve_api(Agent[Any](name="Parley", input_guardrails=[refuse])))
+    alice = new_user(api_url=serve_api(Agent[Any](name="Parley", input_guardrails=[refuse])))
     refused = alice.say("no")
     assert (refused.status_code, refused.json()["type"]) == (422, "/problems/content-refused")
     assert len(refused.content) < 10_000
@@ -142,9 +142,9 @@ def test_whatever_a_guardrail_gives_as_its_reason_it_refuses(
 
 
 def test_a_refused_answers_text_is_not_kept(
-    urls: dict[str, str], person: Callable[..., Person], model_url: str, secret: str
+    urls: dict[str, str], new_user: Callable[..., ApiUser], model_url: str, secret: str
 ) -> None:
-    alice = person(api_url=urls["after"])
+    alice = new_user(api_url=urls["after"])
     first = alice.say("Say exactly: Ahoy").json()["conversation_id"]
     reply = alice.say(f"Say exactly: {secret}", first)
     assert reply.status_code == 422, reply.text
@@ -158,9 +158,9 @@ def test_a_refused_answers_text_is_not_kept(
 
 
 def test_what_is_accepted_the_next_time_is_read_again(
-    urls: dict[str, str], person: Callable[..., Person], model_url: str, secret: str
+    urls: dict[str, str], new_user: Callable[..., ApiUser], model_url: str, secret: str
 ) -> None:
-    alice = person(api_url=urls["before"])
+    alice = new_user(api_url=urls["before"])
     alice.say(f"Remember {secret}")
     conversation = conversation_of(alice)["id"]
     answer = alice.messages(conversation)[1]["id"]
@@ -173,14 +173,14 @@ def test_what_is_accepted_the_next_time_is_read_again(
 
 
 def test_no_text_is_shown_before_it_is_judged_where_answers_are_held(
-    urls: dict[str, str], person: Callable[..., Person], secret: str
+    urls: dict[str, str], new_user: Callable[..., ApiUser], secret: str
 ) -> None:
-    alice = person(api_url=urls["held"])
+    alice = new_user(api_url=urls["held"])
     refused = events(alice.say(f"Say exactly: {secret}", Accept="text/event-stream"))
     assert [name for name, _ in refused] == ["turn.created", "turn.failed"]
     accepted = events(alice.say("Say exactly: Ahoy", Accept="text/event-stream"))
     assert [name for name, _ in accepted] == ["turn.created", "turn.output_text.delta", "turn.completed"]
     assert accepted[1][1]["delta"] == accepted[2][1]["response"]
-    open_ = person(api_url=urls["after"])
+    open_ = new_user(api_url=urls["after"])
     shown = events(open_.say("Say exactly: one two three", Accept="text/event-stream"))
     assert len(shown) > 3, "without it, text is shown as it comes"

@@ -16,7 +16,7 @@ from parley.tools.api_client import ApiClient
 from parley.tools.bounds import bounded
 from parley.tools.client_tools import client_tool
 from parley.tools.remote import RemoteServer
-from tests.conftest import Person
+from tests.conftest import ApiUser
 from tests.integration.test_remote_mcp import UNAVAILABLE, Docs, remote, serving
 from tests.integration.test_tools import babble, dawdle
 
@@ -63,26 +63,26 @@ KINDS = pytest.mark.parametrize(
 
 
 @pytest.fixture
-def user_of(settings: Settings, person: Callable[..., Person]) -> Iterator[Callable[..., Person]]:
+def user_of(settings: Settings, new_user: Callable[..., ApiUser]) -> Iterator[Callable[..., ApiUser]]:
     """`user_of(agent, server…)`: somebody on an API with this agent."""
     with ExitStack() as stack:
 
-        def make(agent: Agent[Any], *servers: RemoteServer, user_id: str | None = None) -> Person:
+        def make(agent: Agent[Any], *servers: RemoteServer, user_id: str | None = None) -> ApiUser:
             app = create_app(settings, agent, servers)
-            return person(api_url=stack.enter_context(serve_in_thread(lambda _: app)), user_id=user_id)
+            return new_user(api_url=stack.enter_context(serve_in_thread(lambda _: app)), user_id=user_id)
 
         yield make
 
 
-def call(person: Person, message: str) -> dict[str, Any]:
-    reply = person.say(message)
+def call(user: ApiUser, message: str) -> dict[str, Any]:
+    reply = user.say(message)
     assert reply.status_code == 200, reply.text
     return dict(reply.json()["tool_calls"][-1])
 
 
 @KINDS
 def test_its_tools_have_limits(
-    user_of: Callable[..., Person], monkeypatch: pytest.MonkeyPatch, make: Callable[[Agent[Any]], Any]
+    user_of: Callable[..., ApiUser], monkeypatch: pytest.MonkeyPatch, make: Callable[[Agent[Any]], Any]
 ) -> None:
     monkeypatch.setattr("parley.tools.bounds.TIMEOUT_S", 0.5)
     ada = user_of(chain(make, babble, dawdle))
@@ -97,7 +97,7 @@ def test_its_tools_have_limits(
 
 @KINDS
 def test_it_uses_remote_servers_connected_once_a_turn(
-    user_of: Callable[..., Person], make: Callable[[Agent[Any]], Any]
+    user_of: Callable[..., ApiUser], make: Callable[[Agent[Any]], Any]
 ) -> None:
     class Counted(Docs):
         listed = 0
@@ -117,7 +117,7 @@ def test_it_uses_remote_servers_connected_once_a_turn(
 
 @pytest.mark.parametrize("make", [lambda agent: agent, handoff], ids=["agent", "handoff"])
 def test_its_tool_waits_for_approval_in_any_process(
-    user_of: Callable[..., Person], make: Callable[[Agent[Any]], Any]
+    user_of: Callable[..., ApiUser], make: Callable[[Agent[Any]], Any]
 ) -> None:
     with serving(Docs()) as url:
         starting = user_of(chain(make, order), remote(url))
@@ -135,7 +135,7 @@ def test_its_tool_waits_for_approval_in_any_process(
     assert {each["status"] for each in reply["tool_calls"]} == {"completed"}
 
 
-def test_its_client_tool_is_one_to_chatkit(user_of: Callable[..., Person]) -> None:
+def test_its_client_tool_is_one_to_chatkit(user_of: Callable[..., ApiUser]) -> None:
     ada = user_of(chain(handoff, OPEN))
     waiting = ada.say(go(*TO_BACK, "open_page")).json()
     assert waiting["status"] == "waiting_approval"
@@ -146,7 +146,7 @@ def test_its_client_tool_is_one_to_chatkit(user_of: Callable[..., Person]) -> No
     assert [(each["name"], each["status"]) for each in calls] == [("open_page", "pending")]
 
 
-def test_a_conversation_goes_on_after_a_handoff(user_of: Callable[..., Person]) -> None:
+def test_a_conversation_goes_on_after_a_handoff(user_of: Callable[..., ApiUser]) -> None:
     ada = user_of(chain(handoff, babble))
     conversation_id = ada.say(f"My name is Ada. {go(*TO_BACK)}").json()["conversation_id"]
     assert "Ada" in ada.say("What is my name?", conversation_id).json()["response"]
@@ -156,7 +156,7 @@ def test_a_conversation_goes_on_after_a_handoff(user_of: Callable[..., Person]) 
 
 
 def test_an_agent_used_as_a_tool_is_one_tool(
-    user_of: Callable[..., Person], monkeypatch: pytest.MonkeyPatch
+    user_of: Callable[..., ApiUser], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("parley.tools.bounds.TIMEOUT_S", 1.5)
     helper = Agent[Any](name="Helper", tools=[dawdle])
@@ -166,7 +166,7 @@ def test_an_agent_used_as_a_tool_is_one_tool(
     assert "timed out" in slow["output"]
 
 
-def test_its_own_tools_have_limits_if_it_is_declared_so(user_of: Callable[..., Person]) -> None:
+def test_its_own_tools_have_limits_if_it_is_declared_so(user_of: Callable[..., ApiUser]) -> None:
     helper = Agent[Any](name="Helper", tools=[babble])
     message = f"use the tool help with {json.dumps({'input': 'use the tool babble'})}"
     ada = user_of(Agent(name="Chief", tools=[bounded(helper).as_tool("help", "Help")]))

@@ -11,7 +11,7 @@ import pytest
 from sqlalchemy import text
 
 from parley.database import Database
-from tests.conftest import Person
+from tests.conftest import ApiUser
 from tests.integration.test_turns import wait_for
 
 WINDOW = 400
@@ -23,9 +23,9 @@ def small_window_url(serve_api: Callable[..., str]) -> str:
 
 
 @pytest.fixture
-def alice(small_window_url: str, person: Callable[..., Person]) -> Person:
+def alice(small_window_url: str, new_user: Callable[..., ApiUser]) -> ApiUser:
     """Somebody whose window is small."""
-    return person(api_url=small_window_url)
+    return new_user(api_url=small_window_url)
 
 
 def seed(database: Database, user_id: str, turns: int, tokens: int = 20) -> str:
@@ -70,14 +70,14 @@ def requests(model_url: str, user_text: str) -> list[list[dict[str, Any]]]:
     return [items for items in inputs if isinstance(items, list) and items[-1].get("content") == user_text]
 
 
-def model_input(alice: Person, model_url: str, conversation_id: str, message: str) -> list[dict[str, Any]]:
+def model_input(alice: ApiUser, model_url: str, conversation_id: str, message: str) -> list[dict[str, Any]]:
     reply = alice.say(message, conversation_id)
     assert reply.status_code == 200, reply.text
     return requests(model_url, message)[-1]
 
 
 def test_a_window_holds_whole_turns_within_its_budget(
-    alice: Person, database: Database, model_url: str
+    alice: ApiUser, database: Database, model_url: str
 ) -> None:
     conversation_id = seed(database, alice.id, turns=50)
     items = model_input(alice, model_url, conversation_id, f"now {alice.id}")
@@ -88,7 +88,7 @@ def test_a_window_holds_whole_turns_within_its_budget(
 
 
 def test_the_start_stays_where_it_is_from_turn_to_turn(
-    alice: Person, database: Database, model_url: str
+    alice: ApiUser, database: Database, model_url: str
 ) -> None:
     conversation_id = seed(database, alice.id, turns=9)
     first = model_input(alice, model_url, conversation_id, f"one {alice.id}")
@@ -97,7 +97,7 @@ def test_the_start_stays_where_it_is_from_turn_to_turn(
 
 
 def test_what_leaves_the_window_is_folded_into_the_summary(
-    alice: Person, database: Database, model_url: str
+    alice: ApiUser, database: Database, model_url: str
 ) -> None:
     conversation_id = seed(database, alice.id, turns=11)  # more than the window, less than half more
     before = model_input(alice, model_url, conversation_id, f"one {alice.id}")
@@ -112,7 +112,7 @@ def test_what_leaves_the_window_is_folded_into_the_summary(
 
 
 def test_an_edit_of_what_was_folded_forgets_the_summary(
-    alice: Person, database: Database, model_url: str
+    alice: ApiUser, database: Database, model_url: str
 ) -> None:
     conversation_id = seed(database, alice.id, turns=11)
     model_input(alice, model_url, conversation_id, f"one {alice.id}")
@@ -129,7 +129,7 @@ def test_an_edit_of_what_was_folded_forgets_the_summary(
 
 
 def test_ten_thousand_messages_are_asked_like_fifty(
-    alice: Person, database: Database, model_url: str
+    alice: ApiUser, database: Database, model_url: str
 ) -> None:
     short, long = seed(database, alice.id, turns=25), seed(database, alice.id, turns=5_000)
     few = model_input(alice, model_url, short, f"short {alice.id}")
@@ -139,7 +139,7 @@ def test_ten_thousand_messages_are_asked_like_fifty(
 
 
 def test_a_long_conversation_is_folded_step_by_step(
-    alice: Person, database: Database, model_url: str
+    alice: ApiUser, database: Database, model_url: str
 ) -> None:
     conversation_id = seed(database, alice.id, turns=200)
     seen: set[int] = set()
@@ -153,7 +153,7 @@ def test_a_long_conversation_is_folded_step_by_step(
 
 @pytest.mark.parametrize("seq", [1, 2])
 def test_a_message_larger_than_all_that_is_folded_at_once_is_folded_too(
-    seq: int, alice: Person, database: Database, model_url: str
+    seq: int, alice: ApiUser, database: Database, model_url: str
 ) -> None:
     conversation_id = seed(database, alice.id, turns=15)
     statement = text("""
@@ -166,7 +166,7 @@ def test_a_message_larger_than_all_that_is_folded_at_once_is_folded_too(
     assert conversation(database, alice.id, conversation_id).summary_seq > seq
 
 
-def test_a_tool_call_is_replayed_with_its_output(alice: Person, database: Database, model_url: str) -> None:
+def test_a_tool_call_is_replayed_with_its_output(alice: ApiUser, database: Database, model_url: str) -> None:
     conversation_id = seed(database, alice.id, turns=1)
     items = [
         {"type": "function_call", "call_id": "c1", "name": "look_up", "arguments": "{}"},
@@ -194,7 +194,7 @@ def test_a_tool_call_is_replayed_with_its_output(alice: Person, database: Databa
     assert call == kept | {"status": "completed", "duration_ms": None}
 
 
-def test_a_conversation_gets_its_title_from_the_model(alice: Person, database: Database) -> None:
+def test_a_conversation_gets_its_title_from_the_model(alice: ApiUser, database: Database) -> None:
     message = "Please tell me: where do parrots sleep, and why do they never fall off the branch at night?"
     conversation_id = alice.say(message).json()["conversation_id"]
     wait_for(lambda: conversation(database, alice.id, conversation_id).titled)
@@ -203,7 +203,7 @@ def test_a_conversation_gets_its_title_from_the_model(alice: Person, database: D
     assert not message.startswith(title)
 
 
-def test_a_title_given_by_hand_stays(alice: Person, database: Database) -> None:
+def test_a_title_given_by_hand_stays(alice: ApiUser, database: Database) -> None:
     conversation_id = alice.say("Hello there").json()["conversation_id"]
     alice.http.patch(f"/conversations/{conversation_id}", json={"title": "Mine"})
     alice.say("And again", conversation_id)
@@ -211,7 +211,7 @@ def test_a_title_given_by_hand_stays(alice: Person, database: Database) -> None:
     assert alice.http.get(f"/conversations/{conversation_id}").json()["title"] == "Mine"
 
 
-def test_what_follow_ups_cost_is_charged(alice: Person, database: Database) -> None:
+def test_what_follow_ups_cost_is_charged(alice: ApiUser, database: Database) -> None:
     reply = alice.say("Hello there").json()
     wait_for(lambda: conversation(database, alice.id, reply["conversation_id"]).titled)
     turns, tokens = database.rows(alice.id, text("select sum(turns), sum(output_tokens) from usage"))[0]

@@ -16,7 +16,7 @@ from fastapi.routing import iter_route_contexts
 from parley.api.dependencies import current_user, owner
 from parley.config import Settings
 from parley.main import create_app
-from tests.conftest import Person
+from tests.conftest import ApiUser
 
 PUBLIC = {
     "/api/health",
@@ -103,7 +103,7 @@ NOBODYS = Ids(str(uuid.uuid4()), str(uuid.uuid4()))
 
 
 @pytest.fixture
-def alices(alice: Person) -> Ids:
+def alices(alice: ApiUser) -> Ids:
     reply = alice.say("Mine alone").json()
     return Ids(reply["conversation_id"], reply["message_id"])
 
@@ -115,12 +115,12 @@ def call(row: Row, api_url: str, user_id: str, ids: Ids, token: str | None) -> h
 
 
 @ROWS
-def test_the_owner_is_served(row: Row, api_url: str, alice: Person, alices: Ids) -> None:
+def test_the_owner_is_served(row: Row, api_url: str, alice: ApiUser, alices: Ids) -> None:
     assert call(row, api_url, alice.id, alices, alice.token).status_code == row.owners
 
 
 @ROWS
-def test_nobody_is_asked_to_sign_in(row: Row, api_url: str, alice: Person, alices: Ids) -> None:
+def test_nobody_is_asked_to_sign_in(row: Row, api_url: str, alice: ApiUser, alices: Ids) -> None:
     reply = call(row, api_url, alice.id, alices, None)
     assert reply.status_code == 401
     scheme, _, _ = reply.headers["www-authenticate"].partition(" ")
@@ -130,7 +130,7 @@ def test_nobody_is_asked_to_sign_in(row: Row, api_url: str, alice: Person, alice
 
 @ROWS
 @pytest.mark.parametrize("token", ["x", "a.b.c", "null", "Bearer"])
-def test_a_bad_token_is_refused(row: Row, token: str, api_url: str, alice: Person, alices: Ids) -> None:
+def test_a_bad_token_is_refused(row: Row, token: str, api_url: str, alice: ApiUser, alices: Ids) -> None:
     reply = call(row, api_url, alice.id, alices, token)
     assert reply.status_code == 401
     assert reply.json()["type"] == "/problems/unauthorized"
@@ -138,7 +138,7 @@ def test_a_bad_token_is_refused(row: Row, token: str, api_url: str, alice: Perso
 
 @ROWS
 def test_the_others_path_is_forbidden(
-    row: Row, api_url: str, alice: Person, bob: Person, alices: Ids
+    row: Row, api_url: str, alice: ApiUser, bob: ApiUser, alices: Ids
 ) -> None:
     reply = call(row, api_url, alice.id, alices, bob.token)
     assert reply.status_code == row.others
@@ -148,7 +148,7 @@ def test_the_others_path_is_forbidden(
 @ROWS
 @pytest.mark.parametrize("conversation", ["alice's", "bob's", "nobody's"])
 def test_the_others_ids_under_ones_own_path_are_forbidden(
-    row: Row, conversation: str, api_url: str, alice: Person, bob: Person, alices: Ids
+    row: Row, conversation: str, api_url: str, alice: ApiUser, bob: ApiUser, alices: Ids
 ) -> None:
     """Alice's conversation and message, or her message in a conversation of Bob's or of nobody's."""
     ids = alices
@@ -164,7 +164,7 @@ def test_the_others_ids_under_ones_own_path_are_forbidden(
 
 
 @ROWS
-def test_a_conversation_of_nobody_is_not_found(row: Row, api_url: str, bob: Person) -> None:
+def test_a_conversation_of_nobody_is_not_found(row: Row, api_url: str, bob: ApiUser) -> None:
     if "{conversation_id}" not in row.route:
         return
     assert call(row, api_url, bob.id, NOBODYS, bob.token).status_code == 404
@@ -172,17 +172,17 @@ def test_a_conversation_of_nobody_is_not_found(row: Row, api_url: str, bob: Pers
 
 @pytest.mark.parametrize("user_id", ["%", "..", "alice%00", "ALICE", "alice ", "*", "'--"])
 def test_no_spelling_of_a_user_id_reaches_anothers_data(
-    user_id: str, api_url: str, person: Callable[..., Person]
+    user_id: str, api_url: str, new_user: Callable[..., ApiUser]
 ) -> None:
-    mallory = person("mallory")
+    mallory = new_user("mallory")
     reply = httpx.get(
         f"{api_url}/api/{user_id}/conversations", headers={"Authorization": f"Bearer {mallory.token}"}
     )
     assert reply.status_code in (403, 404)
 
 
-def test_a_user_with_an_odd_id_is_served_all_the_same(person: Callable[..., Person], api_url: str) -> None:
-    odd = person(user_id="auth0|Ünïcode+and/slash")
+def test_a_user_with_an_odd_id_is_served_all_the_same(new_user: Callable[..., ApiUser], api_url: str) -> None:
+    odd = new_user(user_id="auth0|Ünïcode+and/slash")
     reply = httpx.get(f"{api_url}/api/me", headers={"Authorization": f"Bearer {odd.token}"})
     assert reply.json()["id"] == "auth0|Ünïcode+and/slash"
 

@@ -15,7 +15,7 @@ from mcp.client.streamable_http import streamable_http_client
 from mcp_types import CallToolResult
 
 from local.issuer import Issuer
-from tests.conftest import Person
+from tests.conftest import ApiUser
 
 TOOLS = {"list_recent_conversations", "search_conversations", "read_conversation", "rename_conversation"}
 # The two generations of the protocol: with a handshake, and without.
@@ -38,9 +38,9 @@ def text(result: CallToolResult) -> str:
     return part.text
 
 
-def use(api_url: str, person: Person, tool: str, mode: str = "auto", **arguments: Any) -> CallToolResult:
+def use(api_url: str, user: ApiUser, tool: str, mode: str = "auto", **arguments: Any) -> CallToolResult:
     async def call() -> CallToolResult:
-        async with connected(api_url, person.token, mode) as client:
+        async with connected(api_url, user.token, mode) as client:
             return await client.call_tool(tool, arguments)
 
     return asyncio.run(call())
@@ -60,7 +60,7 @@ def rpc(method: str, **params: Any) -> dict[str, Any]:
 
 
 @MODES
-def test_the_tools_are_listed_with_their_arguments(api_url: str, alice: Person, mode: str) -> None:
+def test_the_tools_are_listed_with_their_arguments(api_url: str, alice: ApiUser, mode: str) -> None:
     async def look() -> None:
         async with connected(api_url, alice.token, mode) as client:
             assert client.protocol_version == ("2025-11-25" if mode == "legacy" else "2026-07-28")
@@ -78,7 +78,7 @@ def test_the_tools_are_listed_with_their_arguments(api_url: str, alice: Person, 
 
 
 @MODES
-def test_every_tool_works(api_url: str, alice: Person, mode: str) -> None:
+def test_every_tool_works(api_url: str, alice: ApiUser, mode: str) -> None:
     conversation_id = alice.say("Say exactly: the ferry is green").json()["conversation_id"]
 
     async def call_all() -> None:
@@ -100,7 +100,7 @@ def test_every_tool_works(api_url: str, alice: Person, mode: str) -> None:
 
 @MODES
 def test_another_users_conversation_is_out_of_reach(
-    api_url: str, alice: Person, bob: Person, mode: str
+    api_url: str, alice: ApiUser, bob: ApiUser, mode: str
 ) -> None:
     secret = alice.say("Say exactly: the treasure is under the oak").json()["conversation_id"]
     for tool, arguments in [
@@ -119,11 +119,11 @@ def test_another_users_conversation_is_out_of_reach(
     assert alice.http.get(f"/conversations/{secret}").json()["title"] != "Stolen"
 
 
-def test_users_at_once_see_their_own(api_url: str, person: Callable[..., Person]) -> None:
-    people = [person(f"user{number}") for number in range(4)]
+def test_users_at_once_see_their_own(api_url: str, new_user: Callable[..., ApiUser]) -> None:
+    people = [new_user(f"user{number}") for number in range(4)]
     own = {each.id: each.say(f"I am {each.id}").json()["conversation_id"] for each in people}
 
-    async def look(each: Person) -> None:
+    async def look(each: ApiUser) -> None:
         async with connected(api_url, each.token) as client:
             for _ in range(8):
                 listed = json.loads(text(await client.call_tool("list_recent_conversations")))
@@ -148,14 +148,14 @@ def test_users_at_once_see_their_own(api_url: str, person: Callable[..., Person]
     ],
 )
 def test_what_is_wrong_with_a_call_is_told_to_the_model(
-    api_url: str, alice: Person, tool: str, arguments: dict[str, Any], said: str
+    api_url: str, alice: ApiUser, tool: str, arguments: dict[str, Any], said: str
 ) -> None:
     result = use(api_url, alice, tool, **arguments)
     assert result.is_error
     assert said in text(result)
 
 
-def test_a_tool_that_does_not_exist_is_an_error_of_the_protocol(api_url: str, alice: Person) -> None:
+def test_a_tool_that_does_not_exist_is_an_error_of_the_protocol(api_url: str, alice: ApiUser) -> None:
     async def call() -> None:
         async with connected(api_url, alice.token) as client:
             with pytest.raises(MCPError) as caught:
@@ -201,7 +201,7 @@ def test_the_official_client_is_told_of_a_refused_token(api_url: str) -> None:
         asyncio.run(connect())
 
 
-def test_requests_need_no_session(api_url: str, alice: Person) -> None:
+def test_requests_need_no_session(api_url: str, alice: ApiUser) -> None:
     """Each is a fresh one, as on another Lambda environment: no handshake came before, or another's did."""
     begun = post(api_url, alice.token, _initialize())
     assert begun.json()["result"]["serverInfo"]["name"] == "parley"
@@ -220,7 +220,7 @@ def _initialize() -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("method", ["GET", "DELETE", "PUT"])
-def test_there_is_no_stream_to_open_and_no_session_to_end(api_url: str, alice: Person, method: str) -> None:
+def test_there_is_no_stream_to_open_and_no_session_to_end(api_url: str, alice: ApiUser, method: str) -> None:
     headers = {"Authorization": f"Bearer {alice.token}", "Accept": "text/event-stream"}
     reply = httpx.request(method, f"{api_url}/api/mcp", headers=headers)
     assert (reply.status_code, reply.headers["allow"]) == (405, "POST")
@@ -244,7 +244,7 @@ DEEP = b"[" * 100_000
         ({"jsonrpc": "1.0", "id": 1, "method": "ping"}, -32602),
     ],
 )
-def test_what_is_no_request_is_refused(api_url: str, alice: Person, body: Any, code: int) -> None:
+def test_what_is_no_request_is_refused(api_url: str, alice: ApiUser, body: Any, code: int) -> None:
     reply = post(api_url, alice.token, body)
     assert (reply.status_code, reply.json()["error"]["code"]) == (400, code)
 
@@ -267,7 +267,7 @@ MODERN = {"Mcp-Protocol-Version": "2026-07-28"}
     ],
 )
 def test_what_the_newer_protocol_forbids_is_refused(
-    api_url: str, alice: Person, body: Any, headers: dict[str, str]
+    api_url: str, alice: ApiUser, body: Any, headers: dict[str, str]
 ) -> None:
     assert post(api_url, alice.token, body, **headers).status_code in (400, 404, 406)
 
@@ -283,13 +283,13 @@ def test_what_the_newer_protocol_forbids_is_refused(
     ],
 )
 def test_a_wrong_request_is_an_error_of_the_protocol(
-    api_url: str, alice: Person, request_: dict[str, Any], code: int
+    api_url: str, alice: ApiUser, request_: dict[str, Any], code: int
 ) -> None:
     reply = post(api_url, alice.token, request_)
     assert (reply.status_code, reply.json()["error"]["code"]) == (200, code)
 
 
-def test_a_large_body_is_refused_before_it_is_read(api_url: str, alice: Person) -> None:
+def test_a_large_body_is_refused_before_it_is_read(api_url: str, alice: ApiUser) -> None:
     large = json.dumps(rpc("ping", padding="x" * 300_000)).encode()
 
     def chunks() -> Any:
@@ -303,10 +303,10 @@ def test_a_large_body_is_refused_before_it_is_read(api_url: str, alice: Person) 
 
 
 def test_only_known_pages_may_call(
-    serve_api: Callable[..., str], person: Callable[..., Person], api_url: str
+    serve_api: Callable[..., str], new_user: Callable[..., ApiUser], api_url: str
 ) -> None:
     url = serve_api(cors_origins=("https://chat.example.com",))
-    someone = person(api_url=url)
+    someone = new_user(api_url=url)
     assert post(url, someone.token, rpc("ping"), Origin="https://chat.example.com").status_code == 200
     for origin in ("https://evil.example.com", url, "null", ""):
         assert post(url, someone.token, rpc("ping"), Origin=origin).status_code == 403

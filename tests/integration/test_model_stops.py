@@ -9,7 +9,7 @@ import httpx
 import pytest
 from agents import Agent, function_tool
 
-from tests.conftest import Person
+from tests.conftest import ApiUser
 from tests.integration.test_chat import events
 from tests.scripted_model import Answer, Failed, Said, Script, ScriptedModel, serve_scripted_model
 
@@ -38,20 +38,20 @@ def model_and_urls(serve_api: Callable[..., str]) -> Iterator[tuple[ScriptedMode
 class Talk:
     """A conversation of somebody new, with a model that follows a script."""
 
-    def __init__(self, person: Person, model: ScriptedModel, *answers: Answer) -> None:
-        self.person = person
-        self.script = model.scripts[person.id] = Script(list(answers))
+    def __init__(self, user: ApiUser, model: ScriptedModel, *answers: Answer) -> None:
+        self.user = user
+        self.script = model.scripts[user.id] = Script(list(answers))
         self.id: str | None = None
 
     def say(self, message: str = "Hello", **headers: str) -> httpx.Response:
-        reply = self.person.say(f"{message} {self.person.id}", self.id, **headers)
-        listed = self.person.http.get("/conversations").json()["data"]
+        reply = self.user.say(f"{message} {self.user.id}", self.id, **headers)
+        listed = self.user.http.get("/conversations").json()["data"]
         self.id = listed[0]["id"]
         return reply
 
     def messages(self) -> list[dict[str, Any]]:
         assert self.id is not None
-        return self.person.messages(self.id)
+        return self.user.messages(self.id)
 
     def shown(self, number: int = -1) -> list[tuple[str, str]]:
         """What the model was shown in a request: roles and texts, or kinds."""
@@ -64,10 +64,10 @@ class Talk:
 def talk(
     request: pytest.FixtureRequest,
     model_and_urls: tuple[ScriptedModel, dict[str, str]],
-    person: Callable[..., Person],
+    new_user: Callable[..., ApiUser],
 ) -> Callable[..., Talk]:
     model, urls = model_and_urls
-    return lambda *answers: Talk(person(api_url=urls[request.param]), model, *answers)
+    return lambda *answers: Talk(new_user(api_url=urls[request.param]), model, *answers)
 
 
 Talks = Callable[..., Talk]

@@ -18,7 +18,7 @@ from pydantic import SecretStr
 from local.ports import free_port
 from local.postgres import Postgres
 from parley.config import Settings
-from tests.conftest import Person
+from tests.conftest import ApiUser
 
 ROOT = Path(__file__).parents[2]
 
@@ -55,10 +55,10 @@ def worker(settings: Settings, port: int, log: Path) -> Iterator[subprocess.Pope
 
 
 def test_a_process_killed_between_two_messages_loses_nothing(
-    settings: Settings, person: Callable[..., Person], tmp_path: Path
+    settings: Settings, new_user: Callable[..., ApiUser], tmp_path: Path
 ) -> None:
     port = free_port()
-    alice = person(api_url=f"http://127.0.0.1:{port}")
+    alice = new_user(api_url=f"http://127.0.0.1:{port}")
     with worker(settings, port, tmp_path / "log") as process:
         conversation_id = alice.say("My name is Ada").json()["conversation_id"]
         process.send_signal(signal.SIGKILL)
@@ -68,7 +68,7 @@ def test_a_process_killed_between_two_messages_loses_nothing(
         assert len(alice.messages(conversation_id)) == 4
 
 
-def test_a_client_that_goes_away_does_not_stop_the_turn(alice: Person) -> None:
+def test_a_client_that_goes_away_does_not_stop_the_turn(alice: ApiUser) -> None:
     async def leave_early() -> str:
         async with (
             httpx.AsyncClient(base_url=alice.http.base_url, headers=alice.http.headers) as http,
@@ -106,10 +106,10 @@ def test_ready_says_when_the_database_is_away(tmp_path: Path, serve_api: Callabl
 
 @pytest.mark.parametrize("command", ["", "[offline: status=500] ", "[offline: rubbish=json] "])
 def test_no_log_holds_what_users_write_or_carry(
-    settings: Settings, person: Callable[..., Person], tmp_path: Path, command: str
+    settings: Settings, new_user: Callable[..., ApiUser], tmp_path: Path, command: str
 ) -> None:
     port = free_port()
-    alice = person("alice", api_url=f"http://127.0.0.1:{port}")
+    alice = new_user("alice", api_url=f"http://127.0.0.1:{port}")
     log = tmp_path / "log"
     with worker(settings, port, log):
         reply = alice.say(f"{command}Say exactly: canary-answer", **{"Idempotency-Key": "canary-key"})

@@ -9,7 +9,7 @@ from sqlalchemy import text
 
 from parley.database import Database
 from parley.services.follow_up_service import POSTPONED_MESSAGES
-from tests.conftest import Person
+from tests.conftest import ApiUser
 from tests.integration.test_history import WINDOW, seed
 from tests.integration.test_turns import wait_for
 from tests.scripted_model import Answer, Failed, Said, Script, ScriptedModel, serve_scripted_model
@@ -42,37 +42,37 @@ def model_and_url(
 
 
 @pytest.fixture
-def alice(model_and_url: tuple[ScriptedModel, str], person: Callable[..., Person]) -> Person:
-    return person(api_url=model_and_url[1])
+def alice(model_and_url: tuple[ScriptedModel, str], new_user: Callable[..., ApiUser]) -> ApiUser:
+    return new_user(api_url=model_and_url[1])
 
 
-def follow(model_and_url: tuple[ScriptedModel, str], person: Person, **script: Answer) -> Script:
+def follow(model_and_url: tuple[ScriptedModel, str], user: ApiUser, **script: Answer) -> Script:
     model, _ = model_and_url
     made = Script([Said.text("An answer")])
     made.title, made.summary = script.get("title", made.title), script.get("summary", made.summary)
-    model.scripts[person.id] = made
+    model.scripts[user.id] = made
     return made
 
 
-def state(database: Database, person: Person) -> Any:
+def state(database: Database, user: ApiUser) -> Any:
     """The person's only conversation, and what they spent."""
     statement = text("""
         select titled, title, summary, summary_seq, window_seq, follow_up_after, last_seq,
             (select sum(input_tokens + output_tokens) from usage) as spent
         from conversation
     """)
-    return database.rows(person.id, statement)[0]
+    return database.rows(user.id, statement)[0]
 
 
-def say(person: Person, conversation_id: str | None = None) -> str:
-    reply = person.say(f"Hello {person.id}", conversation_id)
+def say(user: ApiUser, conversation_id: str | None = None) -> str:
+    reply = user.say(f"Hello {user.id}", conversation_id)
     assert reply.status_code == 200, reply.text
     return str(reply.json()["conversation_id"])
 
 
 @EACH
 def test_a_title_that_is_none_is_not_stored_and_not_asked_for_at_every_turn(
-    model_and_url: tuple[ScriptedModel, str], alice: Person, database: Database, bad: Answer
+    model_and_url: tuple[ScriptedModel, str], alice: ApiUser, database: Database, bad: Answer
 ) -> None:
     script = follow(model_and_url, alice, title=bad)
     conversation_id = say(alice)
@@ -88,7 +88,7 @@ def test_a_title_that_is_none_is_not_stored_and_not_asked_for_at_every_turn(
 
 
 def test_a_title_that_failed_is_asked_for_again_twenty_messages_later(
-    model_and_url: tuple[ScriptedModel, str], alice: Person, database: Database
+    model_and_url: tuple[ScriptedModel, str], alice: ApiUser, database: Database
 ) -> None:
     script = follow(model_and_url, alice, title=BAD[0])
     conversation_id = say(alice)
@@ -104,7 +104,7 @@ def test_a_title_that_failed_is_asked_for_again_twenty_messages_later(
 
 @EACH
 def test_a_summary_that_is_none_leaves_the_history_as_it_is(
-    model_and_url: tuple[ScriptedModel, str], alice: Person, database: Database, bad: Answer
+    model_and_url: tuple[ScriptedModel, str], alice: ApiUser, database: Database, bad: Answer
 ) -> None:
     script = follow(model_and_url, alice, summary=bad)
     conversation_id = seed(database, alice.id, turns=11)

@@ -9,33 +9,31 @@ import httpx
 import pytest
 from agents import Agent, function_tool
 
-from tests.conftest import Person
+from tests.conftest import ApiUser
 from tests.integration.test_chat import events
 
 
-def use(person: Person, tool: str, where: str | None = None, /, **arguments: Any) -> str:
+def use(user: ApiUser, tool: str, where: str | None = None, /, **arguments: Any) -> str:
     """What the offline model answers after using a tool: what the tool returned."""
-    reply = person.say(f"use the tool {tool} with {json.dumps(arguments)}", where)
+    reply = user.say(f"use the tool {tool} with {json.dumps(arguments)}", where)
     assert reply.status_code == 200, reply.text
     (call,) = reply.json()["tool_calls"]
     assert (call["name"], json.loads(call["arguments"])) == (tool, arguments)
     return str(call["output"])
 
 
-@pytest.fixture(params=["responses", "chat_completions"])
-def ada(
-    request: pytest.FixtureRequest, serve_api: Callable[..., str], person: Callable[..., Person]
-) -> Person:
-    """Somebody on a server that speaks one of the two protocols with the model."""
-    url = _urls.setdefault((id(serve_api), request.param), "") or serve_api(openai_api=request.param)
-    _urls[id(serve_api), request.param] = url
-    return person("ada", api_url=url)
+@pytest.fixture(scope="module", params=["responses", "chat_completions"])
+def url(request: pytest.FixtureRequest, serve_api: Callable[..., str]) -> str:
+    """A server that speaks one of the two protocols with the model."""
+    return serve_api(openai_api=request.param)
 
 
-_urls: dict[tuple[int, str], str] = {}
+@pytest.fixture
+def ada(url: str, new_user: Callable[..., ApiUser]) -> ApiUser:
+    return new_user("ada", api_url=url)
 
 
-def test_the_agent_finds_reads_and_renames_what_its_user_said(ada: Person) -> None:
+def test_the_agent_finds_reads_and_renames_what_its_user_said(ada: ApiUser) -> None:
     earlier = ada.say("Say exactly: we decided to paint the ferry green").json()["conversation_id"]
     found = json.loads(use(ada, "search_conversations", words="ferry green"))
     assert earlier in [each["id"] for each in found]
@@ -45,13 +43,13 @@ def test_the_agent_finds_reads_and_renames_what_its_user_said(ada: Person) -> No
     assert earlier in use(ada, "list_recent_conversations")
 
 
-def test_this_conversation_is_known_out_of_band(ada: Person) -> None:
+def test_this_conversation_is_known_out_of_band(ada: ApiUser) -> None:
     conversation_id = ada.say("Hello").json()["conversation_id"]
     use(ada, "rename_conversation", conversation_id, conversation_id="this", title="Mine")
     assert ada.http.get(f"/conversations/{conversation_id}").json()["title"] == "Mine"
 
 
-def test_a_conversation_goes_on_after_tool_calls(ada: Person) -> None:
+def test_a_conversation_goes_on_after_tool_calls(ada: ApiUser) -> None:
     conversation_id = ada.say("My name is Ada").json()["conversation_id"]
     use(ada, "current_time", conversation_id, timezone="Europe/Berlin")
     assert "Ada" in ada.say("What is my name?", conversation_id).json()["response"]
@@ -59,7 +57,7 @@ def test_a_conversation_goes_on_after_tool_calls(ada: Person) -> None:
     assert answer["tool_calls"][0]["status"] == "completed"
 
 
-def test_what_was_decided_elsewhere_is_found_and_a_wrong_id_fails(ada: Person) -> None:
+def test_what_was_decided_elsewhere_is_found_and_a_wrong_id_fails(ada: ApiUser) -> None:
     ada.say("Say exactly: we decided to paint the lighthouse red")
     answer = ada.say("What did we decide about the lighthouse last week?").json()
     assert answer["tool_calls"][0]["name"] == "search_conversations"
@@ -68,7 +66,7 @@ def test_what_was_decided_elsewhere_is_found_and_a_wrong_id_fails(ada: Person) -
     assert (call["status"], call["output"]) == ("failed", "This is not the id of a conversation.")
 
 
-def test_nobody_elses_conversation_is_reached(ada: Person, bob: Person) -> None:
+def test_nobody_elses_conversation_is_reached(ada: ApiUser, bob: ApiUser) -> None:
     secret = bob.say("Say exactly: the treasure is under the oak").json()["conversation_id"]
     for output in (
         use(ada, "read_conversation", conversation_id=secret),
@@ -88,13 +86,13 @@ def test_nobody_elses_conversation_is_reached(ada: Person, bob: Person) -> None:
         {"words": "treasure", "context": {"user_id": "bob"}},
     ],
 )
-def test_arguments_do_not_say_who_is_asking(ada: Person, bob: Person, arguments: dict[str, Any]) -> None:
+def test_arguments_do_not_say_who_is_asking(ada: ApiUser, bob: ApiUser, arguments: dict[str, Any]) -> None:
     bob.say("Say exactly: the treasure is under the oak")
     reply = ada.say(f"use the tool search_conversations with {json.dumps(arguments)}")
     assert "oak" not in reply.text
 
 
-def test_tool_calls_are_streamed_as_they_happen(ada: Person) -> None:
+def test_tool_calls_are_streamed_as_they_happen(ada: ApiUser) -> None:
     reply = ada.say('use the tool current_time with {"timezone": "UTC"}', Accept="text/event-stream")
     calls = [data for name, data in events(reply) if name == "turn.tool_call"]
     assert [call["status"] for call in calls] == ["in_progress", "completed"]
@@ -115,9 +113,9 @@ async def nap(ms: int) -> str:
 
 
 def test_each_call_is_timed_by_itself_and_its_time_kept(
-    serve_api: Callable[..., str], person: Callable[..., Person]
+    serve_api: Callable[..., str], new_user: Callable[..., ApiUser]
 ) -> None:
-    rested = person(api_url=serve_api(Agent(name="Rested", tools=[nap])))
+    rested = new_user(api_url=serve_api(Agent(name="Rested", tools=[nap])))
     both = 'use the tool nap with {"ms": 20} and use the tool nap with {"ms": 300}'
     reply = rested.say(both).json()
     short, long = (call["duration_ms"] for call in reply["tool_calls"])
@@ -125,7 +123,7 @@ def test_each_call_is_timed_by_itself_and_its_time_kept(
     assert rested.messages(reply["conversation_id"])[1]["tool_calls"] == reply["tool_calls"]
 
 
-def test_how_a_call_went_is_not_told_to_the_model(ada: Person, model_url: str) -> None:
+def test_how_a_call_went_is_not_told_to_the_model(ada: ApiUser, model_url: str) -> None:
     conversation_id = ada.say('use the tool current_time with {"timezone": "UTC"}').json()["conversation_id"]
     httpx.delete(f"{model_url}/log")
     ada.say("Say exactly: onwards", conversation_id)
@@ -160,14 +158,14 @@ def odd_tools(serve_api: Callable[..., str]) -> str:
     return serve_api(Agent(name="Odd", tools=[explode, babble]))
 
 
-def test_a_tool_that_fails_does_not_fail_the_turn(odd_tools: str, person: Callable[..., Person]) -> None:
-    ada = person(api_url=odd_tools)
+def test_a_tool_that_fails_does_not_fail_the_turn(odd_tools: str, new_user: Callable[..., ApiUser]) -> None:
+    ada = new_user(api_url=odd_tools)
     assert "error" in use(ada, "explode").lower()
     conversation_id = ada.http.get("/conversations").json()["data"][0]["id"]
     assert ada.messages(conversation_id)[1]["tool_calls"][0]["status"] == "failed"
 
 
-def test_a_tool_that_does_not_exist_is_told_to_the_agent(ada: Person) -> None:
+def test_a_tool_that_does_not_exist_is_told_to_the_agent(ada: ApiUser) -> None:
     reply = ada.say("[offline: tool=nothing] Hello")
     assert reply.status_code == 200, reply.text
     (call,) = reply.json()["tool_calls"]
@@ -176,23 +174,23 @@ def test_a_tool_that_does_not_exist_is_told_to_the_agent(ada: Person) -> None:
 
 
 def test_a_tool_that_hangs_is_given_up(
-    serve_api: Callable[..., str], person: Callable[..., Person], monkeypatch: pytest.MonkeyPatch
+    serve_api: Callable[..., str], new_user: Callable[..., ApiUser], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("parley.tools.bounds.TIMEOUT_S", 0.5)
-    ada = person(api_url=serve_api(Agent(name="Slow", tools=[dawdle])))
+    ada = new_user(api_url=serve_api(Agent(name="Slow", tools=[dawdle])))
     (call,) = ada.say("use the tool dawdle").json()["tool_calls"]
     assert "timed out" in call["output"]
     assert call["status"] == "failed"
     assert 500 <= call["duration_ms"] < 5_000
 
 
-def test_what_a_tool_returns_is_cut_off(odd_tools: str, person: Callable[..., Person]) -> None:
-    output = use(person(api_url=odd_tools), "babble")
+def test_what_a_tool_returns_is_cut_off(odd_tools: str, new_user: Callable[..., ApiUser]) -> None:
+    output = use(new_user(api_url=odd_tools), "babble")
     assert len(output) < 21_000
     assert output.endswith("[… cut off: too long]")
 
 
-def test_an_endless_loop_ends_readably_and_its_cost_is_recorded(ada: Person) -> None:
+def test_an_endless_loop_ends_readably_and_its_cost_is_recorded(ada: ApiUser) -> None:
     reply = ada.say("[offline: loop] Hello")
     assert (reply.status_code, reply.json()["type"]) == (502, "/problems/agent-exhausted")
     conversation_id = ada.http.get("/conversations").json()["data"][0]["id"]
@@ -204,14 +202,14 @@ def test_an_endless_loop_ends_readably_and_its_cost_is_recorded(ada: Person) -> 
 
 
 def test_a_turn_that_costs_too_much_ends(
-    serve_api: Callable[..., str], person: Callable[..., Person], monkeypatch: pytest.MonkeyPatch
+    serve_api: Callable[..., str], new_user: Callable[..., ApiUser], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("parley.services.agent_service.MAX_TURN_TOKENS", 300)
-    reply = person(api_url=serve_api()).say("[offline: loop] Hello")
+    reply = new_user(api_url=serve_api()).say("[offline: loop] Hello")
     assert (reply.status_code, reply.json()["type"]) == (502, "/problems/agent-exhausted")
 
 
-def test_a_message_with_a_private_key_never_reaches_the_model(ada: Person, model_url: str) -> None:
+def test_a_message_with_a_private_key_never_reaches_the_model(ada: ApiUser, model_url: str) -> None:
     httpx.delete(f"{model_url}/log")
     reply = ada.say("-----BEGIN RSA PRIVATE KEY-----\nMIIE")
     assert (reply.status_code, reply.json()["type"]) == (422, "/problems/content-refused")

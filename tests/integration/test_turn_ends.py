@@ -14,7 +14,7 @@ from sqlalchemy import create_engine, text
 
 from local.postgres import Postgres
 from parley.database import Address, Database
-from tests.conftest import Person
+from tests.conftest import ApiUser
 from tests.integration.test_turns import Writing, wait_for
 
 DEADLINE_S = 3.0
@@ -65,9 +65,9 @@ def url(serve_api: Callable[..., str]) -> str:
 @pytest.mark.parametrize("streamed", [False, True], ids=["whole", "streamed"])
 @pytest.mark.parametrize("tool", ["leave", "cancel_itself", "hold_on", "nothing_to_store"])
 def test_a_turn_ends_in_time_whatever_a_tool_does(
-    tool: str, streamed: bool, url: str, person: Callable[..., Person]
+    tool: str, streamed: bool, url: str, new_user: Callable[..., ApiUser]
 ) -> None:
-    alice = person(api_url=url)
+    alice = new_user(api_url=url)
     headers = {"Accept": "text/event-stream"} if streamed else {}
     started = time.monotonic()
     reply = alice.say(f"use the tool {tool} with {{}}", **headers)
@@ -80,9 +80,9 @@ def test_a_turn_ends_in_time_whatever_a_tool_does(
 
 
 def test_tools_that_block_threads_keep_nobody_from_the_database(
-    url: str, person: Callable[..., Person]
+    url: str, new_user: Callable[..., ApiUser]
 ) -> None:
-    people = [person(api_url=url) for _ in range(12)]
+    people = [new_user(api_url=url) for _ in range(12)]
     with ThreadPoolExecutor(len(people)) as threads:
         started = time.monotonic()
         replies = list(threads.map(lambda each: each.say("use the tool block with {}"), people))
@@ -91,9 +91,9 @@ def test_tools_that_block_threads_keep_nobody_from_the_database(
 
 
 def test_a_database_that_hangs_at_the_end_does_not_keep_the_client_waiting(
-    url: str, person: Callable[..., Person], postgres: Postgres
+    url: str, new_user: Callable[..., ApiUser], postgres: Postgres
 ) -> None:
-    alice = person(api_url=url)
+    alice = new_user(api_url=url)
     engine = create_engine("postgresql+pg8000://", creator=Address(postgres.owner_url).connect)
     started = time.monotonic()
     writing = Writing(alice, "[offline: slow=1] Hello")
@@ -117,7 +117,7 @@ def spent(database: Database, user_id: str) -> tuple[int, int]:
     return turns, tokens
 
 
-def test_a_turn_whose_conversation_is_deleted_ends_and_is_charged(alice: Person, database: Database) -> None:
+def test_a_turn_whose_conversation_is_deleted_ends_and_is_charged(alice: ApiUser, database: Database) -> None:
     writing = Writing(alice, "[offline: slow=1] Hello", **{"Idempotency-Key": "k1"})
     started = time.monotonic()
     assert alice.http.delete(f"/conversations/{writing.conversation_id}").status_code == 204
@@ -134,14 +134,14 @@ def test_a_turn_whose_conversation_is_deleted_ends_and_is_charged(alice: Person,
     assert spent(database, alice.id) == (turns, tokens)
 
 
-def test_the_key_of_a_turn_that_ended_before_the_deletion_begins_nothing_anew(alice: Person) -> None:
+def test_the_key_of_a_turn_that_ended_before_the_deletion_begins_nothing_anew(alice: ApiUser) -> None:
     first = alice.say("Hello", **{"Idempotency-Key": "k1"}).json()["conversation_id"]
     alice.http.delete(f"/conversations/{first}")
     assert alice.say("Hello", **{"Idempotency-Key": "k1"}).status_code == 404
     assert alice.say("Hello", **{"Idempotency-Key": "k2"}).status_code == 200
 
 
-def test_a_reply_that_is_sent_whole_says_so_as_well(alice: Person) -> None:
+def test_a_reply_that_is_sent_whole_says_so_as_well(alice: ApiUser) -> None:
     writing = Writing(alice, "[offline: slow=1] Hello", Accept="application/json")
     alice.http.delete(f"/conversations/{writing.conversation_id}")
     reply = writing.wait_for_reply()

@@ -14,7 +14,7 @@ import pytest
 from sqlalchemy import text
 
 from parley.database import Database
-from tests.conftest import Person
+from tests.conftest import ApiUser
 from tests.integration.test_chat import events
 
 SLOW = "[offline: slow=1]"
@@ -32,27 +32,25 @@ class Writing:
     """A turn that streams in a thread of its own, from the moment it has an id."""
 
     def __init__(
-        self, person: Person, message: str, conversation_id: str | None = None, **headers: str
+        self, user: ApiUser, message: str, conversation_id: str | None = None, **headers: str
     ) -> None:
         self.reply: httpx.Response | None = None
         headers = {"Accept": "text/event-stream"} | headers
-        say = partial(self._say, person, message, conversation_id, headers)
+        say = partial(self._say, user, message, conversation_id, headers)
         self._thread = threading.Thread(target=say)
-        before = {each["id"] for each in listed(person)}
+        before = {each["id"] for each in listed(user)}
         self._thread.start()
         self.conversation_id = conversation_id or wait_for(
-            lambda: next((each["id"] for each in listed(person) if each["id"] not in before), None)
+            lambda: next((each["id"] for each in listed(user) if each["id"] not in before), None)
         )
-        self.message_id = wait_for(lambda: self._running(person))
+        self.message_id = wait_for(lambda: self._running(user))
 
-    def _running(self, person: Person) -> str | None:
-        messages = person.messages(self.conversation_id)
+    def _running(self, user: ApiUser) -> str | None:
+        messages = user.messages(self.conversation_id)
         return next((each["id"] for each in messages if each["status"] == "in_progress"), None)
 
-    def _say(
-        self, person: Person, message: str, conversation_id: str | None, headers: dict[str, str]
-    ) -> None:
-        self.reply = person.say(message, conversation_id, **headers)
+    def _say(self, user: ApiUser, message: str, conversation_id: str | None, headers: dict[str, str]) -> None:
+        self.reply = user.say(message, conversation_id, **headers)
 
     def wait_for_reply(self) -> httpx.Response:
         self._thread.join()
@@ -63,8 +61,8 @@ class Writing:
         return events(self.wait_for_reply())
 
 
-def listed(person: Person) -> list[dict[str, Any]]:
-    return list(person.http.get("/conversations").json()["data"])
+def listed(user: ApiUser) -> list[dict[str, Any]]:
+    return list(user.http.get("/conversations").json()["data"])
 
 
 def alternates(messages: list[dict[str, Any]]) -> bool:
@@ -78,11 +76,11 @@ def fresh_log(model_url: str) -> Iterator[str]:
     yield model_url
 
 
-def post(person: Person, path: str, body: dict[str, Any] | None = None, **headers: str) -> httpx.Response:
-    return person.http.post(path, json=body, headers=headers)
+def post(user: ApiUser, path: str, body: dict[str, Any] | None = None, **headers: str) -> httpx.Response:
+    return user.http.post(path, json=body, headers=headers)
 
 
-def test_fifty_requests_with_one_key_are_one_turn(alice: Person, fresh_log: str) -> None:
+def test_fifty_requests_with_one_key_are_one_turn(alice: ApiUser, fresh_log: str) -> None:
     def ask(_: int) -> httpx.Response:
         while True:
             reply = alice.say(f"{SLOW} Once only {alice.id}", **{"Idempotency-Key": "k"})
@@ -102,7 +100,7 @@ def test_fifty_requests_with_one_key_are_one_turn(alice: Person, fresh_log: str)
     assert len(answers) == 1
 
 
-def test_of_fifty_turns_at_once_in_one_conversation_exactly_one_runs(alice: Person) -> None:
+def test_of_fifty_turns_at_once_in_one_conversation_exactly_one_runs(alice: ApiUser) -> None:
     conversation_id = alice.say("Hello").json()["conversation_id"]
     with ThreadPoolExecutor(50) as threads:
         replies = list(threads.map(lambda n: alice.say(f"{SLOW} {n}", conversation_id), range(50)))
@@ -112,7 +110,7 @@ def test_of_fifty_turns_at_once_in_one_conversation_exactly_one_runs(alice: Pers
     assert alternates(messages)
 
 
-def test_while_a_turn_runs_the_conversation_is_busy(alice: Person) -> None:
+def test_while_a_turn_runs_the_conversation_is_busy(alice: ApiUser) -> None:
     writing = Writing(alice, "[offline: word=100,words=15] Tell me more")
     path = f"/conversations/{writing.conversation_id}/messages/{writing.message_id}"
     for reply in (
@@ -127,7 +125,7 @@ def test_while_a_turn_runs_the_conversation_is_busy(alice: Person) -> None:
     assert alice.say("And now?", writing.conversation_id).status_code == 200
 
 
-def test_a_running_answer_can_be_read_as_it_grows(alice: Person) -> None:
+def test_a_running_answer_can_be_read_as_it_grows(alice: ApiUser) -> None:
     writing = Writing(alice, "[offline: word=100,words=60] Tell me more")
     seen = []
     while (answer := alice.messages(writing.conversation_id)[1])["status"] == "in_progress":
@@ -138,7 +136,7 @@ def test_a_running_answer_can_be_read_as_it_grows(alice: Person) -> None:
     assert answer["content"] == writing.wait()[-1][1]["response"]
 
 
-def test_a_cancelled_answer_keeps_its_text(alice: Person) -> None:
+def test_a_cancelled_answer_keeps_its_text(alice: ApiUser) -> None:
     writing = Writing(alice, "[offline: word=100,words=500] Tell me more")
     time.sleep(1)
     started = time.monotonic()
@@ -155,7 +153,7 @@ def test_a_cancelled_answer_keeps_its_text(alice: Person) -> None:
     assert alice.say("Go on", writing.conversation_id).status_code == 200
 
 
-def test_an_answer_whose_worker_hangs_is_cancelled_all_the_same(alice: Person, database: Database) -> None:
+def test_an_answer_whose_worker_hangs_is_cancelled_all_the_same(alice: ApiUser, database: Database) -> None:
     conversation_id = alice.say("Hello").json()["conversation_id"]
     answer = alice.messages(conversation_id)[1]
     database.rows(
@@ -173,13 +171,13 @@ def test_an_answer_whose_worker_hangs_is_cancelled_all_the_same(alice: Person, d
     assert (reply.json()["status"], reply.json()["content"]) == ("cancelled", "so far")
 
 
-def test_cancelling_what_has_ended_changes_nothing(alice: Person) -> None:
+def test_cancelling_what_has_ended_changes_nothing(alice: ApiUser) -> None:
     reply = alice.say("Hello").json()
     path = f"/conversations/{reply['conversation_id']}/messages/{reply['message_id']}/cancel"
     assert post(alice, path).json()["status"] == "completed"
 
 
-def test_a_regenerated_answer_keeps_the_old_one(alice: Person) -> None:
+def test_a_regenerated_answer_keeps_the_old_one(alice: ApiUser) -> None:
     first = alice.say("My name is Ada").json()
     conversation_id = first["conversation_id"]
     alice.say("What is my name?", conversation_id)
@@ -197,7 +195,7 @@ def test_a_regenerated_answer_keeps_the_old_one(alice: Person) -> None:
     assert conversation["message_count"] == 2
 
 
-def test_an_edited_question_replaces_what_followed(alice: Person, fresh_log: str) -> None:
+def test_an_edited_question_replaces_what_followed(alice: ApiUser, fresh_log: str) -> None:
     conversation_id = alice.say("My name is Ada").json()["conversation_id"]
     alice.say("I like parrots", conversation_id)
     first_question, first_answer = alice.messages(conversation_id)[:2]
@@ -218,7 +216,7 @@ def test_an_edited_question_replaces_what_followed(alice: Person, fresh_log: str
     assert old["data"][0]["content"] == first_answer["content"]
 
 
-def test_only_answers_are_regenerated_and_only_questions_edited(alice: Person) -> None:
+def test_only_answers_are_regenerated_and_only_questions_edited(alice: ApiUser) -> None:
     conversation_id = alice.say("Hello").json()["conversation_id"]
     question, answer = alice.messages(conversation_id)
     path = f"/conversations/{conversation_id}/messages"
@@ -228,7 +226,7 @@ def test_only_answers_are_regenerated_and_only_questions_edited(alice: Person) -
     assert [message["id"] for message in alice.messages(conversation_id)] == [question["id"], answer["id"]]
 
 
-def test_a_failed_regeneration_loses_neither_question_nor_old_answer(alice: Person) -> None:
+def test_a_failed_regeneration_loses_neither_question_nor_old_answer(alice: ApiUser) -> None:
     first = alice.say(f"[offline: status=500,first=4,key={alice.id}] Hello", Accept="text/event-stream")
     created = events(first)[0][1]
     path = f"/conversations/{created['conversation_id']}/messages/{created['message_id']}"
@@ -238,7 +236,7 @@ def test_a_failed_regeneration_loses_neither_question_nor_old_answer(alice: Pers
     assert alternates([question, answer])
 
 
-def test_an_interrupted_turn_runs_again_in_place(alice: Person, database: Database) -> None:
+def test_an_interrupted_turn_runs_again_in_place(alice: ApiUser, database: Database) -> None:
     reply = alice.say("Hello", **{"Idempotency-Key": "k"}).json()
     database.rows(
         alice.id,
@@ -257,7 +255,9 @@ def test_an_interrupted_turn_runs_again_in_place(alice: Person, database: Databa
 
 
 @pytest.mark.parametrize("change", ["lease_id = gen_random_uuid()", "lease_expires_at = clock_timestamp()"])
-def test_a_worker_that_lost_its_lease_changes_nothing(alice: Person, database: Database, change: str) -> None:
+def test_a_worker_that_lost_its_lease_changes_nothing(
+    alice: ApiUser, database: Database, change: str
+) -> None:
     writing = Writing(alice, "[offline: word=100,words=12] Tell me more")
     database.rows(
         alice.id,
@@ -270,9 +270,9 @@ def test_a_worker_that_lost_its_lease_changes_nothing(alice: Person, database: D
 
 
 def test_a_deadline_keeps_the_partial_text(
-    serve_api: Callable[..., str], person: Callable[..., Person]
+    serve_api: Callable[..., str], new_user: Callable[..., ApiUser]
 ) -> None:
-    alice = person(api_url=serve_api(turn_deadline_s=2))
+    alice = new_user(api_url=serve_api(turn_deadline_s=2))
     started = time.monotonic()
     reply = alice.say("[offline: word=100,words=500] Tell me more")
     assert (reply.status_code, reply.json()["type"]) == (504, "/problems/deadline-exceeded")
@@ -285,18 +285,18 @@ def test_a_deadline_keeps_the_partial_text(
 
 @pytest.mark.parametrize("command", ["hang", "hang=5", "slow=60"])
 def test_every_hang_is_answered(
-    command: str, serve_api: Callable[..., str], person: Callable[..., Person]
+    command: str, serve_api: Callable[..., str], new_user: Callable[..., ApiUser]
 ) -> None:
-    alice = person(api_url=serve_api(turn_deadline_s=2))
+    alice = new_user(api_url=serve_api(turn_deadline_s=2))
     assert alice.say(f"[offline: {command}] Hello").status_code == 504
 
 
 def test_more_turns_than_can_be_served_are_shed_before_any_statement(
-    serve_api: Callable[..., str], person: Callable[..., Person], monkeypatch: pytest.MonkeyPatch
+    serve_api: Callable[..., str], new_user: Callable[..., ApiUser], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("parley.services.turn_service.MAX_TURNS_AT_ONCE", 5)
     url = serve_api()
-    people = [person(f"p{number}", api_url=url) for number in range(10)]
+    people = [new_user(f"p{number}", api_url=url) for number in range(10)]
     with ThreadPoolExecutor(10) as threads:
         replies = list(threads.map(lambda each: each.say(f"{SLOW} Hello"), people))
     assert Counter(reply.status_code for reply in replies) == {200: 5, 503: 5}
@@ -308,28 +308,28 @@ def test_more_turns_than_can_be_served_are_shed_before_any_statement(
             assert someone.say("Hello").status_code == 200
 
 
-def test_the_quota_of_turns_is_exact(serve_api: Callable[..., str], person: Callable[..., Person]) -> None:
-    alice = person(api_url=serve_api(quota_turns_per_day=3))
+def test_the_quota_of_turns_is_exact(serve_api: Callable[..., str], new_user: Callable[..., ApiUser]) -> None:
+    alice = new_user(api_url=serve_api(quota_turns_per_day=3))
     with ThreadPoolExecutor(8) as threads:
         replies = list(threads.map(lambda n: alice.say(f"Hello {n}"), range(8)))
     assert Counter(reply.status_code for reply in replies) == {200: 3, 429: 5}
     refused = next(reply for reply in replies if reply.status_code == 429)
     assert 0 < int(refused.headers["retry-after"]) <= 86_400
     assert len(listed(alice)) == 3
-    bob = person("bob", api_url=str(alice.http.base_url).split("/api/")[0])
+    bob = new_user("bob", api_url=str(alice.http.base_url).split("/api/")[0])
     assert bob.say("Hello").status_code == 200
 
 
 def test_the_quota_of_tokens_stops_the_next_turn(
-    serve_api: Callable[..., str], person: Callable[..., Person]
+    serve_api: Callable[..., str], new_user: Callable[..., ApiUser]
 ) -> None:
-    alice = person(api_url=serve_api(quota_tokens_per_day=100))
+    alice = new_user(api_url=serve_api(quota_tokens_per_day=100))
     assert alice.say("[offline: words=150] Hello").status_code == 200
     assert alice.say("Hello").status_code == 429
 
 
-def test_a_replay_costs_no_quota(serve_api: Callable[..., str], person: Callable[..., Person]) -> None:
-    alice = person(api_url=serve_api(quota_turns_per_day=1))
+def test_a_replay_costs_no_quota(serve_api: Callable[..., str], new_user: Callable[..., ApiUser]) -> None:
+    alice = new_user(api_url=serve_api(quota_turns_per_day=1))
     first = alice.say("Hello", **{"Idempotency-Key": "k"})
     assert alice.say("Hello", **{"Idempotency-Key": "k"}).content == first.content
     assert alice.say("Hello", **{"Idempotency-Key": "other"}).status_code == 429
