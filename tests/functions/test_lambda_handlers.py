@@ -14,9 +14,11 @@ from types import ModuleType
 from typing import Any, get_args
 
 import boto3
+import httpx
 import pytest
 import snapshot_restore_py
 from moto import mock_aws
+from pydantic import SecretStr
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import Response
@@ -28,8 +30,10 @@ from local.serving import serve_in_thread
 from parley.config import Settings
 from parley.errors import ProblemError
 from parley.lambda_handler import LambdaHandler
+from parley.main import create_light_app
 from parley.metrics import Metric
 from parley.services.running_turn import EndStatus
+from parley.web_adapter import AFTER_RESTORE, BEFORE_SNAPSHOT, SnapshotApp
 from tests.conftest import ApiUser
 from tests.stack import rendered, transformed
 
@@ -237,6 +241,28 @@ def test_no_connection_is_in_a_snapshot(load_function: Callable[[str], ModuleTyp
     assert pool.checkedin() == 1
     run_hooks(snapshot_restore_py.get_before_snapshot())
     assert handler.app.state.services.database._engine.pool.checkedin() == 0
+
+
+async def asked(app: SnapshotApp, path: str, token: str = "") -> int:
+    transport = httpx.ASGITransport(app=app)
+    async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1") as client:
+        if path in (BEFORE_SNAPSHOT, AFTER_RESTORE):
+            return (await client.post(path)).status_code
+        return (await client.get(path, headers={"authorization": f"Bearer {token}"})).status_code
+
+
+def test_the_streaming_app_is_made_again_after_a_snapshot(settings: Settings, alice: ApiUser) -> None:
+    gone = settings.model_copy(update={"database_url": SecretStr("postgresql://old:old@127.0.0.1:1/old")})
+    versions = iter([gone, settings])
+    app = SnapshotApp(lambda: create_light_app(next(versions)))
+    listing = f"/api/{alice.id}/conversations"
+
+    async def restored() -> list[int]:
+        paths = (listing, BEFORE_SNAPSHOT, AFTER_RESTORE, listing, BEFORE_SNAPSHOT)
+        return [await asked(app, path, alice.token) for path in paths]
+
+    assert asyncio.run(restored()) == [503, 204, 204, 200, 204]
+    assert app._app.state.services.database._engine.pool.checkedin() == 0
 
 
 def test_one_environment_holds_one_connection(

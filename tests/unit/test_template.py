@@ -8,6 +8,7 @@ import pytest
 
 from parley.config import MigrationSettings, Settings
 from parley.main import EXPOSED_HEADERS, create_app, create_light_app
+from parley.web_adapter import AFTER_RESTORE, BEFORE_SNAPSHOT
 from tests.stack import ROOT, references, rendered, source, transformed
 
 PUBLIC = {
@@ -30,7 +31,8 @@ OTHERS_VARIABLES = {
     "AWS_LWA_INVOKE_MODE",
     "AWS_LWA_PORT",
     "AWS_LWA_READINESS_CHECK_PATH",
-    "AWS_LWA_ERROR_STATUS_CODES",
+    "AWS_LWA_SNAPSTART_BEFORE_CHECKPOINT_PATH",
+    "AWS_LWA_SNAPSTART_AFTER_RESTORE_PATH",
 }
 
 
@@ -190,10 +192,18 @@ def test_a_canary_is_taken_back_by_alarms(stack: dict[str, Any]) -> None:
 
 
 def test_snapshots_are_made_of_published_versions(stack: dict[str, Any]) -> None:
-    for function in ("Chat", "Conversations", "Tools"):
+    for function in ("Chat", "Conversations", "Stream", "Tools"):
         assert stack[f"{function}Function"]["Properties"]["SnapStart"] == {"ApplyOn": {"Ref": "SnapStart"}}
         assert f"{function}FunctionAliaslive" in stack
     assert source()["Parameters"]["SnapStart"]["Default"] == "PublishedVersions"
+
+
+def test_an_answer_with_a_5xx_status_reaches_the_client(stack: dict[str, Any]) -> None:
+    """The adapter fails the invocation for statuses that it is told, and drops their body and Retry-After."""
+    variables = stack["StreamFunction"]["Properties"]["Environment"]["Variables"]
+    assert "AWS_LWA_ERROR_STATUS_CODES" not in variables
+    assert variables["AWS_LWA_SNAPSTART_BEFORE_CHECKPOINT_PATH"] == BEFORE_SNAPSHOT
+    assert variables["AWS_LWA_SNAPSTART_AFTER_RESTORE_PATH"] == AFTER_RESTORE
 
 
 def test_every_function_logs_into_a_group_that_forgets(stack: dict[str, Any]) -> None:
