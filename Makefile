@@ -141,9 +141,14 @@ format: ## Format the code, fix what can be fixed, write the API's types
 	@npm --prefix frontend run --silent format -- $(IGNORED)
 
 .PHONY: deploy
-deploy: ## Deploy to AWS: make deploy STAGE=dev; DRY=1 only says what it would do
+deploy: ## Deploy to AWS: make deploy STAGE=dev; DRY=1 only says what it would do, NOW=1 needs no canary
 	$(SETUP) $(if $(DRY),,--npm frontend)
-	@$(RUN) -m local.aws.deploy --stage $(or $(STAGE),dev) --architecture $(ARCH) $(if $(DRY),--dry)
+	@$(RUN) -m local.aws.deploy --stage $(or $(STAGE),dev) --architecture $(ARCH) $(if $(DRY),--dry) $(if $(NOW),--now)
+
+.PHONY: remove
+remove: ## Remove a stage from AWS, all but its database: make remove STAGE=dev
+	$(SETUP)
+	@$(RUN) -m local.aws.deploy --stage $(or $(STAGE),dev) --remove
 
 .PHONY: bench
 bench: .venv-bench/installed ## Measure a turn beside its goals and its peers: make bench ARGS=--help

@@ -12,6 +12,7 @@ from pathlib import Path
 from socket import SHUT_RDWR
 from types import ModuleType
 from typing import Any, get_args
+from urllib.parse import urlsplit
 
 import boto3
 import httpx
@@ -28,6 +29,7 @@ from local.issuer import Issuer
 from local.postgres import Postgres
 from local.serving import serve_in_thread
 from parley.config import Settings
+from parley.database import Address, CannotConnect
 from parley.errors import ProblemError
 from parley.lambda_handler import LambdaHandler
 from parley.main import create_light_app
@@ -562,6 +564,40 @@ def test_a_deployment_migrates_and_tells_cloudformation(
     assert [each["Status"] for each in received] == ["SUCCESS"] * 3
     assert {each["PhysicalResourceId"] for each in received} == {"migration"}
     assert handler({}, Context())["Status"] == "SUCCESS", "by hand"
+
+
+def test_a_changed_password_reaches_the_role_and_only_then_the_functions(
+    load_function: Callable[[str], ModuleType],
+    cloudformation: tuple[str, list[dict[str, Any]]],
+    postgres: Postgres,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Also backwards: CloudFormation takes a failed deployment back with the version before."""
+    url, received = cloudformation
+    old = postgres.app_url.replace(urlsplit(postgres.app_url).username or "", "role_of_a_changed_password", 1)
+    urls = [old.replace(urlsplit(old).password or "", password, 1) for password in ("first", "second")]
+    with mock_aws():
+        monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-central-1")
+        secrets = boto3.client("secretsmanager")
+        contents = [{"DATABASE_URL": each, "MIGRATIONS_DATABASE_URL": postgres.owner_url} for each in urls]
+        made = secrets.create_secret(Name="parley", SecretString=json.dumps(contents[0]))
+        waiting = secrets.put_secret_value(
+            SecretId="parley", SecretString=json.dumps(contents[1]), VersionStages=["AWSPENDING"]
+        )
+        for name in ("DATABASE_URL", "MIGRATIONS_DATABASE_URL"):
+            monkeypatch.delenv(name, raising=False)
+        monkeypatch.setenv("SECRET_ARN", made["ARN"])
+        handler = load_function("migrate").handler
+        versions = [made["VersionId"], waiting["VersionId"]]
+        for now in (0, 1, 1, 0, 1):
+            event = resource_event("Update", url)
+            handler({**event, "ResourceProperties": {"SecretVersion": versions[now]}}, Context())
+            assert received[-1]["Status"] == "SUCCESS"
+            Address(urls[now]).connect().close()
+            with pytest.raises(CannotConnect):
+                Address(urls[1 - now]).connect()
+            current = secrets.get_secret_value(SecretId="parley", VersionStage="AWSCURRENT")
+            assert current["VersionId"] == versions[now]
 
 
 def test_a_migration_that_fails_stops_the_deployment(
