@@ -43,6 +43,11 @@ invoke: ## Invoke a built function: make invoke EVENT=tests/events/chat.json
 	$(SETUP)
 	@$(RUN) -m local.invoke $(or $(EVENT),tests/events/chat.json) $(if $(FUNCTION),--function $(FUNCTION))
 
+.PHONY: sam-env
+sam-env: ## Run what `sam local` needs, with env.json and events for it: make sam-env HOST=172.17.0.1
+	$(SETUP)
+	@exec $(RUN) -m local.sam_env $(if $(HOST),--host $(HOST))
+
 .PHONY: token
 token: ## Print a token for `make api` and `make gateway`: make token USER=alice
 	$(SETUP) >&2

@@ -182,7 +182,7 @@ def test_the_makefiles_of_sam_build_the_same(built: Path, tmp_path: Path) -> Non
         assert made == expected
 
 
-@pytest.mark.filterwarnings("ignore:validate is deprecated")
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
 @pytest.mark.parametrize("architecture", MACHINES)
 def test_sam_calls_the_makefile_of_the_architecture(architecture: str) -> None:
     """`sam build` tells make nothing: what it resolves itself has to lead to the right wheels."""

@@ -113,6 +113,8 @@ def make_current(secret_version: str) -> None:
 
 
 def _deployed_secret(version: str = "") -> dict[str, Any]:
+    if given := os.environ.get("SECRET_JSON"):  # under `sam local` (local/sam_env.py)
+        return dict(json.loads(given))
     arn = os.environ.get("SECRET_ARN")
     return _read_secret(arn, version) if arn else {}
 
