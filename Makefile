@@ -43,6 +43,11 @@ invoke: ## Invoke a built function: make invoke EVENT=tests/events/chat.json
 	$(SETUP)
 	@$(RUN) -m local.invoke $(or $(EVENT),tests/events/chat.json) $(if $(FUNCTION),--function $(FUNCTION))
 
+.PHONY: sam-env
+sam-env: ## Run what `sam local` needs, with env.json and events for it: make sam-env HOST=172.17.0.1
+	$(SETUP)
+	@exec $(RUN) -m local.sam_env $(if $(HOST),--host $(HOST))
+
 .PHONY: token
 token: ## Print a token for `make api` and `make gateway`: make token USER=alice
 	$(SETUP) >&2
@@ -141,9 +146,14 @@ format: ## Format the code, fix what can be fixed, write the API's types
 	@npm --prefix frontend run --silent format -- $(IGNORED)
 
 .PHONY: deploy
-deploy: ## Deploy to AWS: make deploy STAGE=dev; DRY=1 only says what it would do
+deploy: ## Deploy to AWS: make deploy STAGE=dev; DRY=1 only says what it would do, NOW=1 needs no canary
 	$(SETUP) $(if $(DRY),,--npm frontend)
-	@$(RUN) -m local.aws.deploy --stage $(or $(STAGE),dev) --architecture $(ARCH) $(if $(DRY),--dry)
+	@$(RUN) -m local.aws.deploy --stage $(or $(STAGE),dev) --architecture $(ARCH) $(if $(DRY),--dry) $(if $(NOW),--now)
+
+.PHONY: remove
+remove: ## Remove a stage from AWS, all but its database: make remove STAGE=dev
+	$(SETUP)
+	@$(RUN) -m local.aws.deploy --stage $(or $(STAGE),dev) --remove
 
 .PHONY: bench
 bench: .venv-bench/installed ## Measure a turn beside its goals and its peers: make bench ARGS=--help

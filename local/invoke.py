@@ -35,12 +35,11 @@ def main() -> int:
     options = parser.parse_args()
     text = _read(options.event)
     state = State(services.ROOT / ".parley" / "invoke")
-    with state.lock(), _services(state) as (postgres, issuer, model_url):
+    with state.lock(), running_services(state) as (postgres, issuer, model_url):
         build(state.built, Target.here())
         template = read_template(TEMPLATE, state.built, parameters(issuer.url))
         function = _function_named(options.function or options.event.stem, list(template.functions))
-        event = text.replace("${TOKEN}", issuer.mint(USER))
-        event = event.replace("${CONVERSATION_ID}", _latest_conversation(postgres))
+        event = filled_in(text, issuer.mint(USER), postgres)
         secret = {
             "DATABASE_URL": postgres.app_url,
             "MIGRATIONS_DATABASE_URL": postgres.owner_url,
@@ -63,7 +62,7 @@ def _invoke(deployment: Deployment, name: str, event: bytes) -> int:
 
 
 @contextmanager
-def _services(state: State) -> Iterator[tuple[Postgres, Issuer, str]]:
+def running_services(state: State) -> Iterator[tuple[Postgres, Issuer, str]]:
     env = services.base_environment(read_env_file(services.ROOT / ".env"))
     with step("PostgreSQL"):
         postgres = Postgres.start(state.data / "postgres", durable=False)
@@ -89,6 +88,10 @@ def _read(file: Path) -> str:
     except (OSError, ValueError) as error:
         raise Problem(f"{file} cannot be read as an event: {error}") from None
     return text
+
+
+def filled_in(event: str, token: str, postgres: Postgres) -> str:
+    return event.replace("${TOKEN}", token).replace("${CONVERSATION_ID}", _latest_conversation(postgres))
 
 
 def _latest_conversation(postgres: Postgres) -> str:

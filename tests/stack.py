@@ -3,8 +3,9 @@
 import functools
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from boto3 import Session
@@ -27,10 +28,14 @@ def source(file: str = "template.yaml") -> dict[str, Any]:
     return template
 
 
-def transformed(file: str = "template.yaml", code: str = "s3://bucket/code") -> dict[str, Any]:
-    """The resources by logical id. `code`: where what is built lies."""
+def transformed(
+    file: str = "template.yaml",
+    code: str = "s3://bucket/code",
+    changed: Mapping[str, str] = MappingProxyType({}),
+) -> dict[str, Any]:
+    """The resources by logical id. `code`: where what is built lies. `changed`: other parameters."""
     template = json.loads(json.dumps(source(file)))
-    if function := template["Globals"].get("Function"):
+    if function := template.get("Globals", {}).get("Function"):
         function.pop("CodeUri", None)
     for resource in template["Resources"].values():
         kind = resource["Type"].removeprefix("AWS::Serverless::")
@@ -38,7 +43,8 @@ def transformed(file: str = "template.yaml", code: str = "s3://bucket/code") -> 
             resource["Properties"]["CodeUri"] = code
         elif kind == "LayerVersion":
             resource["Properties"]["ContentUri"] = code
-    values = {**{name: str(value.get("Default")) for name, value in template["Parameters"].items()}, **VALUES}
+    values = {name: str(value.get("Default")) for name, value in template["Parameters"].items()}
+    values |= {**VALUES, **changed}
     values = {name: value for name, value in values.items() if name in template["Parameters"]}
     # Without a session of its own it would look for a region, and for the account's policies.
     translator = Translator({}, Parser(), boto_session=Session(region_name="eu-central-1"))

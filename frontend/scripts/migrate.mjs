@@ -38,8 +38,9 @@ async function connect(pool) {
 /**
  * @param {pg.PoolClient} owner
  * @param {{ name: string, password: string }} role
+ * @param {URL} application
  */
-async function prepareRole(owner, role) {
+async function prepareRole(owner, role, application) {
   const name = owner.escapeIdentifier(role.name);
   const { rows } = await owner.query(
     "SELECT current_user AS owner, EXISTS (SELECT FROM pg_roles WHERE rolname = $1) AS known",
@@ -55,10 +56,28 @@ async function prepareRole(owner, role) {
       throw new MigrationError(`AUTH_DATABASE_URL has no password for the new role ${role.name}`);
     }
     await owner.query(`CREATE ROLE ${name} LOGIN PASSWORD ${owner.escapeLiteral(role.password)}`);
+  } else if (await isRefused(application)) {
+    await owner.query(`ALTER ROLE ${name} LOGIN PASSWORD ${owner.escapeLiteral(role.password)}`);
   }
   await owner.query("CREATE SCHEMA IF NOT EXISTS auth");
   // Set on the role, because a connection pooler may refuse `options` in the address.
   await owner.query(`ALTER ROLE ${name} SET search_path = auth`);
+}
+
+/**
+ * Whether the database says that the password is wrong. No other trouble is a reason to set it.
+ * @param {URL} application
+ */
+async function isRefused(application) {
+  const client = new pg.Client({ connectionString: application.href });
+  try {
+    await client.connect();
+    return false;
+  } catch (error) {
+    return /** @type {{ code?: string }} */ (error).code === "28P01";
+  } finally {
+    await client.end();
+  }
 }
 
 /**
@@ -124,7 +143,7 @@ async function migrate() {
     const owner = await connect(pool);
     try {
       await owner.query("SELECT pg_advisory_lock($1)", [MIGRATION_LOCK]);
-      await prepareRole(owner, role);
+      await prepareRole(owner, role, application);
       const options = authOptions({ url, secret, audience, database: pool });
       const changed = await migrateTables(options);
       await grantAccess(owner, role.name);

@@ -13,7 +13,7 @@ def handler(event: dict[str, Any], _context: Any) -> dict[str, str]:
     outcome = {"Status": "SUCCESS", "Reason": "The database is up to date"}
     if event.get("RequestType") != "Delete":
         try:
-            migrate()
+            migrate(secret_version=event.get("ResourceProperties", {}).get("SecretVersion", ""))
         except ConfigError as error:
             outcome = {"Status": "FAILED", "Reason": str(error)[:1000]}
         except Exception as error:

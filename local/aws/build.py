@@ -1,7 +1,7 @@
 """Builds what AWS Lambda runs, two layers and the functions, without Docker.
 
     python -m local.aws.build                            everything, for Lambda, by `sam build`
-    python -m local.aws.build --one NAME --out FOLDER    one part: what the Makefiles of `sam build` call
+    python -m local.aws.build --one NAME --out FOLDER    one part: what layers/Makefile calls for `sam build`
 
 It needs Python 3.11 or newer with pip, and `sam build` for the first. Byte code works only for the Python
 version that made it, so a Python of Lambda's version is looked for. Without one the functions start slower.
@@ -139,9 +139,8 @@ def build_for_lambda(target: Target) -> None:
     command = [sys.executable, "-m", "samcli", "build", "--no-cached", "--parallel"]
     command += ["--template-file", str(TEMPLATE), "--build-dir", str(BUILT)]
     command += ["--parameter-overrides", f"Architecture={target.architecture}"]
-    variables = {"ARCHITECTURE": str(target.architecture), "PYTHON": sys.executable}
     with step("sam build"):
-        run(command, cwd=ROOT, env={**os.environ, **variables, **silent_sam()})
+        run(command, cwd=ROOT, env={**os.environ, "PYTHON": sys.executable, **silent_sam()})
     layers = sum(map(_megabytes, (BUILT / DEPENDENCIES, BUILT / PARLEY)))
     largest = layers + max(_megabytes(BUILT / name) for name in functions())
     print(f"Built for {target}: {BUILT.relative_to(ROOT)}, {largest:.0f} MB a function with its layers")

@@ -1,7 +1,7 @@
 """A Function URL that streams: the function's own web server takes one request at a time, frozen in between.
 
-The Lambda Web Adapter, which stands in front of it on Lambda, is not run: requests reach the server as they
-are, without the adapter's headers.
+The Lambda Web Adapter, which stands in front of it on Lambda, is not run. Imitated is what it does around a
+snapshot; requests reach the server as they are, without the adapter's headers.
 """
 
 import asyncio
@@ -24,6 +24,8 @@ from local.aws.template import Cors, Function
 from local.ports import free_port
 from local.serving import answers
 
+# The adapter's settings with paths of the app that nobody else may ask for.
+_HOOKS = ("AWS_LWA_SNAPSTART_BEFORE_CHECKPOINT_PATH", "AWS_LWA_SNAPSTART_AFTER_RESTORE_PATH")
 _OWN = ("connection", "content-length", "date", "server", "transfer-encoding")
 
 
@@ -52,8 +54,22 @@ class WebEnvironment:
                 error = {"errorType": "Runtime.ExitError", "errorMessage": f"{ready} does not answer"}
                 raise InitError(error)
             time.sleep(0.05)
+        if function.snap_start:
+            environment._take_snapshot(function)
         sandbox.freeze()
         return environment
+
+    def _take_snapshot(self, function: Function) -> None:
+        """Raises InitError."""
+        for name in _HOOKS:
+            reply = httpx.post(self.url + function.variables[name], trust_env=False, timeout=INIT_TIMEOUT_S)
+            if not reply.is_success:
+                self.sandbox.stop()
+                raise InitError(
+                    {"errorType": "Extension.Crash", "errorMessage": f"{name}: {reply.status_code}"}
+                )
+            self.sandbox.freeze()
+            self.sandbox.thaw()
 
 
 def _folder_with_python(runtime: Runtime) -> Path:
@@ -72,17 +88,18 @@ class FunctionUrl:
     """An ASGI app with at most `limit` environments. A request that finds all of them busy waits."""
 
     def __init__(
-        self, start: Callable[[], WebEnvironment], cors: Cors | None, timeout_s: float, limit: int
+        self, start: Callable[[], WebEnvironment], function: Function, cors: Cors | None, limit: int
     ) -> None:
         self._start = start
+        self._hooks = [function.variables.get(name) for name in _HOOKS]
         self._cors = cors
-        self._timeout_s = timeout_s
+        self._timeout_s = function.timeout_s
         self._places = asyncio.Semaphore(limit)
         self._idle: list[WebEnvironment] = []
         self._all: set[WebEnvironment] = set()
         # A kept connection would lead to a frozen process.
         alone = httpx.Limits(max_keepalive_connections=0)
-        self._client = httpx.AsyncClient(timeout=timeout_s, trust_env=False, limits=alone)
+        self._client = httpx.AsyncClient(timeout=function.timeout_s, trust_env=False, limits=alone)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         request = Request(scope, receive)
@@ -90,6 +107,9 @@ class FunctionUrl:
             body = await read_body(request)
         except TooLarge:
             await Response(status_code=413)(scope, receive, send)
+            return
+        if request.url.path in self._hooks:
+            await Response(status_code=403)(scope, receive, send)
             return
         headers = cors_headers(self._cors, request) if self._cors else {}
         if self._cors and is_preflight(request):

@@ -45,7 +45,7 @@ def serve(
         start = partial(
             WebEnvironment.start, streamed, runtime, deployment.log(streamed.name), deployment.endpoint_url
         )
-        function_url = FunctionUrl(start, url.cors, streamed.timeout_s, settings.environments)
+        function_url = FunctionUrl(start, streamed, url.cors, settings.environments)
         stack.callback(function_url.close)
         yield Gateway(
             deployment,

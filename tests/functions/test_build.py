@@ -13,13 +13,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from samcli.lib.providers.sam_function_provider import SamFunctionProvider
+from samcli.lib.providers.sam_layer_provider import SamLayerProvider
+from samcli.lib.providers.sam_stack_provider import SamLocalStackProvider
 
 from local.aws import build as building
-from local.aws.build import IN_THE_RUNTIME, Target, build, build_one, functions
+from local.aws.build import IN_THE_RUNTIME, MACHINES, Target, build, build_one, functions
 from local.issuer import Issuer
 from local.progress import Problem
 from parley.config import Settings
 from tests.built import Function
+from tests.stack import VALUES
 
 UNCHECKED_HASH = 0b01
 FOLDERS = ("agents", "fastapi", "openai", "pydantic", "sqlalchemy", "uvicorn")
@@ -169,13 +173,33 @@ def test_a_function_without_a_folder_is_told(tmp_path: Path) -> None:
 
 def test_the_makefiles_of_sam_build_the_same(built: Path, tmp_path: Path) -> None:
     """As `sam build` calls them: the folder of template.yaml is the working directory."""
-    for folder, name in (("functions", "StreamFunction"), ("layers", "ParleyLayer")):
-        command = ["make", "--makefile", f"{folder}/Makefile", f"build-{name}"]
+    for name in ("StreamFunction", "ParleyLayer"):
+        command = ["make", "--makefile", "layers/x86_64/Makefile", f"build-{name}"]
         environment = {**os.environ, "ARTIFACTS_DIR": str(tmp_path / name), "PYTHON": sys.executable}
         subprocess.run(command, cwd=building.ROOT, env=environment, check=True, capture_output=True)
         made = {path.relative_to(tmp_path / name) for path in files(tmp_path / name) if path.suffix == ".py"}
         expected = {path.relative_to(built / name) for path in files(built / name) if path.suffix == ".py"}
         assert made == expected
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+@pytest.mark.parametrize("architecture", MACHINES)
+def test_sam_calls_the_makefile_of_the_architecture(architecture: str) -> None:
+    """`sam build` tells make nothing: what it resolves itself has to lead to the right wheels."""
+    values = {**VALUES, "Architecture": architecture}
+    stacks, _ = SamLocalStackProvider.get_stacks(str(building.TEMPLATE), parameter_overrides=values)
+    parts: list[Any] = [*SamFunctionProvider(stacks).get_all(), *SamLayerProvider(stacks).get_all()]
+    assert len(parts) == len(functions()) + 2
+    for part in parts:
+        folder = building.ROOT / part.metadata["ContextPath"]
+        called = subprocess.run(
+            ["make", "--dry-run", "--makefile", str(folder / "Makefile"), f"build-{part.name}"],
+            cwd=building.ROOT / part.metadata["WorkingDirectory"],
+            check=True,
+            capture_output=True,
+            text=True,
+        )
+        assert called.stdout.strip().endswith(f"--architecture {architecture}")
 
 
 def test_the_first_turn_loads_no_module(built: Path, environment: dict[str, str], issuer: Issuer) -> None:

@@ -34,6 +34,7 @@ from local.ports import free_port
 from local.postgres import Postgres
 from local.serving import serve_in_thread
 from parley.database import Database
+from parley.web_adapter import AFTER_RESTORE, BEFORE_SNAPSHOT
 from tests.conftest import ApiUser
 
 ROOT = Path(__file__).parents[2]
@@ -495,6 +496,25 @@ def test_the_function_url_checks_tokens_itself_and_answers_preflights(
     assert "authorization" in preflight.headers["access-control-allow-headers"]
     foreign = httpx.options(url, headers=headers | {"origin": "https://else.example"})
     assert "access-control-allow-origin" not in foreign.headers
+
+
+def test_a_streaming_environment_comes_from_a_snapshot_and_nobody_else_may_say_so(gateway: Gateway) -> None:
+    for path in (BEFORE_SNAPSHOT, AFTER_RESTORE):
+        assert httpx.post(f"{gateway.stream_url}{path}", timeout=60).status_code == 403
+    assert httpx.get(f"{gateway.stream_url}/api/health/ready", timeout=60).status_code == 200
+    assert gateway.deployment.template.functions["StreamFunction"].snap_start
+
+
+def test_a_problem_of_the_function_url_keeps_its_body_and_retry_after(
+    gateway: Gateway, through: Through
+) -> None:
+    alice = through("alice")
+    url = f"{gateway.stream_url}/api/{alice.id}/chat"
+    said = {"message": "[offline: status=429]"}
+    refused = httpx.post(url, json=said, headers={"authorization": f"Bearer {alice.token}"}, timeout=60)
+    assert refused.status_code == 503
+    assert refused.headers["content-type"] == "application/problem+json"
+    assert int(refused.headers["retry-after"]) > 0
 
 
 # --- The command -------------------------------------------------------------------------------------------

@@ -12,11 +12,14 @@ from pathlib import Path
 from socket import SHUT_RDWR
 from types import ModuleType
 from typing import Any, get_args
+from urllib.parse import urlsplit
 
 import boto3
+import httpx
 import pytest
 import snapshot_restore_py
 from moto import mock_aws
+from pydantic import SecretStr
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import Response
@@ -26,10 +29,13 @@ from local.issuer import Issuer
 from local.postgres import Postgres
 from local.serving import serve_in_thread
 from parley.config import Settings
+from parley.database import Address, CannotConnect
 from parley.errors import ProblemError
 from parley.lambda_handler import LambdaHandler
+from parley.main import create_light_app
 from parley.metrics import Metric
 from parley.services.running_turn import EndStatus
+from parley.web_adapter import AFTER_RESTORE, BEFORE_SNAPSHOT, SnapshotApp
 from tests.conftest import ApiUser
 from tests.stack import rendered, transformed
 
@@ -237,6 +243,28 @@ def test_no_connection_is_in_a_snapshot(load_function: Callable[[str], ModuleTyp
     assert pool.checkedin() == 1
     run_hooks(snapshot_restore_py.get_before_snapshot())
     assert handler.app.state.services.database._engine.pool.checkedin() == 0
+
+
+async def asked(app: SnapshotApp, path: str, token: str = "") -> int:
+    transport = httpx.ASGITransport(app=app)
+    async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1") as client:
+        if path in (BEFORE_SNAPSHOT, AFTER_RESTORE):
+            return (await client.post(path)).status_code
+        return (await client.get(path, headers={"authorization": f"Bearer {token}"})).status_code
+
+
+def test_the_streaming_app_is_made_again_after_a_snapshot(settings: Settings, alice: ApiUser) -> None:
+    gone = settings.model_copy(update={"database_url": SecretStr("postgresql://old:old@127.0.0.1:1/old")})
+    versions = iter([gone, settings])
+    app = SnapshotApp(lambda: create_light_app(next(versions)))
+    listing = f"/api/{alice.id}/conversations"
+
+    async def restored() -> list[int]:
+        paths = (listing, BEFORE_SNAPSHOT, AFTER_RESTORE, listing, BEFORE_SNAPSHOT)
+        return [await asked(app, path, alice.token) for path in paths]
+
+    assert asyncio.run(restored()) == [503, 204, 204, 200, 204]
+    assert app._app.state.services.database._engine.pool.checkedin() == 0
 
 
 def test_one_environment_holds_one_connection(
@@ -536,6 +564,40 @@ def test_a_deployment_migrates_and_tells_cloudformation(
     assert [each["Status"] for each in received] == ["SUCCESS"] * 3
     assert {each["PhysicalResourceId"] for each in received} == {"migration"}
     assert handler({}, Context())["Status"] == "SUCCESS", "by hand"
+
+
+def test_a_changed_password_reaches_the_role_and_only_then_the_functions(
+    load_function: Callable[[str], ModuleType],
+    cloudformation: tuple[str, list[dict[str, Any]]],
+    postgres: Postgres,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Also backwards: CloudFormation takes a failed deployment back with the version before."""
+    url, received = cloudformation
+    old = postgres.app_url.replace(urlsplit(postgres.app_url).username or "", "role_of_a_changed_password", 1)
+    urls = [old.replace(urlsplit(old).password or "", password, 1) for password in ("first", "second")]
+    with mock_aws():
+        monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-central-1")
+        secrets = boto3.client("secretsmanager")
+        contents = [{"DATABASE_URL": each, "MIGRATIONS_DATABASE_URL": postgres.owner_url} for each in urls]
+        made = secrets.create_secret(Name="parley", SecretString=json.dumps(contents[0]))
+        waiting = secrets.put_secret_value(
+            SecretId="parley", SecretString=json.dumps(contents[1]), VersionStages=["AWSPENDING"]
+        )
+        for name in ("DATABASE_URL", "MIGRATIONS_DATABASE_URL"):
+            monkeypatch.delenv(name, raising=False)
+        monkeypatch.setenv("SECRET_ARN", made["ARN"])
+        handler = load_function("migrate").handler
+        versions = [made["VersionId"], waiting["VersionId"]]
+        for now in (0, 1, 1, 0, 1):
+            event = resource_event("Update", url)
+            handler({**event, "ResourceProperties": {"SecretVersion": versions[now]}}, Context())
+            assert received[-1]["Status"] == "SUCCESS"
+            Address(urls[now]).connect().close()
+            with pytest.raises(CannotConnect):
+                Address(urls[1 - now]).connect()
+            current = secrets.get_secret_value(SecretId="parley", VersionStage="AWSCURRENT")
+            assert current["VersionId"] == versions[now]
 
 
 def test_a_migration_that_fails_stops_the_deployment(

@@ -58,26 +58,6 @@ def test_each_server_gets_the_settings_that_it_needs_and_no_others(deployment: D
     assert api["MIGRATIONS_DATABASE_URL"] == "postgresql://owner:p@db.example.com/parley"
 
 
-def test_a_secret_is_stored_again_only_when_it_changed(deployment: Deployment) -> None:
-    client = boto3.client("secretsmanager")
-
-    def versions() -> list[dict[str, list[str]]]:
-        return [
-            client.describe_secret(SecretId=f"parley-dev-{kind}")["VersionIdsToStages"]
-            for kind in ("api", "web")
-        ]
-
-    deployment._store_secrets()
-    first = versions()
-    deployment._store_secrets()
-    assert versions() == first
-    deployment._file.write_text(SETTINGS.replace("sk-test", "sk-new"))
-    deployment._store_secrets()
-    assert versions()[0] != first[0]
-    assert versions()[1] == first[1]
-    assert secret("parley-dev-api")["OPENAI_API_KEY"] == "sk-new"
-
-
 def test_nothing_is_begun_while_a_setting_is_missing(deployment: Deployment) -> None:
     deployment._file.write_text(SETTINGS.replace("BETTER_AUTH_SECRET=not-guessable", ""))
     with pytest.raises(Problem, match=r"BETTER_AUTH_SECRET\. See docs/deploy\.md"):
@@ -94,8 +74,9 @@ def test_a_dry_run_needs_nothing_and_says_each_step() -> None:
         text=True,
         check=True,
     ).stdout
-    assert len(re.findall(r"^  \d\. ", output, re.MULTILINE)) == 7
-    assert "ReservedConcurrency=200" in output
+    assert len(re.findall(r"^  \d\. ", output, re.MULTILINE)) == 9
+    assert "LogRetentionDays=90" in output
+    assert "No region: set AWS_REGION" in output
     assert "BETTER_AUTH_SECRET" in output
 
 

@@ -10,6 +10,7 @@ PACKAGE = Path(__file__).parents[2] / "layers" / "parley" / "python" / "parley"
 # A layer may import the layers after it, the infrastructure and the base.
 LAYERS = [
     "lambda_handler",
+    "web_adapter",
     "priming",
     "main",
     "api",

@@ -2,13 +2,18 @@
 
 import json
 import re
+from pathlib import Path
 from typing import Any
 
 import pytest
+from samcli.lib.package.utils import make_zip_with_lambda_permissions, zip_folder
 
+from local.aws.build import functions
+from local.aws.deploy import write_digests
 from parley.config import MigrationSettings, Settings
 from parley.main import EXPOSED_HEADERS, create_app, create_light_app
-from tests.stack import ROOT, references, rendered, source, transformed
+from parley.web_adapter import AFTER_RESTORE, BEFORE_SNAPSHOT
+from tests.stack import ROOT, VALUES, references, rendered, source, transformed
 
 PUBLIC = {
     "GET /api/health",
@@ -30,7 +35,8 @@ OTHERS_VARIABLES = {
     "AWS_LWA_INVOKE_MODE",
     "AWS_LWA_PORT",
     "AWS_LWA_READINESS_CHECK_PATH",
-    "AWS_LWA_ERROR_STATUS_CODES",
+    "AWS_LWA_SNAPSTART_BEFORE_CHECKPOINT_PATH",
+    "AWS_LWA_SNAPSTART_AFTER_RESTORE_PATH",
 }
 
 
@@ -124,7 +130,8 @@ def test_every_variable_is_known_and_none_is_a_secret(stack: dict[str, Any]) -> 
     secrets = {name.upper() for name, field in Settings.model_fields.items() if "Secret" in str(field)}
     for name, function in of_type(stack, "AWS::Lambda::Function").items():
         variables = function["Environment"]["Variables"].keys()
-        assert variables <= ours | OTHERS_VARIABLES | {"SECRET_ARN"}, name
+        assert variables <= ours | OTHERS_VARIABLES | {"SECRET_ARN", "SECRET_JSON"}, name
+        assert function["Environment"]["Variables"]["SECRET_JSON"] == ""
         assert not variables & secrets, name
         # It would switch the check of origins off in Better Auth.
         assert not variables & {"TEST", "NODE_ENV"}, name
@@ -142,6 +149,8 @@ def test_every_function_has_a_role_of_its_own_that_may_do_nothing_everywhere(sta
     ]
     assert len(statements) >= 3
     for statement in statements:
+        if statement["Effect"] == "Deny":
+            continue
         assert "*" not in str([statement["Action"], statement["Resource"]]), statement
 
 
@@ -174,13 +183,47 @@ def test_no_new_code_takes_requests_before_the_migration(stack: dict[str, Any]) 
     assert any(name.startswith("ParleyLayer") for name in dependencies(stack["Migration"]))
 
 
-@pytest.mark.parametrize("function", ["Chat", "Conversations", "Stream", "Tools"])
-def test_new_code_is_a_new_version(function: str) -> None:
-    def version(code: str) -> str:
-        alias = transformed(code=code)[f"{function}FunctionAliaslive"]["Properties"]
-        return next(references(alias["FunctionVersion"]))
+def versions(stack: dict[str, Any]) -> dict[str, str]:
+    """The logical id of each alias's version. CloudFormation publishes one when it is a new id."""
+    found = {
+        name: next(references(alias["FunctionVersion"]))
+        for name, alias in of_type(stack, "AWS::Lambda::Alias").items()
+    }
+    assert found.keys() == {
+        f"{each}FunctionAliaslive" for each in ("Chat", "Conversations", "Stream", "Tools")
+    }
+    return found
 
-    assert version("s3://bucket/one") == version("s3://bucket/one") != version("s3://bucket/two")
+
+def uploaded(folder: Path, parameters: dict[str, str]) -> str:
+    """Where SAM uploads a function to, which it names after its content."""
+    for name in functions():
+        (folder / name).mkdir(exist_ok=True)
+    write_digests(folder, parameters)
+    with zip_folder(str(folder / "ChatFunction"), zip_method=make_zip_with_lambda_permissions) as (_, digest):
+        return f"s3://bucket/{digest}"
+
+
+def test_new_code_is_a_new_version_and_the_same_is_none() -> None:
+    one = versions(transformed(code="s3://bucket/one"))
+    assert one == versions(transformed(code="s3://bucket/one"))
+    assert not set(one.values()) & set(versions(transformed(code="s3://bucket/two")).values())
+
+
+@pytest.mark.parametrize("parameter", source()["Parameters"])
+def test_a_changed_parameter_or_secret_is_a_new_version_of_every_function(
+    tmp_path: Path, parameter: str
+) -> None:
+    """SAM alone sees none in most of them: it compares properties before it looks a parameter up."""
+    before = {"Stage": "test", **VALUES, "SecretVersion": "one"}
+    other = {"Architecture": "arm64", "SnapStart": "None", "DeploymentPreference": "AllAtOnce"}
+    changed = {parameter: other.get(parameter, "7")}
+    after = before | changed
+    code = [uploaded(tmp_path, each) for each in (before, before, after)]
+    assert code[0] == code[1] != code[2]
+    first = versions(transformed(code=code[0], changed=before))
+    second = versions(transformed(code=code[2], changed=after))
+    assert not set(first.values()) & set(second.values())
 
 
 def test_a_canary_is_taken_back_by_alarms(stack: dict[str, Any]) -> None:
@@ -190,10 +233,30 @@ def test_a_canary_is_taken_back_by_alarms(stack: dict[str, Any]) -> None:
 
 
 def test_snapshots_are_made_of_published_versions(stack: dict[str, Any]) -> None:
-    for function in ("Chat", "Conversations", "Tools"):
+    for function in ("Chat", "Conversations", "Stream", "Tools"):
         assert stack[f"{function}Function"]["Properties"]["SnapStart"] == {"ApplyOn": {"Ref": "SnapStart"}}
         assert f"{function}FunctionAliaslive" in stack
     assert source()["Parameters"]["SnapStart"]["Default"] == "PublishedVersions"
+
+
+def test_an_answer_with_a_5xx_status_reaches_the_client(stack: dict[str, Any]) -> None:
+    """The adapter fails the invocation for statuses that it is told, and drops their body and Retry-After."""
+    variables = stack["StreamFunction"]["Properties"]["Environment"]["Variables"]
+    assert "AWS_LWA_ERROR_STATUS_CODES" not in variables
+    assert variables["AWS_LWA_SNAPSTART_BEFORE_CHECKPOINT_PATH"] == BEFORE_SNAPSHOT
+    assert variables["AWS_LWA_SNAPSTART_AFTER_RESTORE_PATH"] == AFTER_RESTORE
+
+
+def test_nothing_is_kept_that_costs(stack: dict[str, Any]) -> None:
+    """Snapshots of old versions cost by the hour, and a log group made by a last line outlives its stack."""
+    for name, resource in stack.items():
+        if resource["Type"] in ("AWS::Lambda::Version", "AWS::Lambda::LayerVersion"):
+            assert resource["DeletionPolicy"] == "Delete", name
+    denied = stack["ReadSecret"]["Properties"]["PolicyDocument"]["Statement"][1]
+    assert (denied["Effect"], denied["Action"]) == ("Deny", "logs:CreateLogGroup")
+    for name, role in of_type(stack, "AWS::IAM::Role").items():
+        if name.endswith("FunctionRole"):
+            assert "ReadSecret" in references(role["ManagedPolicyArns"]), name
 
 
 def test_every_function_logs_into_a_group_that_forgets(stack: dict[str, Any]) -> None:

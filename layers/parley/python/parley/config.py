@@ -28,12 +28,12 @@ class _Environment(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     @classmethod
-    def load(cls) -> Self:
+    def load(cls, secret_version: str = "") -> Self:
         """Read the environment and, for what it does not set, the JSON secret that `SECRET_ARN` names.
 
-        Raises ConfigError.
+        Of the secret it takes the current version, or the one given by its id. Raises ConfigError.
         """
-        secret = _deployed_secret()
+        secret = _deployed_secret(secret_version)
         values = {
             field: value
             for field in cls.model_fields
@@ -96,13 +96,31 @@ def read_secret(name: str) -> SecretStr:
     return SecretStr(value)
 
 
-def _deployed_secret() -> dict[str, Any]:
+def make_current(secret_version: str) -> None:
+    """Make this version of the deployed secret the one that functions read."""
+    import boto3  # noqa: PLC0415 (0.4 s)
+
+    arn = os.environ["SECRET_ARN"]
+    client = boto3.client("secretsmanager")
+    current = client.get_secret_value(SecretId=arn, VersionStage="AWSCURRENT")["VersionId"]
+    if current != secret_version:
+        client.update_secret_version_stage(
+            SecretId=arn,
+            VersionStage="AWSCURRENT",
+            MoveToVersionId=secret_version,
+            RemoveFromVersionId=current,
+        )
+
+
+def _deployed_secret(version: str = "") -> dict[str, Any]:
+    if given := os.environ.get("SECRET_JSON"):  # under `sam local` (local/sam_env.py)
+        return dict(json.loads(given))
     arn = os.environ.get("SECRET_ARN")
-    return _read_secret(arn) if arn else {}
+    return _read_secret(arn, version) if arn else {}
 
 
 @functools.cache
-def _read_secret(arn: str) -> dict[str, Any]:
+def _read_secret(arn: str, version: str) -> dict[str, Any]:
     # Imported here: boto3 costs 0.4 s, and only a deployment with a secret needs it.
     from aws_lambda_powertools.utilities import parameters  # noqa: PLC0415
     from botocore.config import Config  # noqa: PLC0415
@@ -112,7 +130,9 @@ def _read_secret(arn: str) -> dict[str, Any]:
     # boto3's default timeouts are 60 s, and an environment has 10 s to start.
     timeouts = Config(connect_timeout=1, read_timeout=2, retries={"total_max_attempts": 2})
     try:
-        secret = json.loads(str(parameters.SecretsProvider(boto_config=timeouts).get(arn)))
+        provider = parameters.SecretsProvider(boto_config=timeouts)
+        options: dict[str, Any] = {"VersionId": version} if version else {}
+        secret = json.loads(str(provider.get(arn, **options)))
     except parameters.GetParameterError:
         raise ConfigError("SECRET_ARN: the secret cannot be read") from None
     except ValueError:

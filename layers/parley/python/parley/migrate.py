@@ -1,7 +1,8 @@
 """`python -m parley.migrate`: bring the database to this version's schema, and make the app's role.
 
 Connects with MIGRATIONS_DATABASE_URL (the owner, direct: not through a pooler). DATABASE_URL names the
-application role, which is made, with its password, when it is missing. Safe to run again, and twice at once.
+application role, which is made when it is missing, and given the password when the database refuses it. Safe
+to run again, and twice at once.
 """
 
 import argparse
@@ -20,8 +21,8 @@ from sqlalchemy.engine import Connection
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import NullPool
 
-from parley.config import ConfigError, MigrationSettings
-from parley.database import Address, sqlstate
+from parley.config import ConfigError, MigrationSettings, make_current
+from parley.database import Address, CannotConnect, sqlstate
 
 PACKAGE = Path(__file__).parent
 # SQL functions are replaced after the migrations, so the database always has this version's.
@@ -36,9 +37,13 @@ ROLE_SETTINGS = {
 }
 
 
-def migrate(downgrade_to: str | None = None) -> None:
-    """Migrate the database that the environment names. Raises ConfigError, which says what to do."""
-    settings = MigrationSettings.load()
+def migrate(downgrade_to: str | None = None, secret_version: str = "") -> None:
+    """Migrate the database that the environment names. Raises ConfigError, which says what to do.
+
+    With `secret_version`, take the settings from that version of the deployed secret and, once the database
+    knows its password, make it the current one. Before that, running functions go on with the last.
+    """
+    settings = MigrationSettings.load(secret_version)
     owner_url = settings.migrations_database_url.get_secret_value()
     try:
         if downgrade_to:
@@ -48,6 +53,8 @@ def migrate(downgrade_to: str | None = None) -> None:
     except DBAPIError as error:
         state = sqlstate(error.orig) or "the server cannot be reached"
         raise ConfigError(f"MIGRATIONS_DATABASE_URL: the migration failed ({state}): {error.orig}") from error
+    if secret_version:
+        make_current(secret_version)
 
 
 def upgrade(owner_url: str, app_url: str) -> None:
@@ -98,15 +105,28 @@ def _make_role(connection: Connection, app: Address) -> None:
         text("select rolsuper or rolbypassrls, rolname = current_user from pg_roles where rolname = :name"),
         {"name": app.user},
     ).one_or_none()
+    password = literal(app.password)
     if role is None:
-        connection.exec_driver_sql(f"create role {name} login password {literal(app.password)}")
+        connection.exec_driver_sql(f"create role {name} login password {password}")
     elif any(role):
         raise ConfigError(
             f"The role {app.user} of DATABASE_URL owns the tables or bypasses row-level security. "
             "Name a role of its own there; one that does not exist yet is made."
         )
+    elif _is_refused(app):
+        # Not each time: a pooler may keep the password's stored form, which differs every time it is set.
+        connection.exec_driver_sql(f"alter role {name} login password {password}")
     for setting, value in ROLE_SETTINGS.items():
         connection.exec_driver_sql(f"alter role {name} set {setting} = {literal(value)}")
+
+
+def _is_refused(app: Address) -> bool:
+    """Whether the database says that the password is wrong. No other trouble is a reason to set it."""
+    try:
+        app.connect().close()
+    except CannotConnect as error:
+        return sqlstate(error.__cause__) == "28P01"
+    return False
 
 
 def _grant(connection: Connection, app: Address) -> None:
