@@ -5,6 +5,7 @@ import json
 import logging
 import os
 from typing import Annotated, Any, Literal, Self
+from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError
 
@@ -15,6 +16,15 @@ class ConfigError(Exception):
 
 def _split(value: str | tuple[str, ...]) -> tuple[str, ...]:
     return tuple(value.replace(",", " ").split()) if isinstance(value, str) else value
+
+
+LOOPBACK = ("localhost", "127.0.0.1", "::1")
+
+
+def _without_eavesdroppers(url: str) -> str:
+    if not url.startswith("https://") and urlsplit(url).hostname not in LOOPBACK:
+        raise ValueError("this is not https, and the database's password is sent there")
+    return url
 
 
 Url = Annotated[str, Field(pattern=r"^https?://"), AfterValidator(lambda url: url.rstrip("/"))]
@@ -56,6 +66,12 @@ class Settings(_Environment):
     """What the app needs."""
 
     database_url: SecretStr
+    # auto: HTTP for a database of Neon's, TCP for any other.
+    database_transport: Literal["auto", "http", "tcp"] = "auto"
+    # Where Neon's SQL over HTTP is, for a database whose host does not tell.
+    database_http_url: (
+        Annotated[str, Field(pattern=r"^https?://"), AfterValidator(_without_eavesdroppers)] | None
+    ) = None
     jwt_issuer: Issuer
     jwt_audience: Annotated[str, Field(min_length=1)] = "parley"
     jwt_jwks_url: Url | None = None
