@@ -18,7 +18,8 @@ from sqlalchemy.exc import DBAPIError
 
 from local.postgres import Postgres
 from parley import migrate
-from parley.database import Address, Database
+from parley.database import Database
+from parley.postgres import Address
 from tests.pgbouncer import pgbouncer
 
 CLIENTS, SERVERS = 12, 2

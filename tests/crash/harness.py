@@ -17,7 +17,7 @@ from starlette.types import ASGIApp
 
 from local.issuer import Issuer
 from local.serving import QUIET, listen
-from parley.database import Address
+from parley.postgres import Address
 from tests.crash.boundaries import CountingModel, FaultInjector, StatementProxy
 from tests.crash.client import ChatClient
 from tests.crash.invariants import Rows, Violated

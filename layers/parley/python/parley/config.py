@@ -18,6 +18,7 @@ def _split(value: str | tuple[str, ...]) -> tuple[str, ...]:
     return tuple(value.replace(",", " ").split()) if isinstance(value, str) else value
 
 
+Transport = Literal["auto", "http", "tcp"]
 LOOPBACK = ("localhost", "127.0.0.1", "::1")
 
 
@@ -67,7 +68,7 @@ class Settings(_Environment):
 
     database_url: SecretStr
     # auto: HTTP for a database of Neon's, TCP for any other.
-    database_transport: Literal["auto", "http", "tcp"] = "auto"
+    database_transport: Transport = "auto"
     # Where Neon's SQL over HTTP is, for a database whose host does not tell.
     database_http_url: (
         Annotated[str, Field(pattern=r"^https?://"), AfterValidator(_without_eavesdroppers)] | None
