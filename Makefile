@@ -68,7 +68,7 @@ test: ## Check the code and run all tests
 .PHONY: test-python
 test-python:
 	$(SETUP)
-	@$(RUN) -m pytest -p local.no_skips $(DESELECTED)
+	@$(RUN) -m pytest -p tests.no_skips $(DESELECTED)
 
 # With two Pythons, tests that take minutes run on one only. The tests of the built functions run on ALSO, which is
 # Lambda's version; these test the database more than Python, and run on PYTHON.
