@@ -26,16 +26,19 @@ STATEMENTS: list[tuple[str, list[Any]]] = [
     ("select $1::jsonb, $2::json", ['{"b": [1, null, "x"], "a": {}}', '[1,  2, "z"]']),
     ("select $1::text[], array[]::int[]", ['{a,NULL,"NULL","with \\" quote","back\\\\slash","","c,d"}']),
     ("select array[[1,2],[3,null]], array['{x}', 'y z', null]", []),
-    ("select $1::timestamptz, $2::timestamp, $3::date", ["2026-11-30 12:00:00.123456+01", "1999-12-31", "0044-03-15 BC"]),
+    ("select $1::timestamptz", ["2026-11-30 12:00:00.123456+01"]),
+    ("select $1::timestamp, $2::date", ["1999-12-31", "0044-03-15 BC"]),
     ("select $1::bytea, ''::bytea", ["\\x00ff41"]),
-    ("select 'NaN'::float8, 'Infinity'::float8, '-0'::float8, 'NaN'::numeric, 1e-300::float8, 0.1::float4", []),
+    ("select 'NaN'::float8, '-Infinity'::float8, '-0'::float8, 'NaN'::numeric", []),
+    ("select 1e-300::float8, 0.1::float4", []),
     ("select true, false, $1::bool", ["t"]),
-    ("select $1::uuid, $2::interval, $3::inet", ["00000000-0000-4000-8000-000000000000", "1 day 02:00", "10.0.0.1/8"]),
+    ("select $1::uuid, $2::interval", ["00000000-0000-4000-8000-000000000000", "1 day 02:00"]),
+    ("select $1::inet", ["10.0.0.1/8"]),
     ("select 1 as same, 2 as same", []),
     ("select generate_series(1, 3) as n", []),
     ("select * from conversation where false", []),
     ("select from conversation where false", []),
-    ("create temporary table if not exists scratch (id int primary key, name text not null check (name <> 'x'))", []),
+    ("create temporary table if not exists scratch (id int primary key)", []),
     ("insert into conversation (id, user_id, title) select gen_random_uuid(), 'alice', 't' where false", []),
     ("update conversation set title = 't' where false returning id, title", []),
     ("delete from conversation where false", []),
@@ -73,7 +76,7 @@ def official(postgres: Postgres, rig: Neon) -> list[dict[str, Any]]:
     # Node.js 20 has WebSocket behind this flag only.
     command = ["node", "--experimental-websocket", "--no-warnings", "neon_driver.mjs"]
     done = subprocess.run(
-        command, cwd=E2E, input=json.dumps(task), capture_output=True, text=True, timeout=60
+        command, cwd=E2E, input=json.dumps(task), capture_output=True, text=True, timeout=60, check=False
     )
     assert done.returncode == 0, done.stderr
     results: list[dict[str, Any]] = json.loads(done.stdout)
