@@ -8,8 +8,10 @@ import argparse
 import contextlib
 import json
 import os
+import signal
 import socket
 import ssl
+import sys
 import tempfile
 import threading
 import time
@@ -22,12 +24,16 @@ from typing import Any, Literal
 
 import pg8000.dbapi
 
+from local.parent_watch import ChildProcess
+from local.ports import free_port
+from local.serving import answers
 from parley.config import ConfigError
 from parley.database import sqlstate
 from parley.postgres import Address, CannotConnect, OneFlush
 from tests.pgbouncer import BINARY, pgbouncer
 from tests.websocket import WebSocket
 
+ROOT = Path(__file__).parents[1]
 LIMIT = 10 * 1024 * 1024
 # Idle connections to PostgreSQL, as in Neon's pool.
 KEPT = 20
@@ -272,21 +278,46 @@ def _problem(status: int, message: str, **fields: str | None) -> Reply:
 
 
 @contextlib.contextmanager
-def serve(folder: Path, url: str, port: int = 0, tls: ssl.SSLContext | None = None) -> Iterator[Neon]:
+def serve(
+    folder: Path, url: str, port: int = 0, *, servers: int = KEPT, tls: ssl.SSLContext | None = None
+) -> Iterator[Neon]:
     """In front of the database at `url`, through PgBouncer where that is installed."""
     with contextlib.ExitStack() as stack:
-        pooled = stack.enter_context(pgbouncer(folder, url, servers=KEPT)) if BINARY else None
+        pooled = stack.enter_context(pgbouncer(folder, url, servers=servers)) if BINARY else None
         yield stack.enter_context(Neon(url, pooled, tls).listen(port))
+
+
+@contextlib.contextmanager
+def serve_apart(folder: Path, url: str, *, servers: int = KEPT) -> Iterator[int]:
+    """The same in a process of its own. Yields its port."""
+    port = free_port()
+    command = [sys.executable, "-m", "tests.neon", "--port", str(port), "--servers", str(servers)]
+    env = {"PATH": os.environ["PATH"], "PYTHONPATH": os.pathsep.join(sys.path), "DATABASE_URL": url}
+    folder.mkdir(parents=True, exist_ok=True)
+    process = ChildProcess.start(command, log=folder / "neon.log", env=env, cwd=ROOT)
+    try:
+        deadline = time.monotonic() + 30
+        while not answers(f"http://127.0.0.1:{port}/"):
+            assert process.exit_code is None, (folder / "neon.log").read_text()
+            assert time.monotonic() < deadline, "it does not answer"
+            time.sleep(0.05)
+        yield port
+    finally:
+        process.stop()
+        process.wait()
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m tests.neon", description=__doc__)
     parser.add_argument("--port", type=int, default=8003)
-    port = parser.parse_args().port
+    parser.add_argument("--servers", type=int, default=KEPT, help="connections to PostgreSQL at most")
+    options = parser.parse_args()
+    url = os.environ["DATABASE_URL"]
+    # SIGTERM would end this process without the `with` statements' ends.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit())
     with (
         tempfile.TemporaryDirectory() as folder,
-        serve(Path(folder), os.environ["DATABASE_URL"], port),
-        contextlib.suppress(KeyboardInterrupt),
+        serve(Path(folder), url, options.port, servers=options.servers),
     ):
         threading.Event().wait()
 
