@@ -70,18 +70,17 @@ test-python:
 	$(SETUP)
 	@$(RUN) -m pytest -p tests.no_skips $(DESELECTED)
 
-# With two Pythons, tests that take minutes run on one only. The tests of the built functions run on ALSO, which is
+# With two Pythons, tests that take minutes, and those over HTTP, run on one only. The tests of the built functions run on ALSO, which is
 # Lambda's version; these test the database more than Python, and run on PYTHON.
 OF_THE_DATABASE = tests/integration/test_crash.py \
 	tests/integration/test_database.py::test_no_statement_crosses_in_a_pooler \
-	tests/integration/test_neon.py::test_no_statement_crosses_over_http \
 	tests/integration/test_chatkit_model.py::test_a_thousand_random_operations_of_two_users_are_answered_as_they_must_be
 
 # Runs at the same time as `test-python`. The browser's tests come later, because they need the machine to themselves.
 .PHONY: test-python-also
 test-python-also:
 	@$(MAKE) --no-print-directory test-python PYTHON=$(ALSO) VENV=.venv-also \
-		DESELECTED="$(OF_THE_DATABASE:%=--deselect=%)"
+		DESELECTED="-k 'not http' $(OF_THE_DATABASE:%=--deselect=%)"
 
 .PHONY: build
 build: ## Build what AWS Lambda runs into .aws-sam/build; ARCH=arm64 for Graviton

@@ -19,8 +19,6 @@ from parley.tools.client_tools import ask_user, client_tool
 from tests.chatkit_client import ChatKitClient, message
 from tests.conftest import ApiUser
 
-pytestmark = pytest.mark.both_transports
-
 CANARY = "heliotrope"
 
 
