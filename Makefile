@@ -70,8 +70,9 @@ test-python:
 	$(SETUP)
 	@$(RUN) -m pytest -p tests.no_skips $(DESELECTED)
 
-# With two Pythons, tests that take minutes, and those over HTTP, run on one only. The tests of the built functions run on ALSO, which is
-# Lambda's version; these test the database more than Python, and run on PYTHON.
+# With two Pythons, tests that take minutes run on one only. The tests of the built functions run on ALSO, which is
+# Lambda's version; these, and those that are run again over HTTP, test the database more than Python, and run on
+# PYTHON.
 OF_THE_DATABASE = tests/integration/test_crash.py \
 	tests/integration/test_database.py::test_no_statement_crosses_in_a_pooler \
 	tests/integration/test_chatkit_model.py::test_a_thousand_random_operations_of_two_users_are_answered_as_they_must_be

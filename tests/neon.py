@@ -26,7 +26,6 @@ import pg8000.dbapi
 
 from local.parent_watch import ChildProcess
 from local.ports import free_port
-from local.serving import answers
 from parley.config import ConfigError
 from parley.database import sqlstate
 from parley.postgres import Address, CannotConnect, OneFlush
@@ -288,16 +287,19 @@ def serve(
 
 
 @contextlib.contextmanager
-def serve_apart(folder: Path, url: str, *, servers: int = KEPT) -> Iterator[int]:
-    """The same in a process of its own. Yields its port."""
+def serve_apart(
+    folder: Path, url: str, *, servers: int = KEPT, certificate: Path | None = None
+) -> Iterator[int]:
+    """The same in a process of its own, over TLS if it has a certificate. Yields its port."""
     port = free_port()
     command = [sys.executable, "-m", "tests.neon", "--port", str(port), "--servers", str(servers)]
+    command += ["--certificate", str(certificate)] if certificate else []
     env = {"PATH": os.environ["PATH"], "PYTHONPATH": os.pathsep.join(sys.path), "DATABASE_URL": url}
     folder.mkdir(parents=True, exist_ok=True)
     process = ChildProcess.start(command, log=folder / "neon.log", env=env, cwd=ROOT)
     try:
         deadline = time.monotonic() + 30
-        while not answers(f"http://127.0.0.1:{port}/"):
+        while not _listens(port):
             assert process.exit_code is None, (folder / "neon.log").read_text()
             assert time.monotonic() < deadline, "it does not answer"
             time.sleep(0.05)
@@ -307,17 +309,28 @@ def serve_apart(folder: Path, url: str, *, servers: int = KEPT) -> Iterator[int]
         process.wait()
 
 
+def _listens(port: int) -> bool:
+    with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
+        return True
+    return False
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m tests.neon", description=__doc__)
     parser.add_argument("--port", type=int, default=8003)
     parser.add_argument("--servers", type=int, default=KEPT, help="connections to PostgreSQL at most")
+    parser.add_argument("--certificate", help="a file with a certificate and its key, for TLS")
     options = parser.parse_args()
+    tls = None
+    if options.certificate:
+        tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        tls.load_cert_chain(options.certificate)
     url = os.environ["DATABASE_URL"]
     # SIGTERM would end this process without the `with` statements' ends.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit())
     with (
         tempfile.TemporaryDirectory() as folder,
-        serve(Path(folder), url, options.port, servers=options.servers),
+        serve(Path(folder), url, options.port, servers=options.servers, tls=tls),
     ):
         threading.Event().wait()
 

@@ -27,6 +27,7 @@ from tests.conftest import ApiUser
 from tests.integration.test_database import WHOAMI
 from tests.integration.test_database_faults import Log, ask, every_reply, log  # noqa: F401 (a fixture)
 from tests.integration.test_faults import KEY, expire_leases, model_calls, unavailable
+from tests.integration.test_history import model_input
 from tests.integration.test_turns import alternates
 from tests.neon import Fault, Neon
 
@@ -305,6 +306,26 @@ def test_a_neon_unplugged_in_mid_turn_costs_nothing_that_was_acknowledged(
         messages = alice.messages(conversation_id)
         assert len(messages) == 4
         assert alternates(messages)
+
+
+def test_the_largest_window_of_the_worst_characters_fits_into_a_reply(
+    rig: Neon,
+    postgres: Postgres,
+    serve_api: Callable[..., str],
+    new_user: Callable[..., ApiUser],
+    model_url: str,
+) -> None:
+    changes = {"database_transport": "http", "database_http_url": rig.http_url, "history_tokens": 300_000}
+    alice = new_user(api_url=serve_api(**changes))
+    conversation_id = alice.say("Hello").json()["conversation_id"]
+    database = Database(postgres.app_url, pool_size=1)
+    fill = (
+        "update message set content = repeat(chr(1), 449988), run_items = null, tokens = 150000 returning 1"
+    )
+    assert len(database.rows(alice.id, text(fill))) == 2
+    database.close()
+    window = model_input(alice, model_url, conversation_id, f"now {alice.id}")
+    assert sum(len(str(message["content"])) for message in window) > 2 * 449_988
 
 
 # What operators see

@@ -47,6 +47,7 @@ def test_a_missing_variable_is_named(name: str, monkeypatch: pytest.MonkeyPatch)
         ("OPENAI_API", "telepathy"),
         ("OPENAI_MODEL", " , "),
         ("HISTORY_TOKENS", "1"),
+        ("HISTORY_TOKENS", "300001"),
         ("QUOTA_TURNS_PER_DAY", "-1"),
         ("LOG_LEVEL", "LOUD"),
         ("JWT_ISSUER", "localhost"),

@@ -82,7 +82,8 @@ class Settings(_Environment):
     openai_model: Annotated[str, Field(pattern=r"[^,\s]")] = "gpt-5-mini"
     openai_api: Literal["responses", "chat_completions"] = "responses"
     turn_deadline_s: Annotated[float, Field(gt=0, le=900)] = 25
-    history_tokens: Annotated[int, Field(ge=100)] = 8_000
+    # At most what Neon's 10 MiB for a reply hold, even if JSON writes each character as seven.
+    history_tokens: Annotated[int, Field(ge=100, le=300_000)] = 8_000
     quota_turns_per_day: Annotated[int, Field(ge=0)] | None = None
     quota_tokens_per_day: Annotated[int, Field(ge=0)] | None = None
     cors_origins: Annotated[tuple[str, ...], BeforeValidator(_split)] = ()
