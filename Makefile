@@ -23,7 +23,7 @@ help: ## Show this list
 	@echo "  PYTHON=python3.13 picks the interpreter; PORT, WEB_PORT and ISSUER_PORT the ports."
 
 .PHONY: dev
-dev: ## Run everything; RESET=1 starts afresh
+dev: ## Run everything; RESET=1 starts afresh, DATABASE_TRANSPORT=http plays Neon
 	$(SETUP) --npm frontend
 	@exec $(RUN) -m local.dev --port $(PORT) --web-port $(WEB_PORT) $(if $(RESET),--reset)
 
@@ -73,10 +73,11 @@ test: ## Check the code and run all tests
 .PHONY: test-python
 test-python:
 	$(SETUP)
-	@$(RUN) -m pytest -p local.no_skips $(DESELECTED)
+	@$(RUN) -m pytest -p tests.no_skips $(DESELECTED)
 
 # With two Pythons, tests that take minutes run on one only. The tests of the built functions run on ALSO, which is
-# Lambda's version; these test the database more than Python, and run on PYTHON.
+# Lambda's version; these, and those that are run again over HTTP, test the database more than Python, and run on
+# PYTHON.
 OF_THE_DATABASE = tests/integration/test_crash.py \
 	tests/integration/test_database.py::test_no_statement_crosses_in_a_pooler \
 	tests/integration/test_chatkit_model.py::test_a_thousand_random_operations_of_two_users_are_answered_as_they_must_be
@@ -85,7 +86,7 @@ OF_THE_DATABASE = tests/integration/test_crash.py \
 .PHONY: test-python-also
 test-python-also:
 	@$(MAKE) --no-print-directory test-python PYTHON=$(ALSO) VENV=.venv-also \
-		DESELECTED="$(OF_THE_DATABASE:%=--deselect=%)"
+		DESELECTED="-k 'not http' $(OF_THE_DATABASE:%=--deselect=%)"
 
 .PHONY: build
 build: ## Build what AWS Lambda runs into .aws-sam/build; ARCH=arm64 for Graviton
@@ -95,7 +96,7 @@ build: ## Build what AWS Lambda runs into .aws-sam/build; ARCH=arm64 for Gravito
 .PHONY: crash
 crash: ## Run 10,000 schedules of crashes; COUNT=100 runs as many
 	$(SETUP)
-	@$(RUN) -m tests.crash --count $(or $(COUNT),10000)
+	@$(RUN) -m tests.crash --count $(or $(COUNT),10000) $(if $(filter http,$(DATABASE_TRANSPORT)),--http)
 
 .PHONY: check
 check: ## Check format, lint, types, imports and the stack

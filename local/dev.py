@@ -100,6 +100,9 @@ class Stack:
         It reads the keys of the issuer when it starts, so it comes second.
         """
         env = {**self.env, "DATABASE_URL": self.postgres.app_url, "JWT_ISSUER": issuer_url}
+        if env.get("DATABASE_TRANSPORT") == "http":
+            self.supervisor.start(services.neon(env, port := free_port()))
+            env["DATABASE_HTTP_URL"] = f"http://127.0.0.1:{port}/sql"
         if self.ports.stream is None:
             self.supervisor.start(issuer, services.api(env, self.ports.api, factory))
             return

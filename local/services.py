@@ -63,6 +63,12 @@ def offline_model_environment(port: int) -> Environment:
     }
 
 
+def neon(env: Environment, port: int) -> Service:
+    """A stand-in for Neon's proxy, in front of the database of DATABASE_URL."""
+    env = {**env, "PYTHONPATH": f"{ROOT}:{PACKAGE}"}
+    return _python("Neon", ["tests.neon", "--port", str(port)], env, f"http://127.0.0.1:{port}/")
+
+
 def issuer(env: Environment, port: int, key: Path) -> Service:
     command = ["local.issuer", "--port", str(port), "--key", str(key), "serve"]
     return _python("issuer", command, env, f"{issuer_url(port)}{JWKS_PATH}")

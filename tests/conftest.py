@@ -22,6 +22,7 @@ from parley import migrate
 from parley.config import Settings
 from parley.database import Database
 from parley.main import create_app
+from tests import neon
 
 
 @pytest.fixture(scope="session")
@@ -32,10 +33,30 @@ def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Postgres]:
         yield server
 
 
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Tests that are marked `both_transports` run a second time with the database reached over HTTP."""
+    if "transport" in metafunc.fixturenames and metafunc.definition.get_closest_marker("both_transports"):
+        # None as in tests without the mark, so that they share what is made for the session.
+        metafunc.parametrize("transport", [None, "http"], ids=["tcp", "http"], indirect=True, scope="session")
+
+
 @pytest.fixture(scope="session")
-def database(postgres: Postgres) -> Iterator[Database]:
+def transport(
+    request: pytest.FixtureRequest, postgres: Postgres, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[dict[str, Any]]:
+    """The settings that say how the database is reached."""
+    if getattr(request, "param", None) is None:
+        yield {}
+        return
+    with neon.serve(tmp_path_factory.mktemp("neon"), postgres.app_url) as stand_in:
+        yield {"database_transport": "http", "database_http_url": stand_in.http_url}
+
+
+@pytest.fixture(scope="session")
+def database(postgres: Postgres, transport: dict[str, Any]) -> Iterator[Database]:
     """As the application role."""
-    database = Database(postgres.app_url, pool_size=5)
+    options = {name.removeprefix("database_"): value for name, value in transport.items()}
+    database = Database(postgres.app_url, pool_size=5, **options)
     yield database
     database.close()
 
@@ -59,9 +80,10 @@ def issuer(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Issuer]:
 
 
 @pytest.fixture(scope="session")
-def settings(postgres: Postgres, model_url: str, issuer: Issuer) -> Settings:
+def settings(postgres: Postgres, transport: dict[str, Any], model_url: str, issuer: Issuer) -> Settings:
     return Settings.model_validate(
         {
+            **transport,
             "database_url": postgres.app_url,
             "jwt_issuer": issuer.url,
             "openai_api_key": "offline",

@@ -3,6 +3,7 @@
 With layers/parley/python on PYTHONPATH:
 
 python -m tests.crossing            ours: none does
+python -m tests.crossing --http     ours, through a stand-in for Neon: none does
 python -m tests.crossing --stock    stock pg8000: nearly all come back wrong, with another client's SQL run
 """
 
@@ -18,7 +19,9 @@ from sqlalchemy.exc import DBAPIError
 
 from local.postgres import Postgres
 from parley import migrate
-from parley.database import Address, Database
+from parley.database import Database
+from parley.postgres import Address
+from tests import neon
 from tests.pgbouncer import pgbouncer
 
 CLIENTS, SERVERS = 12, 2
@@ -54,11 +57,11 @@ def count_wrong(make_client: Callable[[int], Client], statements: int) -> int:
     return sum(wrong)
 
 
-def ours(url: str) -> Callable[[int], Client]:
+def ours(url: str, http_url: str | None = None) -> Callable[[int], Client]:
     """Clients of Parley; each statement is its user's as well, or it counts as wrong."""
 
     def make_client(number: int) -> Client:
-        database = Database(url, pool_size=1)
+        database = Database(url, pool_size=1, transport="http" if http_url else "tcp", http_url=http_url)
 
         def select(sql: str, params: dict[str, int]) -> Sequence[Any]:
             user = f"user-{number}"
@@ -91,15 +94,20 @@ def stock(url: str) -> Callable[[int], Client]:
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m tests.crossing", description=__doc__)
     parser.add_argument("--stock", action="store_true", help="with pg8000 as it comes")
+    parser.add_argument("--http", action="store_true", help="ours, through a stand-in for Neon")
     parser.add_argument("--statements", type=int, default=6_000)
     options = parser.parse_args()
-    kind = stock if options.stock else ours
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         with Postgres.start(folder / "postgres", durable=False) as server:
             migrate.upgrade(server.owner_url, server.app_url)
-            with pgbouncer(folder / "pooler", server.app_url, servers=SERVERS) as url:
-                wrong = count_wrong(kind(url), options.statements)
+            if options.http:
+                with neon.serve_apart(folder / "neon", server.app_url, servers=SERVERS) as port:
+                    clients = ours(server.app_url, f"http://127.0.0.1:{port}/sql")
+                    wrong = count_wrong(clients, options.statements)
+            else:
+                with pgbouncer(folder / "pooler", server.app_url, servers=SERVERS) as url:
+                    wrong = count_wrong(stock(url) if options.stock else ours(url), options.statements)
     print(f"{wrong} of {options.statements} statements came back wrong")
 
 

@@ -18,13 +18,32 @@ BINARY = shutil.which("pgbouncer", path=f"{os.environ['PATH']}:/usr/sbin")
 
 
 @contextlib.contextmanager
-def pgbouncer(folder: Path, app_url: str, *, servers: int, clients: int = 1000) -> Iterator[str]:
-    """The URL of a pooler with `servers` server connections to the database of `app_url`."""
+def pgbouncer(
+    folder: Path, app_url: str, *, servers: int, clients: int = 1000, certificate: Path | None = None
+) -> Iterator[str]:
+    """The URL of a pooler with `servers` server connections to the database of `app_url`.
+
+    It takes any password or, with a certificate and its key, as `localhost` over TLS, only the right one.
+    """
     assert BINARY, "PgBouncer is missing: apt-get install pgbouncer"
     there = urlsplit(app_url)
     port = free_port()
     name = there.path.lstrip("/")
     folder.mkdir(parents=True, exist_ok=True)
+    files = []
+    login = "auth_type = any"
+    if certificate:
+        users, own = folder / "users", folder / "certificate.pem"
+        users.write_text(f'"{there.username}" "{there.password}"\n')
+        own.write_bytes(certificate.read_bytes())
+        files = [users, own]
+        login = f"""
+auth_type = scram-sha-256
+auth_file = {users}
+client_tls_sslmode = require
+client_tls_key_file = {own}
+client_tls_cert_file = {own}
+"""
     config = folder / "pgbouncer.ini"
     config.write_text(f"""
 [databases]
@@ -33,7 +52,7 @@ def pgbouncer(folder: Path, app_url: str, *, servers: int, clients: int = 1000) 
 listen_addr = 127.0.0.1
 listen_port = {port}
 unix_socket_dir =
-auth_type = any
+{login}
 pool_mode = transaction
 default_pool_size = {servers}
 max_client_conn = {clients}
@@ -43,7 +62,8 @@ server_login_retry = 0.2
     command = [BINARY, "-q", str(config)]
     if os.geteuid() == 0:
         uid = pwd.getpwnam("nobody").pw_uid
-        os.chown(config, uid, -1)
+        for file in (config, *files):
+            os.chown(file, uid, -1)
         command = as_user(uid, command, reaching=[config])
     process = ChildProcess.start(command, log=folder / "pgbouncer.log")
     try:

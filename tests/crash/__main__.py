@@ -15,19 +15,20 @@ def main() -> int:
     parser.add_argument("--first", type=int, default=0, help="the seed of the first one (default: 0)")
     parser.add_argument("--jobs", type=int, default=2, help="how many run at once (default: 2)")
     parser.add_argument("--seed", type=int, help="run this one alone, and print what happens")
+    parser.add_argument("--http", action="store_true", help="reach the database over HTTP, as at Neon")
     options = parser.parse_args()
     if options.seed is not None:
-        (report,) = parallel.run(options.seed, 1, 1)
+        (report,) = parallel.run(options.seed, 1, 1, http=options.http)
         print(report)
         return 1 if report.problem else 0
-    return 0 if _run_all(options.first, options.count, options.jobs) else 1
+    return 0 if _run_all(options.first, options.count, options.jobs, options.http) else 1
 
 
-def _run_all(first: int, count: int, jobs: int) -> bool:
+def _run_all(first: int, count: int, jobs: int, http: bool) -> bool:
     """True when everything held in every schedule, and every one was run."""
     done = struck = failed = 0
     started = time.monotonic()
-    for report in parallel.run(first, count, jobs):
+    for report in parallel.run(first, count, jobs, http=http):
         done += 1
         struck += report.struck
         if report.problem:

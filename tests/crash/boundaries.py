@@ -32,6 +32,7 @@ _SYNC = b"S\x00\x00\x00\x04"
 _STARTED = re.compile(rb'"outcome": "started"')
 _QUESTION = re.compile(r"question-\d+")
 _SASL_DONE = (0, 12)
+_CONTENT_LENGTH = re.compile(rb"\r\ncontent-length: *(\d+)", re.IGNORECASE)
 
 
 class Cut(Exception):
@@ -98,6 +99,8 @@ class FaultInjector:
 
 
 class StatementProxy:
+    """Between a worker and PostgreSQL."""
+
     def __init__(self, faults: FaultInjector, upstream_port: int) -> None:
         self._faults = faults
         self._upstream_port = upstream_port
@@ -132,43 +135,58 @@ class StatementProxy:
         up_reader: asyncio.StreamReader,
         up_writer: asyncio.StreamWriter,
     ) -> None:
-        while request := await _read_request(reader):
+        while request := await self._read_request(reader):
             where = _where(request)
             await self._faults.reach(where, "before")
             up_writer.write(request)
             if request[:1] == b"X":
                 return
-            reply = await _read_reply(up_reader)
-            self._count(where, request, reply)
+            reply = await self._read_reply(up_reader)
+            self._count(where, reply)
             await self._faults.reach(where, "after")
             writer.write(reply)
             await writer.drain()
             await self._faults.reach(where, "replied")
 
-    def _count(self, where: str, request: bytes, reply: bytes) -> None:
+    def _count(self, where: str, reply: bytes) -> None:
         if where == "begin" and _STARTED.search(reply):
             self._faults.begins[question_in(reply.decode(errors="replace").split('"question":')[1])] += 1
         if where != "other":
             self._faults.trace(f"  {where}")
 
+    async def _read_request(self, reader: asyncio.StreamReader) -> bytes:
+        """One flush of the client: a statement up to its Sync, or a step of the connecting."""
+        request = await reader.read(65_536)
+        while request[:1] == b"P" and not request.endswith(_SYNC):
+            request += await reader.readexactly(1) + await reader.read(65_536)
+        return request
 
-async def _read_request(reader: asyncio.StreamReader) -> bytes:
-    """One flush of the client: a statement up to its Sync, or a step of the connecting."""
-    request = await reader.read(65_536)
-    while request[:1] == b"P" and not request.endswith(_SYNC):
-        request += await reader.readexactly(1) + await reader.read(65_536)
-    return request
+    async def _read_reply(self, reader: asyncio.StreamReader) -> bytes:
+        """Everything up to where the server waits for the client again."""
+        reply = b""
+        while True:
+            head = await reader.readexactly(5)
+            body = await reader.readexactly(int.from_bytes(head[1:]) - 4)
+            reply += head + body
+            if head[:1] == b"Z" or (head[:1] == b"R" and int.from_bytes(body[:4]) not in _SASL_DONE):
+                return reply
 
 
-async def _read_reply(reader: asyncio.StreamReader) -> bytes:
-    """Everything up to where the server waits for the client again."""
-    reply = b""
-    while True:
-        head = await reader.readexactly(5)
-        body = await reader.readexactly(int.from_bytes(head[1:]) - 4)
-        reply += head + body
-        if head[:1] == b"Z" or (head[:1] == b"R" and int.from_bytes(body[:4]) not in _SASL_DONE):
-            return reply
+class PostProxy(StatementProxy):
+    """Between a worker and Neon, where a statement is one request and one reply of HTTP."""
+
+    async def _read_request(self, reader: asyncio.StreamReader) -> bytes:
+        head = await reader.readuntil(b"\r\n\r\n")
+        length = _CONTENT_LENGTH.search(head)
+        assert length
+        return head + await reader.readexactly(int(length[1]))
+
+    async def _read_reply(self, reader: asyncio.StreamReader) -> bytes:
+        return await self._read_request(reader)
+
+    def _count(self, where: str, reply: bytes) -> None:
+        # JSON within JSON.
+        super()._count(where, reply.replace(b'\\"', b'"'))
 
 
 def _where(request: bytes) -> str:

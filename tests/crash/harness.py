@@ -17,8 +17,8 @@ from starlette.types import ASGIApp
 
 from local.issuer import Issuer
 from local.serving import QUIET, listen
-from parley.database import Address
-from tests.crash.boundaries import CountingModel, FaultInjector, StatementProxy
+from parley.postgres import Address
+from tests.crash.boundaries import CountingModel, FaultInjector, PostProxy, StatementProxy
 from tests.crash.client import ChatClient
 from tests.crash.invariants import Rows, Violated
 from tests.crash.schedule import draw
@@ -41,7 +41,11 @@ class Report:
 
 
 async def run_schedules(
-    owner_url: str, app_url: str, seeds: Iterable[int], report: Callable[[Report], None]
+    owner_url: str,
+    app_url: str,
+    neon_port: int | None,
+    seeds: Iterable[int],
+    report: Callable[[Report], None],
 ) -> None:
     """On a database of their own: new conversations count as titled there, so that none is requested."""
     owner = Address(owner_url).connect()
@@ -49,7 +53,7 @@ async def run_schedules(
     owner.cursor().execute("alter table conversation alter column titled set default true")
     faults = FaultInjector()
     try:
-        async with _servers(faults, app_url) as (fork_server, issuer), _client() as http:
+        async with _servers(faults, app_url, neon_port) as (fork_server, issuer), _client() as http:
             for seed in seeds:
                 report(
                     await _run(
@@ -94,18 +98,18 @@ async def _run(
 
 
 @asynccontextmanager
-async def _servers(faults: FaultInjector, app_url: str) -> AsyncIterator[tuple[ForkServer, Issuer]]:
-    port = urlsplit(app_url).port
-    assert port
+async def _servers(
+    faults: FaultInjector, app_url: str, neon_port: int | None
+) -> AsyncIterator[tuple[ForkServer, Issuer]]:
     with tempfile.TemporaryDirectory() as folder, listen() as listener:
         issuer = Issuer(f"http://127.0.0.1:{listener.getsockname()[1]}", Path(folder) / "key.pem")
         async with (
             _served(issuer.app(), listener),
             _served(CountingModel(faults), model_listener := listen()),
-            StatementProxy(faults, port).listen() as proxy_port,
+            _database(faults, app_url, neon_port) as database,
         ):
             settings = {
-                "database_url": app_url.replace(f":{port}/", f":{proxy_port}/"),
+                **database,
                 "jwt_issuer": issuer.url,
                 "openai_api_key": "offline",
                 "openai_base_url": f"http://127.0.0.1:{model_listener.getsockname()[1]}/v1",
@@ -114,6 +118,22 @@ async def _servers(faults: FaultInjector, app_url: str) -> AsyncIterator[tuple[F
             }
             async with ForkServer.start(settings, "fork-server", issuer.mint("fork-server")) as fork_server:
                 yield fork_server, issuer
+
+
+@asynccontextmanager
+async def _database(
+    faults: FaultInjector, app_url: str, neon_port: int | None
+) -> AsyncIterator[dict[str, str]]:
+    """The settings of a database behind a proxy, reached over HTTP if there is a stand-in for Neon."""
+    port = urlsplit(app_url).port
+    assert port
+    proxy = PostProxy(faults, neon_port) if neon_port else StatementProxy(faults, port)
+    async with proxy.listen() as proxy_port:
+        if neon_port:
+            http_url = f"http://127.0.0.1:{proxy_port}/sql"
+            yield {"database_url": app_url, "database_transport": "http", "database_http_url": http_url}
+        else:
+            yield {"database_url": app_url.replace(f":{port}/", f":{proxy_port}/")}
 
 
 @asynccontextmanager

@@ -18,7 +18,8 @@ def main() -> None:
     logging.getLogger("asyncio").setLevel(logging.ERROR)
     task = json.loads(sys.stdin.readline())
     seeds = range(task["first"], task["end"], task["step"])
-    asyncio.run(run_schedules(task["owner_url"], task["app_url"], seeds, _report))
+    urls = (task["owner_url"], task["app_url"], task["neon_port"])
+    asyncio.run(run_schedules(*urls, seeds, _report))
 
 
 if __name__ == "__main__":

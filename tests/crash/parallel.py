@@ -15,18 +15,23 @@ from local.postgres import Postgres
 from parley import migrate
 from tests.crash import LAYER, ROOT
 from tests.crash.harness import Report
+from tests.neon import serve_apart
 
 
-def run(first: int, count: int, jobs: int) -> Iterator[Report]:
-    """The reports of `count` schedules from seed `first` on, as they come."""
+def run(first: int, count: int, jobs: int, *, http: bool = False) -> Iterator[Report]:
+    """The reports of `count` schedules from seed `first` on, as they come. `http`: through a Neon of ours."""
     with tempfile.TemporaryDirectory() as folder, Postgres.start(Path(folder), durable=False) as server:
         migrate.upgrade(server.owner_url, server.app_url)
         reports: Queue[Report | None] = Queue()
         with contextlib.ExitStack() as stack:
+            neon_port = (
+                stack.enter_context(serve_apart(Path(folder) / "neon", server.app_url)) if http else None
+            )
             for number in range(jobs):
-                task = {
+                task: dict[str, object] = {
                     "owner_url": server.owner_url,
                     "app_url": server.app_url,
+                    "neon_port": neon_port,
                     "first": first + number,
                     "end": first + count,
                     "step": jobs,

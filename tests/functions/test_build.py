@@ -5,6 +5,7 @@ import importlib.util
 import json
 import os
 import shutil
+import ssl
 import stat
 import subprocess
 import sys
@@ -20,8 +21,10 @@ from samcli.lib.providers.sam_stack_provider import SamLocalStackProvider
 from local.aws import build as building
 from local.aws.build import IN_THE_RUNTIME, MACHINES, Target, build, build_one, functions
 from local.issuer import Issuer
+from local.postgres import Postgres
 from local.progress import Problem
 from parley.config import Settings
+from tests import certificates, neon
 from tests.built import Function
 from tests.stack import VALUES
 
@@ -46,6 +49,27 @@ def environment(settings: Settings) -> dict[str, str]:
         "OPENAI_MODEL": "offline",
         "LOG_LEVEL": "ERROR",
     }
+
+
+def test_the_built_function_reaches_neon_over_tls(
+    built: Path, environment: dict[str, str], postgres: Postgres, issuer: Issuer, tmp_path: Path
+) -> None:
+    authority, certificate = certificates.make(tmp_path, "localhost")
+    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    tls.load_cert_chain(certificate)
+    with neon.serve(tmp_path / "neon", postgres.app_url, tls=tls) as rig:
+        reached = {
+            **environment,
+            "DATABASE_URL": f"{postgres.app_url}?sslrootcert={authority}",
+            "DATABASE_TRANSPORT": "http",
+            "DATABASE_HTTP_URL": rig.http_url,
+        }
+        with Function(built, "ChatFunction", reached) as chat:
+            said = {"message": "Say exactly: over TLS"}
+            turn = chat.invoke(event("POST", "/api/alice/chat", issuer.mint("alice"), said))
+        assert turn.reply["statusCode"] == 200, turn.reply
+        assert json.loads(turn.reply["body"])["response"] == "over TLS"
+        assert (rig.requests, rig.connections) == (2, 1)
 
 
 def event(method: str, path: str, token: str, body: Any = None) -> dict[str, Any]:

@@ -29,11 +29,11 @@ from local.issuer import Issuer
 from local.postgres import Postgres
 from local.serving import serve_in_thread
 from parley.config import Settings
-from parley.database import Address, CannotConnect
 from parley.errors import ProblemError
 from parley.lambda_handler import LambdaHandler
 from parley.main import create_light_app
 from parley.metrics import Metric
+from parley.postgres import Address, CannotConnect
 from parley.services.running_turn import EndStatus
 from parley.web_adapter import AFTER_RESTORE, BEFORE_SNAPSHOT, SnapshotApp
 from tests.conftest import ApiUser

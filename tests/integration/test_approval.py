@@ -16,6 +16,8 @@ from parley.tools.api_client import ApiClient
 from tests.conftest import ApiUser
 from tests.integration.test_chat import events
 
+pytestmark = pytest.mark.both_transports
+
 done: list[tuple[str, str]] = []
 
 

@@ -25,6 +25,8 @@ from parley.repositories.turns import (
     end_turn,
 )
 
+pytestmark = pytest.mark.both_transports
+
 LIMITS = Limits(history_tokens=1_000, quota_turns=None, quota_tokens=None)
 
 

@@ -11,6 +11,8 @@ import pytest
 
 from tests.conftest import ApiUser
 
+pytestmark = pytest.mark.both_transports
+
 
 def events(reply: httpx.Response) -> list[tuple[str, dict[str, Any]]]:
     assert reply.headers["content-type"].startswith("text/event-stream")

@@ -33,6 +33,8 @@ from tests.chatkit_client import THREAD, THREADS, ChatKitClient, message, text_o
 from tests.conftest import ApiUser
 from tests.load.statements import CountingProxy
 
+pytestmark = pytest.mark.both_transports
+
 Chat = Callable[[ApiUser], ChatKitClient]
 
 
@@ -261,7 +263,7 @@ def test_a_turn_is_three_statements_of_one_round_trip_each(
     with proxy.listen() as port:
         login = address.netloc.rpartition("@")[0]
         url = address._replace(netloc=f"{login}@127.0.0.1:{port}").geturl()
-        client = ChatKitClient(serve_api(database_url=SecretStr(url)), alice.token)
+        client = ChatKitClient(serve_api(database_url=SecretStr(url), database_transport="tcp"), alice.token)
         thread = thread_of(client.create("Hello"))
         client.read("threads.update", thread_id=thread, title="Has one")
         client.add(thread, "And now")

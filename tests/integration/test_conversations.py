@@ -11,6 +11,8 @@ from parley.database import Database
 from parley.repositories.messages import MAX_PAGE_BYTES
 from tests.conftest import ApiUser
 
+pytestmark = pytest.mark.both_transports
+
 
 def converse(user: ApiUser, *messages: str) -> str:
     """A conversation with these messages, each answered; its id."""

@@ -14,9 +14,10 @@ from sqlalchemy.exc import DBAPIError
 from local.ports import free_port
 from local.postgres import Postgres
 from parley.config import ConfigError
-from parley.database import Address, Database
+from parley.database import Database
 from parley.errors import DatabaseUnavailable
 from parley.ids import new_id
+from parley.postgres import Address
 from tests import crossing
 from tests.pgbouncer import pgbouncer
 from tests.proxy import Proxy, Traffic

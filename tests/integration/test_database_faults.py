@@ -16,9 +16,10 @@ from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
 from local.postgres import Postgres
-from parley import database as module
-from parley.database import Address, Database, sqlstate
+from parley import postgres as module
+from parley.database import Database, sqlstate
 from parley.errors import DatabaseUnavailable
+from parley.postgres import Address
 from tests.conftest import ApiUser
 from tests.faulty_postgres import Fault, FaultyPostgres, Stage, Then, error, message
 from tests.integration.test_database import WHOAMI, at_port

@@ -62,7 +62,8 @@ from local.ports import free_port
 from local.postgres import Postgres
 from parley import migrate
 from parley.config import Settings
-from parley.database import Address, Database
+from parley.database import Database
+from parley.postgres import Address
 from parley.repositories import follow_ups
 from parley.repositories.follow_ups import TokenUsage
 from tests.conftest import ApiUser

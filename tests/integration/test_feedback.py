@@ -7,6 +7,8 @@ import pytest
 
 from tests.conftest import ApiUser
 
+pytestmark = pytest.mark.both_transports
+
 
 def rate(user: ApiUser, reply: dict[str, str], message: str | None = None, **feedback: object) -> int:
     path = f"/conversations/{reply['conversation_id']}/messages/{message or reply['message_id']}/feedback"

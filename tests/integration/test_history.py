@@ -14,6 +14,8 @@ from parley.database import Database
 from tests.conftest import ApiUser
 from tests.integration.test_turns import wait_for
 
+pytestmark = pytest.mark.both_transports
+
 WINDOW = 400
 
 

@@ -18,6 +18,8 @@ from parley.config import Settings
 from parley.main import create_app
 from tests.conftest import ApiUser
 
+pytestmark = pytest.mark.both_transports
+
 PUBLIC = {
     "/api/health",
     "/api/health/ready",

@@ -21,8 +21,9 @@ from sqlmodel import SQLModel
 from local.postgres import Postgres
 from parley import migrate
 from parley.config import ConfigError
-from parley.database import Address, Database
+from parley.database import Database
 from parley.models.turn import Send
+from parley.postgres import Address
 from parley.repositories.turns import Begun, Limits, NewTurn, begin_turn
 
 PACKAGE = Path(migrate.__file__).parents[1]

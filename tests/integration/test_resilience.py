@@ -18,6 +18,7 @@ from pydantic import SecretStr
 from local.ports import free_port
 from local.postgres import Postgres
 from parley.config import Settings
+from parley.postgres import Address
 from tests.conftest import ApiUser
 
 ROOT = Path(__file__).parents[2]
@@ -27,12 +28,15 @@ ROOT = Path(__file__).parents[2]
 def worker(settings: Settings, port: int, log: Path) -> Iterator[subprocess.Popen[bytes]]:
     """An API in a process of its own, which a test may kill."""
     environment = {
+        "LOG_LEVEL": "DEBUG",
         "PATH": os.environ["PATH"],
         "DATABASE_URL": settings.database_url.get_secret_value(),
         "JWT_ISSUER": settings.jwt_issuer,
         "OPENAI_API_KEY": "offline",
         "OPENAI_BASE_URL": settings.openai_base_url or "",
         "OPENAI_MODEL": "offline",
+        "DATABASE_TRANSPORT": settings.database_transport,
+        "DATABASE_HTTP_URL": settings.database_http_url or "",
     }
     command = [sys.executable, "-m", "uvicorn", "parley.main:create_app", "--factory"]
     command += ["--app-dir", str(ROOT / "layers" / "parley" / "python"), "--port", str(port)]
@@ -104,6 +108,7 @@ def test_ready_says_when_the_database_is_away(tmp_path: Path, serve_api: Callabl
     assert httpx.get(f"{url}/api/health").status_code == 200
 
 
+@pytest.mark.both_transports
 @pytest.mark.parametrize("command", ["", "[offline: status=500] ", "[offline: rubbish=json] "])
 def test_no_log_holds_what_users_write_or_carry(
     settings: Settings, new_user: Callable[..., ApiUser], tmp_path: Path, command: str
@@ -120,4 +125,5 @@ def test_no_log_holds_what_users_write_or_carry(
     assert "canary" not in text
     assert alice.token not in text
     assert settings.database_url.get_secret_value() not in text
+    assert Address(settings.database_url.get_secret_value()).password not in text
     assert request_id in text, "an operator finds the request by its id"

@@ -13,7 +13,8 @@ from agents import Agent, function_tool
 from sqlalchemy import create_engine, text
 
 from local.postgres import Postgres
-from parley.database import Address, Database
+from parley.database import Database
+from parley.postgres import Address
 from tests.conftest import ApiUser
 from tests.integration.test_turns import Writing, wait_for
 

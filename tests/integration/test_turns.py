@@ -17,6 +17,8 @@ from parley.database import Database
 from tests.conftest import ApiUser
 from tests.integration.test_chat import events
 
+pytestmark = pytest.mark.both_transports
+
 SLOW = "[offline: slow=1]"
 
 

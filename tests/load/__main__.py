@@ -13,7 +13,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 from local.progress import step
-from tests.load import cold_start, figures
+from tests.load import cold_start, figures, transports
 from tests.load.chart import chart
 from tests.load.processes import SMALL_WINDOW, start_designs, start_served
 from tests.load.rig import start_rig
@@ -91,7 +91,8 @@ def measure(*, quick: bool, only: set[str] | None) -> list[Row]:
         figure("P4", "imports of the built functions", lambda: cold_start.imports(built, runs(5)))
         figure("P5", "the first turn", lambda: cold_start.first_turn(built, rig, runs(5)))
         figure("P11", "size", lambda: cold_start.size(built, rig))
-        if only is not None and only <= COLD:
+        figure("P12", "TCP and HTTP", lambda: transports.compare(folder / "transports", rig, runs(6)))
+        if only is not None and only <= COLD | {"P12"}:
             return rows
         with step("every design in its own process, warmed up"):
             designs = stack.enter_context(start_designs(rig))
@@ -122,6 +123,8 @@ def _notes(load: float, seconds: float) -> list[str]:
         "have the same size. All are seeded before the first is measured, short and long take turns at",
         "going first, and there are as many of each. With the default of 8,000 tokens, 10 messages are sent",
         "whole; a window grows to 4,000 to 8,000 tokens, no more.",
+        "P12 is Parley alone, over TLS 1.3: TCP with SCRAM through PgBouncer, HTTP through a stand-in for",
+        "Neon's proxy. Its CPU is that of the client's thread.",
         "CPU is the process time of the design's own process, the minimum of interleaved runs. The model,",
         "PostgreSQL and the proxy are other processes. ChatKit keeps a window of 20 items.",
         f"Python {platform.python_version()}, {os.cpu_count()} cores, load average {load:.1f} at the start.",

@@ -47,10 +47,16 @@ def test_a_missing_variable_is_named(name: str, monkeypatch: pytest.MonkeyPatch)
         ("OPENAI_API", "telepathy"),
         ("OPENAI_MODEL", " , "),
         ("HISTORY_TOKENS", "1"),
+        ("HISTORY_TOKENS", "300001"),
         ("QUOTA_TURNS_PER_DAY", "-1"),
         ("LOG_LEVEL", "LOUD"),
         ("JWT_ISSUER", "localhost"),
         ("OPENAI_BASE_URL", "file:///etc/passwd"),
+        ("DATABASE_TRANSPORT", "pigeon"),
+        ("DATABASE_HTTP_URL", "ftp://h/etc/passwd"),
+        ("DATABASE_HTTP_URL", "http://api.eu-central-1.aws.neon.tech/etc/passwd"),
+        ("DATABASE_HTTP_URL", "http://127.0.0.1.example.com/etc/passwd"),
+        ("DATABASE_HTTP_URL", "http://localhost@example.com/etc/passwd"),
     ],
 )
 def test_a_wrong_value_is_named_but_not_repeated(
@@ -61,6 +67,16 @@ def test_a_wrong_value_is_named_but_not_repeated(
         Settings.load()
     assert str(error.value).startswith(f"{name}: ")
     assert "/etc/passwd" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    "value", ["https://db.example.com/sql", "http://127.0.0.1:1/sql", "http://[::1]/sql"]
+)
+def test_the_password_goes_over_tls_or_stays_on_this_machine(
+    value: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DATABASE_HTTP_URL", value)
+    assert Settings.load().database_http_url == value
 
 
 def test_an_empty_variable_counts_as_absent(monkeypatch: pytest.MonkeyPatch) -> None:

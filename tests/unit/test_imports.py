@@ -22,7 +22,7 @@ LAYERS = [
 ]
 BASE = {"config", "errors", "ids", "logs", "metrics", "text"}
 # Imports the base, and each other. The tools may not import it.
-INFRASTRUCTURE = {"database", "security", "migrate"}
+INFRASTRUCTURE = {"database", "neon", "postgres", "security", "migrate"}
 
 
 def layer(module: str) -> str:

@@ -21,7 +21,12 @@ CONTEXT: Any = None
 
 
 def make_settings(
-    url: str, model_url: str, issuer_url: str, history_tokens: int | None = None, **_: Any
+    url: str,
+    model_url: str,
+    issuer_url: str,
+    history_tokens: int | None = None,
+    http_url: str | None = None,
+    **_: Any,
 ) -> Settings:
     values: dict[str, Any] = {
         "database_url": url,
@@ -33,6 +38,8 @@ def make_settings(
     }
     if history_tokens:
         values["history_tokens"] = history_tokens
+    if http_url:
+        values |= {"database_transport": "http", "database_http_url": http_url}
     return Settings.model_validate(values)
 
 
@@ -44,6 +51,7 @@ class Design:
 
     def prepare(self) -> None:
         app = create_app(self._settings, make_agent())
+        self._database: Database = app.state.services.database
         self._handler = Mangum(app, lifespan="off", text_mime_types=TEXT_MIME_TYPES)
 
     def seed(self, conversation: str, count: int) -> None:
@@ -55,6 +63,9 @@ class Design:
         if reply["statusCode"] != 200:
             raise RuntimeError(reply["body"])
         return str(json.loads(reply["body"])["response"])
+
+    def close(self) -> None:
+        self._database.close()
 
     def engine(self) -> None:
         self._probe = Database(self._url, pool_size=1)

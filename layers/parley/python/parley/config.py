@@ -5,6 +5,7 @@ import json
 import logging
 import os
 from typing import Annotated, Any, Literal, Self
+from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError
 
@@ -15,6 +16,16 @@ class ConfigError(Exception):
 
 def _split(value: str | tuple[str, ...]) -> tuple[str, ...]:
     return tuple(value.replace(",", " ").split()) if isinstance(value, str) else value
+
+
+Transport = Literal["auto", "http", "tcp"]
+LOOPBACK = ("localhost", "127.0.0.1", "::1")
+
+
+def _without_eavesdroppers(url: str) -> str:
+    if not url.startswith("https://") and urlsplit(url).hostname not in LOOPBACK:
+        raise ValueError("this is not https, and the database's password is sent there")
+    return url
 
 
 Url = Annotated[str, Field(pattern=r"^https?://"), AfterValidator(lambda url: url.rstrip("/"))]
@@ -56,6 +67,12 @@ class Settings(_Environment):
     """What the app needs."""
 
     database_url: SecretStr
+    # auto: HTTP for a database of Neon's, TCP for any other.
+    database_transport: Transport = "auto"
+    # Where Neon's SQL over HTTP is, for a database whose host does not tell.
+    database_http_url: (
+        Annotated[str, Field(pattern=r"^https?://"), AfterValidator(_without_eavesdroppers)] | None
+    ) = None
     jwt_issuer: Issuer
     jwt_audience: Annotated[str, Field(min_length=1)] = "parley"
     jwt_jwks_url: Url | None = None
@@ -65,7 +82,8 @@ class Settings(_Environment):
     openai_model: Annotated[str, Field(pattern=r"[^,\s]")] = "gpt-5-mini"
     openai_api: Literal["responses", "chat_completions"] = "responses"
     turn_deadline_s: Annotated[float, Field(gt=0, le=900)] = 25
-    history_tokens: Annotated[int, Field(ge=100)] = 8_000
+    # At most what Neon's 10 MiB for a reply hold, even if JSON writes each character as seven.
+    history_tokens: Annotated[int, Field(ge=100, le=300_000)] = 8_000
     quota_turns_per_day: Annotated[int, Field(ge=0)] | None = None
     quota_tokens_per_day: Annotated[int, Field(ge=0)] | None = None
     cors_origins: Annotated[tuple[str, ...], BeforeValidator(_split)] = ()

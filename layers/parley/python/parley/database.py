@@ -1,29 +1,15 @@
-"""One round trip per statement: the engine, and pg8000 made safe behind a transaction pooler.
-
-Stock pg8000 sends a parameterised statement as three exchanges, each ended by Sync. In autocommit behind
-PgBouncer in transaction mode each exchange is a transaction of its own and may go to another server
-connection, where another client's statement lies prepared: it executes other people's SQL. `OneFlush`
-sends the whole statement before a single Sync, and before it, in the same implicit transaction, the
-`app.user_id` that row-level security reads. Both together are one round trip.
-"""
+"""The engine: every statement by itself, as one user, in one round trip, over TCP or HTTP."""
 
 import asyncio
 import logging
-import re
-import socket
-import ssl
 import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
 from contextvars import copy_context
 from functools import partial
-from typing import Any, Concatenate, Literal, ParamSpec, TypeVar, cast
-from urllib.parse import parse_qs, unquote, urlsplit
+from typing import Any, Concatenate, Literal, ParamSpec, TypeVar
 
-import pg8000.core as pg
 import pg8000.dbapi
-from pg8000.converters import make_params
 from sqlalchemy import create_engine, event
 from sqlalchemy.dialects import registry
 from sqlalchemy.dialects.postgresql.pg8000 import PGDialect_pg8000
@@ -33,10 +19,12 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.sql import Executable
 from sqlmodel import Session
 
-from parley.config import ConfigError
+from parley import neon, postgres
+from parley.config import Transport
 from parley.errors import DatabaseUnavailable
 from parley.logs import describe_error
 from parley.metrics import emit
+from parley.postgres import READ_TIMEOUT_S, SQLSTATE, Address, CannotConnect, ConnectionLost, OneFlush
 
 logger = logging.getLogger(__name__)
 
@@ -44,20 +32,9 @@ P = ParamSpec("P")
 T = TypeVar("T")
 Rows = Sequence[Row[*tuple[Any, ...]]]
 
-# Connecting is tried twice, so "database down" is answered within 3 s.
-CONNECT_TIMEOUT_S = 1.4
-# For each answer during TLS and login, while Neon may have to wake from suspension.
-LOGIN_TIMEOUT_S = 5
-# For each answer to a statement.
-READ_TIMEOUT_S = 10
 # Neon closes idle connections after 5 minutes.
 RECYCLE_S = 240
 POOL_WAIT_S = 3
-
-_SET_USER = "select set_config('app.user_id', $1, true)"
-_UNNAMED = pg.NULL_BYTE
-_SQLSTATE = re.compile("[0-9A-Z]{5}")
-_DESCRIBE_PORTAL = pg._create_message(pg.DESCRIBE, pg.PORTAL + pg.NULL_BYTE)
 
 Meaning = Literal["lost", "transient"]
 # What an SQLSTATE or its class means. With any other code the statement is at fault, and the error is raised.
@@ -75,92 +52,6 @@ _SQLSTATES: Mapping[str, Meaning] = {
     "58": "lost",  # system error
     "XX": "lost",  # internal error
 }
-
-
-class CannotConnect(pg8000.dbapi.InterfaceError):
-    """Connecting failed, for whatever reason. The cause is chained."""
-
-
-class ConnectionLost(pg8000.dbapi.InterfaceError):
-    """The answer to a statement is missing, or is none that PostgreSQL gives. The cause is chained."""
-
-
-class _Exchange(pg.Context):
-    """What comes back for one flush."""
-
-    completed = 0
-
-
-class OneFlush(pg8000.dbapi.Connection):
-    """A pg8000 connection that sends every statement in one flush, as the user `user_id`."""
-
-    user_id: str | None = None
-
-    def execute_unnamed(
-        self, statement: str, vals: Sequence[Any] = (), oids: Sequence[int] = (), stream: Any = None
-    ) -> pg.Context:
-        context = _Exchange(statement, stream=stream)
-        message = bytearray()
-        rows: list[Any] = []
-        if self.user_id is not None:
-            # Not described, so its row arrives as one without columns, ahead of the statement's own.
-            context.rows = rows
-            message += _parse(_SET_USER) + _bind([self.user_id]) + pg.EXECUTE_MSG
-        message += _parse(statement, oids) + _bind(make_params(self.py_types, vals))
-        message += _DESCRIBE_PORTAL + pg.EXECUTE_MSG + pg.SYNC_MSG
-        try:
-            pg._write(self._sock, bytes(message))
-            pg._flush(self._sock)
-            self.handle_messages(context)
-        except pg8000.dbapi.DatabaseError:
-            raise  # the whole answer was read
-        except Exception as error:
-            # What is unread would be taken for the answer to the next statement, which may be another user's.
-            raise ConnectionLost from context.error or error.__cause__ or error
-        if context.completed != (1 if self.user_id is None else 2):
-            raise ConnectionLost("the answer is incomplete")
-        if self.user_id is not None:
-            context.rows = rows[1:] if context.columns is not None else None
-            context.row_count -= 1
-        return context
-
-    def handle_COMMAND_COMPLETE(self, data: bytes, context: _Exchange) -> None:  # noqa: N802
-        context.completed += 1
-        super().handle_COMMAND_COMPLETE(data, context)
-
-    def execute_simple(self, statement: str) -> pg.Context:
-        return self.execute_unnamed(statement)
-
-    def commit(self) -> None:
-        if self._in_transaction:
-            super().commit()
-
-    def close(self) -> None:
-        # pg8000 leaves the stream over the socket, and with it the socket of a broken connection, to the
-        # garbage collector. When it cannot say goodbye, it raises that in place of what went wrong before.
-        stream = self._sock
-        with suppress(OSError, pg8000.dbapi.InterfaceError):
-            super().close()
-        if stream is not None:
-            with suppress(OSError):
-                stream.close()
-
-
-def _parse(statement: str, oids: Sequence[int] = ()) -> bytes:
-    types = b"".join(pg.i_pack(0 if oid == -1 else oid) for oid in oids)
-    text = statement.encode() + pg.NULL_BYTE
-    return cast(bytes, pg._create_message(pg.PARSE, _UNNAMED + text + pg.H_pack(len(oids)) + types))
-
-
-def _bind(params: Sequence[str | None]) -> bytes:
-    data = bytearray(pg.NULL_BYTE + _UNNAMED + pg.H_pack(0) + pg.H_pack(len(params)))
-    for param in params:
-        if param is None:
-            data += pg.i_pack(-1)
-        else:
-            value = param.encode()
-            data += pg.i_pack(len(value)) + value
-    return cast(bytes, pg._create_message(pg.BIND, bytes(data + pg.H_pack(0))))
 
 
 class Dialect(PGDialect_pg8000):
@@ -186,7 +77,7 @@ def sqlstate(error: BaseException | None) -> str | None:
     while error is not None:
         if isinstance(error, pg8000.dbapi.DatabaseError) and error.args and isinstance(error.args[0], dict):
             code = str(error.args[0].get("C"))
-            return code if _SQLSTATE.fullmatch(code) else None
+            return code if SQLSTATE.fullmatch(code) else None
         error = error.__cause__
     return None
 
@@ -208,78 +99,28 @@ def _meaning(error: BaseException | None) -> Meaning | None:
     return _SQLSTATES.get(code, _SQLSTATES.get(code[:2])) if code else "lost"
 
 
-def _timed_out(error: DBAPIError) -> bool:
-    """Whether the server was silent for the whole time-out, as it would be again."""
+def _is_final(error: DBAPIError) -> bool:
+    """Whether it would be the same again: the server was silent for the whole time-out, or refuses us."""
+    if isinstance(error.orig, CannotConnect):
+        return isinstance(error.orig, neon.Refused)
     return error.orig is not None and isinstance(error.orig.__cause__, TimeoutError)
-
-
-class Address:
-    """A Postgres URL as Neon gives it: `connect()` opens a verified connection to it.
-
-    Plaintext is for loopback, or where the URL says `sslmode=disable`; everything else is TLS with the
-    certificate and the host name verified (`sslrootcert` names another authority). Raises ConfigError.
-    """
-
-    def __init__(self, url: str) -> None:
-        parts = urlsplit(url)
-        query = {name: values[-1] for name, values in parse_qs(parts.query).items()}
-        if not parts.scheme.startswith("postgres") or not parts.hostname or not parts.username:
-            raise ConfigError("DATABASE_URL: not of the form postgresql://user:password@host/database")
-        self.host = parts.hostname
-        self.port = parts.port or 5432
-        self.user = unquote(parts.username)
-        self.password = unquote(parts.password or "")
-        self.database = unquote(parts.path.lstrip("/")) or self.user
-        local = self.host in ("localhost", "127.0.0.1", "::1")
-        plain = query.get("sslmode", "disable" if local else "require") == "disable"
-        # Built once: a context costs 50 ms of CPU, and without one pg8000 verifies nothing.
-        self._tls = None if plain else ssl.create_default_context(cafile=query.get("sslrootcert"))
-
-    def connect(self, kind: type[pg8000.dbapi.Connection] = pg8000.dbapi.Connection) -> Any:
-        """Open a connection. Raises CannotConnect, whatever goes wrong."""
-        try:
-            sock = socket.create_connection((self.host, self.port), CONNECT_TIMEOUT_S)
-            try:
-                sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-                sock.settimeout(LOGIN_TIMEOUT_S)
-                connection = self._log_in(kind, sock)
-            except BaseException:
-                sock.close()
-                raise
-        except Exception as error:
-            raise CannotConnect(str(error)) from error
-        # TLS has put a socket of its own in place of the first.
-        connection._usock.settimeout(READ_TIMEOUT_S)
-        return connection
-
-    def _log_in(self, kind: type[pg8000.dbapi.Connection], sock: socket.socket) -> pg8000.dbapi.Connection:
-        return kind(
-            user=self.user,
-            password=self.password,
-            host=self.host,
-            database=self.database,
-            sock=sock,
-            ssl_context=self._tls if self._tls is not None else False,
-        )
-
-
-def _connect(address: Address) -> Any:
-    """Connect, at the second attempt if need be: Neon's control plane fails now and then."""
-    try:
-        return address.connect(OneFlush)
-    except CannotConnect as error:
-        _retrying(error)
-        return address.connect(OneFlush)
 
 
 class Database:
     """The engine. Every statement runs by itself, as one user, in one trip; nothing is held between."""
 
-    def __init__(self, url: str, *, pool_size: int) -> None:
+    def __init__(
+        self, url: str, *, pool_size: int, transport: Transport = "auto", http_url: str | None = None
+    ) -> None:
         address = Address(url)
+        connect: Callable[[], Any] = partial(address.connect, OneFlush)
+        self._pauses_s = postgres.PAUSES_S
+        if transport == "http" or (transport == "auto" and neon.is_neons(address.host)):
+            connect = neon.connector(address, http_url)
+            self._pauses_s = neon.PAUSES_S
         self._engine: Engine = create_engine(
             "postgresql+oneflush://",
-            creator=partial(_connect, address),
+            creator=connect,
             isolation_level="AUTOCOMMIT",
             pool_size=pool_size,
             max_overflow=0,
@@ -307,10 +148,12 @@ class Database:
         """Run one statement that returns rows, as `user_id`.
 
         A statement whose connection turns out to be lost, or that lost a deadlock, is sent once more: every
-        statement here is idempotent by its keys. Raises DatabaseUnavailable; errors that are about the
-        statement itself pass as they are.
+        statement here is idempotent by its keys. So is one that did not reach the database, after each of the
+        transport's pauses. Raises DatabaseUnavailable; errors that are about the statement itself pass as
+        they are.
         """
-        for may_retry in (True, False):
+        started, pauses_s, may_resend = time.monotonic(), iter(self._pauses_s), True
+        while True:
             try:
                 return self._execute(user_id, statement, params)
             except PoolTimeout as error:
@@ -318,11 +161,15 @@ class Database:
             except DBAPIError as error:
                 if _meaning(error.orig) is None:
                     raise
-                # Connecting was tried twice already.
-                if not may_retry or isinstance(error.orig, CannotConnect) or _timed_out(error):
+                pause_s = 0.0 if may_resend else None
+                if isinstance(error.orig, CannotConnect):
+                    pause_s = next(pauses_s, None)
+                else:
+                    may_resend = False
+                if pause_s is None or _is_final(error) or time.monotonic() - started > READ_TIMEOUT_S:
                     raise _unavailable(error) from error
                 _retrying(error)
-        raise AssertionError("unreachable")
+                time.sleep(pause_s)
 
     def _execute(self, user_id: str | None, statement: Executable, params: Mapping[str, Any] | None) -> Rows:
         started = time.monotonic()
@@ -357,4 +204,7 @@ def _unavailable(error: Exception) -> DatabaseUnavailable:
 
 def _described(error: Exception) -> dict[str, str | None]:
     """Enough for an operator: a wrong password, for example, is 28P01. The server's text may hold content."""
-    return {"sqlstate": sqlstate(error), "error": describe_error(error)["error"]}
+    described = {"sqlstate": sqlstate(error), "error": describe_error(error)["error"]}
+    if isinstance(error, DBAPIError) and isinstance(error.orig, CannotConnect) and error.orig.reason:
+        described["reason"] = error.orig.reason
+    return described

@@ -162,6 +162,11 @@ class DatabaseUnavailable(Unavailable, problem="database-unavailable"):
     title = "The database cannot be reached"
 
 
+class DataTooLarge(ProblemError, status=507, problem="data-too-large"):
+    title = "This is too large for the database"
+    detail = "It cannot be sent or read at once. Ask for less."
+
+
 class DeadlineExceeded(ProblemError, status=504, problem="deadline-exceeded"):
     title = "The answer took too long"
     detail = "What was written so far is kept. Please try again, or ask for less at once."

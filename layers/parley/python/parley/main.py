@@ -138,7 +138,12 @@ def _configure_observation(settings: Settings) -> None:
 
 def _database(settings: Settings) -> Database:
     pool_size = 1 if settings.on_lambda else LOCAL_POOL_SIZE
-    return Database(settings.database_url.get_secret_value(), pool_size=pool_size)
+    return Database(
+        settings.database_url.get_secret_value(),
+        pool_size=pool_size,
+        transport=settings.database_transport,
+        http_url=settings.database_http_url,
+    )
 
 
 def _load_agent(file: Path) -> "tuple[Agent[Any], Sequence[RemoteServer], bool]":

@@ -1,8 +1,8 @@
 """`python -m parley.migrate`: bring the database to this version's schema, and make the app's role.
 
-Connects with MIGRATIONS_DATABASE_URL (the owner, direct: not through a pooler). DATABASE_URL names the
-application role, which is made when it is missing, and given the password when the database refuses it. Safe
-to run again, and twice at once.
+Connects with MIGRATIONS_DATABASE_URL (the owner, over TCP, direct: not through a pooler). DATABASE_URL names
+the application role, which is made when it is missing, and given the password when the database refuses it.
+Safe to run again, and twice at once.
 """
 
 import argparse
@@ -22,7 +22,8 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import NullPool
 
 from parley.config import ConfigError, MigrationSettings, make_current
-from parley.database import Address, CannotConnect, sqlstate
+from parley.database import sqlstate
+from parley.postgres import Address, CannotConnect
 
 PACKAGE = Path(__file__).parent
 # SQL functions are replaced after the migrations, so the database always has this version's.

@@ -89,13 +89,22 @@ def list_messages(
     if after is not None:
         numbered = numbered.where(seq < after if newest_first else seq > after)
     window = numbered.subquery()
-    fits = window.c.so_far - window.c.size < MAX_PAGE_BYTES
+    # What does not fit is not sent: over HTTP a reply of Neon's has 10 MiB at most.
+    counted = select(
+        window.c.id,
+        (window.c.so_far - window.c.size < MAX_PAGE_BYTES).label("fits"),
+        func.count().over().label("found"),
+    ).subquery()
     statement = (
-        _of_user(user_id).add_columns(fits).join(window, window.c.id == col(Message.id)).order_by(order)
+        _of_user(user_id)
+        .add_columns(counted.c.found)
+        .join(counted, counted.c.id == col(Message.id))
+        .where(counted.c.fits)
+        .order_by(order)
     )
     rows = database.rows(user_id, statement)
-    page = [MessageState(*row[:3]) for row in rows[:limit] if row[3]]
-    return page, page[-1].message.seq if len(page) < len(rows) else None
+    page = [MessageState(*row[:3]) for row in rows[:limit]]
+    return page, page[-1].message.seq if page and len(page) < rows[0][3] else None
 
 
 def list_versions(database: Database, user_id: str, message_id: uuid.UUID) -> Sequence[MessageState]:
