@@ -65,7 +65,7 @@ class Turns:
             "input_tokens": 1,
             "output_tokens": 1,
         }
-        assert end_turn(self.database, Message(**values)) is not None
+        assert end_turn(self.database, Message(**values), accepted=True) is not None
         return begun
 
     def step(self, call: str, request: dict[str, Any], **params: Any) -> Any:

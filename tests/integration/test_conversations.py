@@ -37,6 +37,7 @@ def test_a_conversation_has_the_shape_of_the_contract(alice: ApiUser) -> None:
         "pinned",
         "message_count",
         "running",
+        "title_withheld",
         "snippet",
     ]
     assert conversation["title"].startswith("Where do parrots sleep")
@@ -57,7 +58,7 @@ def test_a_message_has_the_shape_of_the_contract(alice: ApiUser) -> None:
         "tool_calls",
         "usage",
         "incomplete",
-        "refused",
+        "withheld",
         "feedback",
         "error",
         "version",

@@ -103,8 +103,8 @@ def test_a_refused_question_is_kept_for_its_author_alone(
     conversation = conversation_of(alice)
     assert conversation["title"] == "New conversation"
     question, answer = alice.messages(conversation["id"])
-    assert (question["content"], question["refused"]) == (f"The key is {secret}", True)
-    assert (answer["content"], answer["refused"], answer["status"]) == ("", True, "failed")
+    assert (question["content"], question["withheld"]) == (f"The key is {secret}", True)
+    assert (answer["content"], answer["withheld"], answer["status"]) == ("", True, "failed")
 
     marker = f"ahoy{uuid.uuid4().hex}"
     assert alice.say(f"Say exactly: {marker}", conversation["id"]).status_code == 200
@@ -137,7 +137,7 @@ def test_whatever_a_guardrail_gives_as_its_reason_it_refuses(
     assert (refused.status_code, refused.json()["type"]) == (422, "/problems/content-refused")
     assert len(refused.content) < 10_000
     conversation = conversation_of(alice)
-    assert all(message["refused"] for message in alice.messages(conversation["id"]))
+    assert all(message["withheld"] for message in alice.messages(conversation["id"]))
     assert alice.say("Say exactly: Ahoy", conversation["id"]).status_code == 200
 
 
@@ -149,8 +149,8 @@ def test_a_refused_answers_text_is_not_kept(
     reply = alice.say(f"Say exactly: {secret}", first)
     assert reply.status_code == 422, reply.text
     question, answer = alice.messages(first)[2:]
-    assert question["refused"]
-    assert (answer["content"], answer["tool_calls"], answer["refused"]) == ("", [], True)
+    assert question["withheld"]
+    assert (answer["content"], answer["tool_calls"], answer["withheld"]) == ("", [], True)
     marker = f"now{uuid.uuid4().hex}"
     assert alice.say(f"And {marker}?", first).status_code == 200
     assert secret not in requests_with(model_url, marker)
@@ -166,7 +166,7 @@ def test_what_is_accepted_the_next_time_is_read_again(
     answer = alice.messages(conversation)[1]["id"]
     SECRETS.remove(secret)
     assert alice.http.post(f"/conversations/{conversation}/messages/{answer}/regenerate").status_code == 200
-    assert [message["refused"] for message in alice.messages(conversation)] == [False, False]
+    assert [message["withheld"] for message in alice.messages(conversation)] == [False, False]
     marker = f"now{uuid.uuid4().hex}"
     alice.say(f"And {marker}?", conversation)
     assert secret in requests_with(model_url, marker)

@@ -153,7 +153,7 @@ def test_a_refusal_is_told_as_one_and_replayed_to_no_model(talk: Talks, answer: 
     assert problem(talking.say("A delicate question")) == REFUSED
     question, answered = talking.messages()
     assert "A delicate question" in question["content"]
-    assert (question["refused"], answered["refused"], answered["status"]) == (True, True, "failed")
+    assert (question["withheld"], answered["withheld"], answered["status"]) == (True, True, "failed")
     assert talking.say("Another one").json()["response"] == "Better"
     assert "delicate" not in str(talking.script.asked["answer"][-1])
 
