@@ -8,7 +8,8 @@
 4. Another model: set OPENAI_MODEL, and for another provider OPENAI_BASE_URL and OPENAI_API.
 
 A tool that acts for the user takes `context: RunContextWrapper[ApiClient]` as its first parameter and calls
-the API as that user: `await context.context.get("/conversations")`. See parley/tools/conversations.py.
+the API as that user: `await context.context.get("/conversations")`. It has to leave out what is marked as
+withheld from models. See parley/tools/conversations.py.
 """
 
 import re

@@ -369,8 +369,9 @@ export interface components {
         };
         /**
          * ConversationOut
-         * @description `running`: an answer is being written right now. `snippet`: of a search, what matched, as HTML with
-         *     nothing but `<mark>` in it.
+         * @description `running`: an answer is being written right now. `title_withheld`: the title is the beginning of a
+         *     message that is withheld from models. `snippet`: of a search, what matched, as HTML with nothing but
+         *     `<mark>` in it.
          */
         ConversationOut: {
             /**
@@ -398,6 +399,8 @@ export interface components {
             message_count: number;
             /** Running */
             running: boolean;
+            /** Title Withheld */
+            title_withheld: boolean;
             /** Snippet */
             snippet: string | null;
         };
@@ -457,8 +460,9 @@ export interface components {
          * MessageOut
          * @description A message; of an assistant's, the record of its turn. `error` is a problem document.
          *
-         *     `incomplete`: the answer was cut off at the model's limit. `refused`: a guardrail or the model's provider
-         *     refused the question, so no model reads question and answer again.
+         *     `incomplete`: the answer was cut off at the model's limit. `withheld`: no model reads question and
+         *     answer again, because a guardrail or the model's provider refused the question, or the guardrails have not
+         *     accepted it (yet). A tool that reads messages has to leave these out.
          */
         MessageOut: {
             /**
@@ -490,8 +494,8 @@ export interface components {
             usage: components["schemas"]["TurnUsage"] | null;
             /** Incomplete */
             incomplete: "length" | null;
-            /** Refused */
-            refused: boolean;
+            /** Withheld */
+            withheld: boolean;
             feedback: components["schemas"]["Feedback"] | null;
             /** Error */
             error: {

@@ -47,6 +47,7 @@ def create_app(
     from parley.api import chat, chatkit, mcp  # noqa: PLC0415
     from parley.services.agent_service import AgentService  # noqa: PLC0415
     from parley.services.follow_up_service import FollowUpService, invoke_follow_up  # noqa: PLC0415
+    from parley.services.guardrails import contained  # noqa: PLC0415
     from parley.services.turn_service import TurnService  # noqa: PLC0415
     from parley.tools.api_client import ApiClient  # noqa: PLC0415
     from parley.tools.bounds import bounded  # noqa: PLC0415
@@ -69,7 +70,7 @@ def create_app(
         settings=settings,
         database=light.database,
         agent_service=agent_service,
-        agent=bounded(agent),
+        agent=contained(bounded(agent)),
         make_api_client=partial(ApiClient, app),
         follow_up=follow_up,
         hold_answers=hold_answers,

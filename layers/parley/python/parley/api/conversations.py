@@ -30,8 +30,9 @@ _CURSOR = Cursor[ConversationKey]("cursor", tuple[_Time, uuid.UUID])
 
 
 class ConversationOut(BaseModel):
-    """`running`: an answer is being written right now. `snippet`: of a search, what matched, as HTML with
-    nothing but `<mark>` in it.
+    """`running`: an answer is being written right now. `title_withheld`: the title is the beginning of a
+    message that is withheld from models. `snippet`: of a search, what matched, as HTML with nothing but
+    `<mark>` in it.
     """
 
     id: uuid.UUID
@@ -42,12 +43,18 @@ class ConversationOut(BaseModel):
     pinned: bool
     message_count: int
     running: bool
+    title_withheld: bool
     snippet: str | None
 
     @classmethod
     def of(cls, state: ConversationState) -> "ConversationOut":
         stored = state.conversation.model_dump(include=set(cls.model_fields))
-        return cls(**stored, running=state.running, snippet=_marked(state.snippet))
+        return cls(
+            **stored,
+            running=state.running,
+            title_withheld=state.title_withheld,
+            snippet=_marked(state.snippet),
+        )
 
 
 class ConversationPage(BaseModel):

@@ -46,8 +46,9 @@ class Feedback(BaseModel, extra="forbid", json_schema_extra={"examples": [{"rati
 class MessageOut(BaseModel):
     """A message; of an assistant's, the record of its turn. `error` is a problem document.
 
-    `incomplete`: the answer was cut off at the model's limit. `refused`: a guardrail or the model's provider
-    refused the question, so no model reads question and answer again.
+    `incomplete`: the answer was cut off at the model's limit. `withheld`: no model reads question and
+    answer again, because a guardrail or the model's provider refused the question, or the guardrails have not
+    accepted it (yet). A tool that reads messages has to leave these out.
     """
 
     id: uuid.UUID
@@ -59,7 +60,7 @@ class MessageOut(BaseModel):
     tool_calls: list[ToolCall]
     usage: TurnUsage | None
     incomplete: Literal["length"] | None
-    refused: bool
+    withheld: bool
     feedback: Feedback | None
     error: dict[str, Any] | None
     version: int

@@ -48,8 +48,9 @@ class Message(SQLModel, table=True):
     output_tokens: int | None = None
     # The model did not say all that it read and wrote.
     estimated: bool = False
-    # A guardrail or the model's provider refused the question: no model reads question and answer again.
-    refused: bool = False
+    # No model reads question and answer again, nor by another way: a guardrail or the model's provider
+    # refused the question, or the guardrails have not accepted it yet.
+    withheld: bool = False
     # Assistant's message only: the user's message that it answers.
     reply_to: uuid.UUID | None = None
     # The first of the versions of this message, and which of them this is; one is not superseded.

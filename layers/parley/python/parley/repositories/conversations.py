@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Select, exists, func, or_, select, text, true, tuple_, update
+from sqlalchemy import Select, and_, exists, func, not_, or_, select, text, true, tuple_, update
 from sqlmodel import col
 
 from parley.database import Database
@@ -19,10 +19,13 @@ HIT_START, HIT_END = "\x02", "\x03"
 
 @dataclass(frozen=True, slots=True)
 class ConversationState:
-    """`snippet`: an excerpt of the newest matching message, hits between HIT_START and HIT_END."""
+    """`title_withheld`: the title is the beginning of a question that no model may read.
+    `snippet`: an excerpt of the newest matching message, hits between HIT_START and HIT_END.
+    """
 
     conversation: Conversation
     running: bool
+    title_withheld: bool
     snippet: str | None = None
 
 
@@ -34,6 +37,17 @@ _RUNNING = (
         col(Message.lease_expires_at) > func.clock_timestamp(),
     )
     .correlate(Conversation)
+)
+# Until a conversation is titled, its title is the beginning of its first message.
+_TITLE_WITHHELD = and_(
+    col(Conversation.titled).is_(False),
+    exists()
+    .where(
+        col(Message.conversation_id) == col(Conversation.id),
+        col(Message.seq) == 1,
+        col(Message.withheld),
+    )
+    .correlate(Conversation),
 )
 
 
@@ -90,8 +104,8 @@ def _matching(user_id: str, search: str) -> Select[*tuple[Any, ...]]:
             col(Message.user_id) == user_id,
             col(Message.conversation_id) == col(Conversation.id),
             col(Message.superseded).is_(False),
-            # The agent searches as well, and no model is to read what was refused.
-            col(Message.refused).is_(False),
+            # The agent searches as well.
+            col(Message.withheld).is_(False),
             col(Message.search).op("@@")(query),
         )
         .order_by(col(Message.seq).desc())
@@ -99,9 +113,9 @@ def _matching(user_id: str, search: str) -> Select[*tuple[Any, ...]]:
         .correlate(Conversation)
         .lateral("hit")
     )
-    titled = func.to_tsvector("simple", col(Conversation.title)).op("@@")(query)
+    titled = and_(func.to_tsvector("simple", col(Conversation.title)).op("@@")(query), not_(_TITLE_WITHHELD))
     return (
-        select(Conversation, _RUNNING, hit.c.text)
+        select(Conversation, _RUNNING, _TITLE_WITHHELD, hit.c.text)
         .outerjoin(hit, true())
         .where(col(Conversation.user_id) == user_id, or_(titled, hit.c.text.is_not(None)))
     )
@@ -145,4 +159,4 @@ def delete_conversation(database: Database, user_id: str, conversation_id: uuid.
 
 
 def _of_user(user_id: str) -> Select[*tuple[Any, ...]]:
-    return select(Conversation, _RUNNING).where(col(Conversation.user_id) == user_id)
+    return select(Conversation, _RUNNING, _TITLE_WITHHELD).where(col(Conversation.user_id) == user_id)

@@ -31,8 +31,9 @@ class TokenUsage:
     output_tokens: int
 
 
-# About four windows are folded at once: where more was left out, the next follow-up goes on. A question
-# that is being answered is read only if it is the one of `accepted_id`, which the guardrails have accepted.
+# About four windows are folded at once: where more was left out, the next follow-up goes on. What is withheld
+# is not read, and nothing is folded past a question that is still being judged. The title may be of the
+# question of `accepted_id` while that is being answered: that it was accepted may not be stored yet.
 _READ = text("""
     with conv as (
         select *, least(unjudged_seq, case when tokens > :history_tokens
@@ -40,17 +41,17 @@ _READ = text("""
                                            else window_seq end) as cut
         from conversation c cross join lateral (
             select sum(tokens) as tokens from message m
-            where m.conversation_id = c.id and not m.superseded and not m.refused and m.seq >= c.window_seq
+            where m.conversation_id = c.id and not m.superseded and not m.withheld and m.seq >= c.window_seq
         ) as in_window cross join lateral (
             select coalesce(min(q.seq), 2147483647) as unjudged_seq
             from message a join message q on q.id = a.reply_to
-            where a.conversation_id = c.id and a.status = 'in_progress' and a.id <> :accepted_id
+            where a.conversation_id = c.id and a.status = 'in_progress' and q.withheld
         ) as running
         where c.id = :conversation_id and c.user_id = :user_id
     ), foldable as (
         select m.seq, m.role, m.content, m.tokens, sum(m.tokens) over (order by m.seq) as so_far
         from message m join conv on conv.id = m.conversation_id
-        where not m.superseded and not m.refused and m.seq >= conv.summary_seq and m.seq < conv.cut
+        where not m.superseded and not m.withheld and m.seq >= conv.summary_seq and m.seq < conv.cut
     ), folded as (
         -- With the message that passes four windows, alone if need be: it would keep back all later ones.
         select seq, role, left(content, :history_tokens * 12) as content
@@ -59,7 +60,10 @@ _READ = text("""
     select
         case when not conv.titled then (
             select content from message
-            where conversation_id = conv.id and not superseded and not refused and seq < conv.unjudged_seq
+            where conversation_id = conv.id and role = 'user' and not superseded
+              and (not withheld or id = (
+                  select reply_to from message where id = :accepted_id and status = 'in_progress'
+              ))
             order by seq limit 1
         ) end as opening,
         conv.summary, conv.summary_seq,
@@ -98,7 +102,7 @@ _FOLDED = """
         where id = :conversation_id and user_id = :user_id and summary_seq = :summary_seq
           and summary is not distinct from :summary
           and (select count(*) from message m
-               where m.conversation_id = c.id and not m.superseded and not m.refused and m.content <> ''
+               where m.conversation_id = c.id and not m.superseded and not m.withheld and m.content <> ''
                  and m.seq >= :summary_seq and m.seq < :fold_until) = :count
         returning 1
     ),

@@ -33,6 +33,8 @@ class NewTurn:
     model: str
     title: str
     tokens: int
+    # No model reads the question before `checkpoint_turn` or `end_turn` says that it was accepted.
+    guarded: bool = False
     new_conversation_id: uuid.UUID = field(default_factory=new_id)
     question_id: uuid.UUID = field(default_factory=new_id)
     answer_id: uuid.UUID = field(default_factory=new_id)
@@ -96,24 +98,24 @@ _END = text("""
     ), ended as (
         update message m
         set status = :status, content = :content, tokens = :tokens, run_items = :run_items, error = :error,
-            run_state = :run_state, model = :model, incomplete = :incomplete, refused = :refused,
+            run_state = :run_state, model = :model, incomplete = :incomplete,
+            withheld = :withheld or m.withheld and not :accepted,
             input_tokens = coalesce(held.input_tokens, 0) + :input_tokens,
             output_tokens = coalesce(held.output_tokens, 0) + :output_tokens,
             estimated = held.estimated or :estimated,
             lease_expires_at = null, completed_at = date_trunc('milliseconds', clock_timestamp())
         from held where m.id = held.id and held.was = 'in_progress'
-        returning m.completed_at, m.input_tokens, m.output_tokens, m.estimated
+        returning m.completed_at, m.input_tokens, m.output_tokens, m.estimated, m.withheld
     ), judged as (
-        update message q set refused = :refused
-        from ended where q.id = :reply_to and q.user_id = :user_id and q.refused <> :refused
-        returning q.seq
+        update message q set withheld = ended.withheld
+        from ended where q.id = :reply_to and q.user_id = :user_id and q.withheld <> ended.withheld
     ), touched as (
         update conversation c
         set updated_at = ended.completed_at,
-            -- The first title is the beginning of the first question, which may be the refused one.
-            title = case when :refused and not c.titled and not exists (
+            -- The first title is the beginning of the first question, which may be this one.
+            title = case when ended.withheld and not c.titled and not exists (
                 select from message e
-                where e.conversation_id = c.id and e.role = 'user' and not e.superseded and not e.refused
+                where e.conversation_id = c.id and e.role = 'user' and not e.superseded and not e.withheld
                   and e.id <> :reply_to
             ) then 'New conversation' else c.title end
         from ended where c.id = :conversation_id and c.user_id = :user_id
@@ -130,7 +132,7 @@ _END = text("""
 """).bindparams(
     *(bindparam(name, type_=JSONB(none_as_null=True)) for name in ("run_items", "run_state", "error"))
 )
-# Columns of the message, all of them.
+# Columns of the message, all but one.
 _ENDING = set(_END.compile().params)
 
 # Charges once, however often it is sent.
@@ -153,14 +155,20 @@ _CHARGE_DELETED = text("""
 """)
 _DELETED = set(_CHARGE_DELETED.compile().params)
 
-# Touches the message's row only, so that a checkpoint waits for nobody and nobody waits for it.
+# Touches the messages' rows only, so that a checkpoint waits for nobody and nobody waits for it.
 _CHECKPOINT = text("""
-    update message
-    set content = :content, run_items = :run_items,
-        lease_expires_at = clock_timestamp() + make_interval(secs => :lease_s)
-    where id = :answer_id and user_id = :user_id and lease_id = :lease_id
-      and status = 'in_progress' and lease_expires_at > clock_timestamp()
-    returning cancel_requested
+    with kept as (
+        update message
+        set content = :content, run_items = :run_items, withheld = withheld and not :accepted,
+            lease_expires_at = clock_timestamp() + make_interval(secs => :lease_s)
+        where id = :answer_id and user_id = :user_id and lease_id = :lease_id
+          and status = 'in_progress' and lease_expires_at > clock_timestamp()
+        returning cancel_requested, reply_to
+    ), judged as (
+        update message q set withheld = false
+        from kept where :accepted and q.id = kept.reply_to and q.user_id = :user_id and q.withheld
+    )
+    select cancel_requested from kept
 """).bindparams(bindparam("run_items", type_=JSONB(none_as_null=True)))
 
 _CANCEL = text("""
@@ -215,9 +223,14 @@ def _turn_request(turn: NewTurn, limits: Limits) -> dict[str, Any]:
 
 
 def checkpoint_turn(
-    database: Database, turn: NewTurn, answer_id: uuid.UUID, content: str, run_items: list[RunItem]
+    database: Database,
+    turn: NewTurn,
+    answer_id: uuid.UUID,
+    content: str,
+    run_items: list[RunItem],
+    accepted: bool,
 ) -> bool | None:
-    """Store what there is so far and renew the lease.
+    """Store what there is so far, whether the question was accepted, and renew the lease.
 
     True: cancelling was requested. None: this worker no longer holds the turn.
     """
@@ -227,6 +240,7 @@ def checkpoint_turn(
         "lease_id": turn.lease_id,
         "content": content,
         "run_items": run_items or None,
+        "accepted": accepted,
         "lease_s": LEASE_S,
     }
     rows = database.rows(turn.user_id, _CHECKPOINT, params)
@@ -243,12 +257,13 @@ def force_cancel(database: Database, user_id: str, answer_id: uuid.UUID) -> None
     database.rows(user_id, _FORCE_CANCEL, {"user_id": user_id, "answer_id": answer_id})
 
 
-def end_turn(database: Database, answer: Message) -> bool:
+def end_turn(database: Database, answer: Message, accepted: bool) -> bool:
     """Store how a turn ended, and note in `answer` when, and what it cost in all.
 
+    `accepted`: the guardrails have let the question pass. What they had not is withheld on.
     False when `answer.lease_id` is no longer its lease.
     """
-    rows = database.rows(answer.user_id, _END, answer.model_dump(include=_ENDING))
+    rows = database.rows(answer.user_id, _END, answer.model_dump(include=_ENDING) | {"accepted": accepted})
     if rows:
         answer.completed_at, answer.input_tokens, answer.output_tokens, answer.estimated = rows[0]
     return bool(rows)

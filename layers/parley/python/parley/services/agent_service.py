@@ -40,6 +40,7 @@ MAX_REASON = 1_000
 # Models that think. Nothing is stored on the model's side, so they would lose their reasoning if the replayed
 # items did not hold it, encrypted.
 REASONING_MODELS = ("o1", "o3", "o4", "gpt-5")
+UNJUDGED = "Your message could not be checked. It is kept. Please try again."
 EMPTY = "The model's answer was empty. Please try again."
 EMPTY_AND_CUT_OFF = "The model reached its limit before it answered. Please try again, or ask for less."
 
@@ -63,7 +64,7 @@ class AgentOutput:
     calls: dict[str, ToolCall] = field(default_factory=dict)
     # Set when the agent waits for approval: the SDK's RunState, and `calls` beside it.
     state: dict[str, Any] | None = None
-    # The input guardrails have let the question pass.
+    # All input guardrails have let the question pass.
     accepted: asyncio.Event = field(default_factory=asyncio.Event)
 
     def call_items(self) -> list[RunItem]:
@@ -80,10 +81,14 @@ class Resumption:
 
 
 class _RunWatch(agents.RunHooks[Any]):
-    """Ends a run before it calls the model again with its token budget used up. Times the tools."""
+    """Ends a run before it calls the model again with its token budget used up. Times the tools.
 
-    def __init__(self, output: AgentOutput, report: ModelReport) -> None:
+    `judged_before`: once the model is called, all input guardrails have let the question pass.
+    """
+
+    def __init__(self, output: AgentOutput, report: ModelReport, judged_before: bool) -> None:
         self._output = output
+        self._judged_before = judged_before
         self._report = report
         self._started: dict[str, float] = {}
 
@@ -100,6 +105,8 @@ class _RunWatch(agents.RunHooks[Any]):
             self._output.calls[call.call_id] = call.updated(duration_ms=round(took_s * 1000))
 
     async def on_llm_start(self, *_: Any) -> None:
+        if self._judged_before:
+            self._output.accepted.set()
         input_tokens, output_tokens, _estimated = self._report.usage()
         if input_tokens + output_tokens > MAX_TURN_TOKENS:
             raise errors.AgentExhausted
@@ -184,23 +191,26 @@ class AgentService:
     ) -> AsyncIterator[TextDelta | ToolCall]:
         whole, kept = False, True
         result: agents.RunResultStreaming | None = None
+        if not isinstance(given, list):
+            output.accepted.set()  # before the run waited
         try:
             async with self._with_remote_tools(agent, api_client) as equipped:
+                judged_before = not any(each.run_in_parallel for each in agent.input_guardrails)
                 result = agents.Runner.run_streamed(
                     equipped,
                     await _runner_input(equipped, given, api_client, output),
                     context=api_client,
                     max_turns=MAX_MODEL_CALLS,
-                    hooks=_RunWatch(output, report),
+                    hooks=_RunWatch(output, report, judged_before),
                     run_config=self._run_config(model, api_client),
                 )
                 async for event in result.stream_events():
-                    if not output.accepted.is_set() and _is_accepted(result, equipped):
-                        output.accepted.set()
+                    _note_accepted(result, agent, output)
                     if (progress := _progress(event, output, report)) is not None:
                         yield progress
+            _note_accepted(result, agent, output)
+            _require_verdict(output)
             whole = True
-            output.accepted.set()
             if result.interruptions:
                 output.state = _waiting_state(result, output)
         except (agents.InputGuardrailTripwireTriggered, agents.OutputGuardrailTripwireTriggered) as error:
@@ -214,6 +224,7 @@ class AgentService:
         finally:
             if result is not None:
                 result.cancel()
+                _note_accepted(result, agent, output)
                 _collect(result, output, whole, self.origin(model))
                 if not kept:
                     # The calls were made and are told of. What a guardrail refused is not.
@@ -279,10 +290,20 @@ async def _runner_input(
     return state
 
 
-def _is_accepted(result: agents.RunResultStreaming, agent: Agent[Any]) -> bool:
+def _note_accepted(result: agents.RunResultStreaming, agent: Agent[Any], output: AgentOutput) -> None:
+    if output.accepted.is_set():
+        return
+    # Of the first agent, which alone has them run, each once. One that breaks off has no result.
     results = result.input_guardrail_results
     tripped = any(each.output.tripwire_triggered for each in results)
-    return len(results) == len(agent.input_guardrails) and not tripped
+    if len(results) == len(agent.input_guardrails) and not tripped:
+        output.accepted.set()
+
+
+def _require_verdict(output: AgentOutput) -> None:
+    # The SDK lets a run end well though a parallel guardrail broke off.
+    if not output.accepted.is_set():
+        raise errors.UpstreamFailed(UNJUDGED)
 
 
 def _call_ids(given: list[RunItem] | Resumption) -> set[str]:

@@ -19,15 +19,17 @@ from parley.errors import (
     NotFound,
     ProblemError,
     Unavailable,
+    UpstreamFailed,
 )
 from parley.logs import describe_error
 from parley.metrics import Metric, emit
 from parley.models import Message
-from parley.models.tool_call import RunItem, ToolCall
+from parley.models.tool_call import OUTPUT, RunItem, ToolCall
 from parley.models.turn import Resume
 from parley.repositories import turns
 from parley.repositories.turns import Begun, NewTurn
 from parley.services.agent_service import AgentOutput, AgentService, Resumption, TextDelta
+from parley.services.guardrails import judges_answers, judges_calls
 from parley.services.history import estimate_tokens, input_items
 from parley.tools.api_client import ApiClient
 
@@ -90,7 +92,8 @@ FollowUp = Callable[[str, uuid.UUID, uuid.UUID], Awaitable[None]]
 class RunningTurn:
     """`finish` carries the turn to its end, with a TurnCreated first in `events` and a TurnEnded last.
 
-    `hold_answers`: text is neither shown nor stored before output guardrails have let it pass.
+    Where the agent has output guardrails, text is stored only once they have let it pass. `hold_answers`: it
+    is not shown before either.
     """
 
     turn: NewTurn
@@ -103,12 +106,16 @@ class RunningTurn:
     hold_answers: bool
     events: asyncio.Queue[TurnEvent] = field(default_factory=asyncio.Queue)
     output: AgentOutput = field(init=False)
-    # The end of the output's text, which is not shown yet.
-    held: str = ""
+    # The end of the output's text, which output guardrails have not let pass yet.
+    unjudged: str = ""
+    judges_answers: bool = field(init=False)
+    judges_calls: bool = field(init=False)
     times: dict[Metric, float] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.output = AgentOutput(text=self.begun.content)
+        self.judges_answers = judges_answers(self.agent)
+        self.judges_calls = judges_calls(self.agent)
 
     async def finish(self, deadline: float) -> None:
         """`deadline`: on the monotonic clock. The end is there STORE_PATIENCE_S later, whatever happens."""
@@ -161,7 +168,7 @@ class RunningTurn:
             async for progress in stream:
                 self.times.setdefault("TimeToFirstToken", _ms_since(started))
                 self._show(progress)
-            self._show_held()
+            self._let_pass()
         except ProblemError as error:
             return error
         except Exception as error:
@@ -172,17 +179,19 @@ class RunningTurn:
         return "completed" if self.output.state is None else "waiting_approval"
 
     def _show(self, progress: TextDelta | ToolCall) -> None:
-        if isinstance(progress, TextDelta) and self.hold_answers:
-            self.held += progress.delta
-            return
-        # Output guardrails judge the text after the last call. What precedes it, they never do.
-        self._show_held()
+        if not isinstance(progress, TextDelta):
+            # Output guardrails judge the text after the last call. What precedes it, they never do.
+            self._let_pass()
+        elif self.hold_answers or self.judges_answers:
+            self.unjudged += progress.delta
+            if self.hold_answers:
+                return
         self.events.put_nowait(progress)
 
-    def _show_held(self) -> None:
-        if self.held:
-            self.events.put_nowait(TextDelta(self.held))
-            self.held = ""
+    def _let_pass(self) -> None:
+        if self.unjudged and self.hold_answers:
+            self.events.put_nowait(TextDelta(self.unjudged))
+        self.unjudged = ""
 
     def _given(self) -> list[RunItem] | Resumption:
         begun, act = self.begun, self.turn.act
@@ -195,14 +204,13 @@ class RunningTurn:
         """Make a checkpoint every few seconds. Returns when the writing has to stop: cancelled, or lost."""
         while True:
             await asyncio.sleep(CHECKPOINT_S)
-            output = self.output
             try:
                 cancel = await self.database.call(
                     turns.checkpoint_turn,
                     self.turn,
                     self.begun.answer_id,
-                    output.text.removesuffix(self.held),
-                    output.call_items(),
+                    *self._let_pass_so_far(),
+                    self.output.accepted.is_set(),
                 )
             except ProblemError:
                 continue  # the lease outlasts many checkpoints
@@ -210,6 +218,13 @@ class RunningTurn:
                 return TurnLost()
             if cancel:
                 return "cancelled"
+
+    def _let_pass_so_far(self) -> tuple[str, list[RunItem]]:
+        """The text and the calls that output guardrails have let pass, or do not judge."""
+        items = self.output.call_items()
+        if self.judges_calls:
+            items = [item for item in items if item["type"] != OUTPUT]
+        return self.output.text.removesuffix(self.unjudged), items
 
     async def _request_follow_up(self) -> None:
         """While the model writes, so that it costs no time: it is about what was said before."""
@@ -226,7 +241,7 @@ class RunningTurn:
         answer = self._answer(stop)
         problem = stop if isinstance(stop, ProblemError) else None
         try:
-            if not await self.database.call(turns.end_turn, answer):
+            if not await self.database.call(turns.end_turn, answer, self.output.accepted.is_set()):
                 deleted = await self.database.call(turns.charge_deleted_turn, answer)
                 problem = NotFound("The conversation has been deleted.") if deleted else TurnLost()
         except ProblemError as error:
@@ -243,7 +258,7 @@ class RunningTurn:
         bare = {"content": "", "run_items": None, "run_state": None, "status": "failed"}
         answer.sqlmodel_update(bare | {"error": problem.document()})
         try:
-            await self.database.call(turns.end_turn, answer)
+            await self.database.call(turns.end_turn, answer, self.output.accepted.is_set())
         except Exception as error:
             logger.error("turn_not_ended", extra=describe_error(error))
 
@@ -257,9 +272,10 @@ class RunningTurn:
     def _answer(self, stop: Stop) -> Message:
         """The assistant's message as it is to be stored."""
         begun, output = self.begun, self.output
-        if self.held:
-            output.text, output.run_items = output.text.removesuffix(self.held), output.call_items() or None
         status: EndStatus = "failed" if isinstance(stop, ProblemError) else stop
+        if self.unjudged or (self.judges_calls and status in ("failed", "cancelled")):
+            output.text, items = self._let_pass_so_far()
+            output.run_items = items or None
         # What the turn changes of the row, and what finds it.
         values: dict[str, Any] = {
             "id": begun.answer_id,
@@ -275,7 +291,7 @@ class RunningTurn:
             "error": stop.document() if isinstance(stop, ProblemError) else None,
             "model": self.turn.model,
             "incomplete": output.incomplete if status == "completed" else None,
-            "refused": isinstance(stop, ContentRefused),
+            "withheld": isinstance(stop, ContentRefused),
             "input_tokens": output.input_tokens,
             "output_tokens": output.output_tokens,
             "estimated": output.estimated,
@@ -289,7 +305,8 @@ def _result(task: asyncio.Task[Stop]) -> Stop:
     if error is None:
         return task.result()
     logger.error("turn_crashed", extra=describe_error(error))
-    return InternalError()
+    # What is no Exception comes from a guardrail or a tool.
+    return InternalError() if isinstance(error, Exception) else UpstreamFailed()
 
 
 def _until(moment: float) -> float:

@@ -139,6 +139,7 @@ class TurnService:
             model=model or self.agent_service.model,
             title=_title(message),
             tokens=estimate_tokens(message),
+            guarded=bool(self.agent.input_guardrails),
         )
 
     def _start_task(

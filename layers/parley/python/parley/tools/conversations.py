@@ -9,6 +9,7 @@ from parley.tools.api_client import ApiClient, ToolError
 LIMIT = 10
 # Characters that one call may return: a tool's output is paid for again in every later turn.
 MAX_TEXT = 6_000
+UNTITLED = "New conversation"
 
 
 async def list_recent_conversations(api_client: ApiClient) -> str:
@@ -38,7 +39,7 @@ async def read_conversation(api_client: ApiClient, conversation_id: str) -> str:
     lines = [
         f"{message['role']} ({message['created_at']}): {message['content']}"
         for message in page["data"]
-        if not message["refused"]
+        if not message["withheld"]
     ]
     text = "\n\n".join(lines)
     return text if len(text) <= MAX_TEXT else f"[…]\n{text[-MAX_TEXT:]}"
@@ -77,4 +78,5 @@ def _id(text: str) -> uuid.UUID:
 
 
 def _brief(conversation: dict[str, Any]) -> dict[str, Any]:
-    return {name: conversation[name] for name in ("id", "title", "updated_at")}
+    title = UNTITLED if conversation["title_withheld"] else conversation["title"]
+    return {"id": conversation["id"], "title": title, "updated_at": conversation["updated_at"]}

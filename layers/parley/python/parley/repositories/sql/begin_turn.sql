@@ -195,11 +195,12 @@ begin
         return question;
     end if;
     insert into message
-        (id, conversation_id, user_id, seq, role, status, content, tokens, version_of, version, completed_at)
+        (id, conversation_id, user_id, seq, role, status, content, tokens, version_of, version, withheld,
+         completed_at)
     values
         (request.question_id, conv.id, request.user_id, conv.last_seq + 1, 'user', 'completed',
          request.content, request.tokens, coalesce(replaced.version_of, request.question_id),
-         next_version(replaced.version_of), now())
+         next_version(replaced.version_of), coalesce(request.guarded, false), now())
     returning * into question;
     return question;
 end
@@ -215,11 +216,11 @@ declare
 begin
     insert into message
         (id, conversation_id, user_id, seq, role, status, tokens, version_of, version, reply_to, model,
-         idempotency_key, request_hash, lease_id, lease_expires_at)
+         withheld, idempotency_key, request_hash, lease_id, lease_expires_at)
     values
         (request.answer_id, question.conversation_id, request.user_id, p_seq, 'assistant', 'in_progress', 0,
          coalesce(first_version, request.answer_id), next_version(first_version), question.id, request.model,
-         request.idempotency_key, request.request_hash, request.lease_id, lease_end(request))
+         question.withheld, request.idempotency_key, request.request_hash, request.lease_id, lease_end(request))
     returning * into answer;
     return answer;
 end
@@ -269,7 +270,7 @@ declare
     tokens_before bigint;
 begin
     select sum(tokens) into tokens_before from message
-    where conversation_id = conv.id and not superseded and not refused
+    where conversation_id = conv.id and not superseded and not withheld
       and seq >= conv.window_seq and seq < question.seq;
     if tokens_before > request.history_tokens * 1.5 then
         conv.window_seq := cut_window(conv.id, conv.window_seq, question.seq, request.history_tokens / 2);
@@ -302,7 +303,7 @@ return (
     select coalesce(min(seq) filter (where role = 'user' and so_far <= p_budget), p_before)
     from (
         select seq, role, sum(tokens) over (order by seq desc) as so_far from message
-        where conversation_id = p_conversation_id and not superseded and not refused
+        where conversation_id = p_conversation_id and not superseded and not withheld
           and seq >= p_from and seq < p_before
     ) as part
 );
@@ -313,7 +314,7 @@ return (
         jsonb_agg(jsonb_build_object('role', role, 'content', content, 'run_items', run_items) order by seq),
         '[]')
     from message
-    where conversation_id = conv.id and not superseded and not refused
+    where conversation_id = conv.id and not superseded and not withheld
       and seq >= conv.window_seq and seq < p_before
       and (role = 'user' or content <> '' or run_items is not null)
 );

@@ -15,8 +15,9 @@ def upgrade() -> None:
         alter table message
             add column incomplete varchar,
             add column estimated boolean not null default false,
-            add column refused boolean not null default false
+            add column withheld boolean not null default false
     """)
+    op.execute("alter type turn_request add attribute guarded boolean")
     op.execute("alter table conversation add column follow_up_after int not null default 0")
     op.execute("""
         create table deleted_turn (
@@ -38,4 +39,5 @@ def downgrade() -> None:
     op.execute("drop function if exists cut_window, read_window")
     op.execute("drop table deleted_turn")
     op.execute("alter table conversation drop column follow_up_after")
-    op.execute("alter table message drop column incomplete, drop column estimated, drop column refused")
+    op.execute("alter type turn_request drop attribute guarded")
+    op.execute("alter table message drop column incomplete, drop column estimated, drop column withheld")
