@@ -30,20 +30,7 @@ def pgbouncer(
     port = free_port()
     name = there.path.lstrip("/")
     folder.mkdir(parents=True, exist_ok=True)
-    files = []
-    login = "auth_type = any"
-    if certificate:
-        users, own = folder / "users", folder / "certificate.pem"
-        users.write_text(f'"{there.username}" "{there.password}"\n')
-        own.write_bytes(certificate.read_bytes())
-        files = [users, own]
-        login = f"""
-auth_type = scram-sha-256
-auth_file = {users}
-client_tls_sslmode = require
-client_tls_key_file = {own}
-client_tls_cert_file = {own}
-"""
+    login, files = _login(folder, app_url, certificate)
     config = folder / "pgbouncer.ini"
     config.write_text(f"""
 [databases]
@@ -72,6 +59,23 @@ server_login_retry = 0.2
     finally:
         process.stop()
         process.wait()
+
+
+def _login(folder: Path, app_url: str, certificate: Path | None) -> tuple[str, list[Path]]:
+    """The settings of how clients log in, and the files that they name."""
+    if certificate is None:
+        return "auth_type = any", []
+    user, own, there = folder / "users", folder / "certificate.pem", urlsplit(app_url)
+    user.write_text(f'"{there.username}" "{there.password}"\n')
+    own.write_bytes(certificate.read_bytes())
+    settings = f"""
+auth_type = scram-sha-256
+auth_file = {user}
+client_tls_sslmode = require
+client_tls_key_file = {own}
+client_tls_cert_file = {own}
+"""
+    return settings, [user, own]
 
 
 def _wait_for(port: int) -> None:

@@ -319,9 +319,10 @@ def test_the_largest_window_of_the_worst_characters_fits_into_a_reply(
     alice = new_user(api_url=serve_api(**changes))
     conversation_id = alice.say("Hello").json()["conversation_id"]
     database = Database(postgres.app_url, pool_size=1)
-    fill = (
-        "update message set content = repeat(chr(1), 449988), run_items = null, tokens = 150000 returning 1"
-    )
+    fill = """
+        update message set content = repeat(chr(1), 449987) || 'x', run_items = null, tokens = 150000
+        returning 1
+    """
     assert len(database.rows(alice.id, text(fill))) == 2
     database.close()
     window = model_input(alice, model_url, conversation_id, f"now {alice.id}")

@@ -23,7 +23,7 @@ CALLED = [
         "aiter_bytes",
     ),
     # pytest, and the bench's parent process (tests/load/worker.py)
-    *("pytest_*", "prepare", "disconnect", "streamed_turn"),
+    *("pytest_*", "pytestmark", "prepare", "disconnect", "streamed_turn"),
     # Offered to functions/chat/agent.py
     "read_secret",
 ]

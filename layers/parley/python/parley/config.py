@@ -23,7 +23,14 @@ LOOPBACK = ("localhost", "127.0.0.1", "::1")
 
 
 def _without_eavesdroppers(url: str) -> str:
-    if not url.startswith("https://") and urlsplit(url).hostname not in LOOPBACK:
+    parts = urlsplit(url)
+    try:
+        is_address = parts.hostname and parts.port != 0
+    except ValueError:  # whose text repeats the value
+        is_address = False
+    if not is_address:
+        raise ValueError("this is no address")
+    if parts.scheme != "https" and parts.hostname not in LOOPBACK:
         raise ValueError("this is not https, and the database's password is sent there")
     return url
 

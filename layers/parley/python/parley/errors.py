@@ -173,7 +173,7 @@ class DeadlineExceeded(ProblemError, status=504, problem="deadline-exceeded"):
 
 
 # What a request about the user's own data may be answered with, and one that starts a turn.
-DATA_ERRORS = (Unauthorized, Forbidden, NotFound, Unprocessable, DatabaseUnavailable)
+DATA_ERRORS = (Unauthorized, Forbidden, NotFound, Unprocessable, DatabaseUnavailable, DataTooLarge)
 TURN_ERRORS = (
     BadRequest,
     Unauthorized,
@@ -192,4 +192,5 @@ TURN_ERRORS = (
     ModelBusy,
     DatabaseUnavailable,
     DeadlineExceeded,
+    DataTooLarge,
 )
