@@ -33,6 +33,12 @@ _VERSION_COUNT = (
 )
 
 
+# As it is sent: stored, it is compressed, and a control character takes one byte and not six.
+_SIZE = func.octet_length(cast(func.to_json(col(Message.content)), Text)) + func.coalesce(
+    func.octet_length(cast(col(Message.run_items), Text)), 0
+)
+
+
 @dataclass(frozen=True, slots=True)
 class MessageState:
     """A message with its current status, which may differ from the column's."""
@@ -71,15 +77,12 @@ def list_messages(
     and otherwise ends at MAX_PAGE_BYTES.
     """
     seq = col(Message.seq)
-    # As they are sent: stored, they are compressed, and a control character takes one byte and not six.
-    content = func.octet_length(cast(func.to_json(col(Message.content)), Text))
-    size = content + func.coalesce(func.octet_length(cast(col(Message.run_items), Text)), 0)
     order = seq.desc() if newest_first else seq.asc()
     numbered = (
         select(
             col(Message.id).label("id"),
-            func.sum(size).over(order_by=order).label("so_far"),
-            size.label("size"),
+            func.sum(_SIZE).over(order_by=order).label("so_far"),
+            _SIZE.label("size"),
         )
         .where(
             col(Message.conversation_id) == conversation_id,
