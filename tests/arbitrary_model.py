@@ -36,12 +36,14 @@ WORDS = (
     "\u2028",
 )
 NAMES: tuple[Any, ...] = (
-    *("look_up", "pay", "functions.look_up", "multi_tool_use.parallel"),
+    *("look_up", "pay", "ask", "functions.look_up", "multi_tool_use.parallel"),
     *("", "\x00", "ü" * 80, None, 7, []),
 )
 ARGUMENTS: tuple[Any, ...] = (
     '{"word": "x"}',
     '{"amount": 3}',
+    # For an agent that is used as a tool.
+    *(f'{{"input": "inner case {number}"}}' for number in range(9)),
     '{"amount": ',
     "null",
     "[]",
@@ -304,8 +306,11 @@ class ArbitraryModel:
         if case[1] or not body.get("tools"):
             await self._send(writer, 200, encoded(sane_events(protocol), random.Random(1)))
             return
-        self._requests[case[0]] += 1
-        draw = random.Random(f"{case[0]} {self._requests[case[0]]}")
+        count = question.count('"role"')
+        if "inner" not in question:
+            self._requests[case[0]] += 1
+            count = self._requests[case[0]]
+        draw = random.Random(f"{case[0]} {count}")
         if draw.random() < 0.1:
             await self._trouble(writer, draw)
             return

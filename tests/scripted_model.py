@@ -3,11 +3,13 @@
 A test writes a `Script` under a word, and uses that word in the conversation's messages.
 """
 
+import gzip
 import json
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 from starlette.applications import Starlette
 from starlette.requests import Request
@@ -47,7 +49,16 @@ class Failed:
     headers: dict[str, str] = field(default_factory=dict)
 
 
-Answer = Said | Failed
+@dataclass(frozen=True)
+class Compressed:
+    """An answer whose body is compressed, by zlib's name for `encoding`; or bytes in place of an answer."""
+
+    said: "Said | Failed | bytes"
+    encoding: Literal["gzip", "deflate", "gzip, gzip"] = "gzip"
+    status: int = 200
+
+
+Answer = Said | Failed | Compressed
 
 
 @dataclass
@@ -84,12 +95,28 @@ class ScriptedModel:
         content = (await request.body()).decode()
         (script,) = (script for word, script in self.scripts.items() if word in content)
         answer = script.play(json.loads(content))
-        if isinstance(answer, Failed):
-            body = json.dumps({"error": answer.error})
-            return Response(body, answer.status, answer.headers, "application/json")
-        events = list(chat_events(answer) if request.url.path.endswith("completions") else events_of(answer))
-        body = "".join(f"data: {json.dumps(event)}\n\n" for event in events)
-        return Response(body, media_type="text/event-stream")
+        is_chat = request.url.path.endswith("completions")
+        if not isinstance(answer, Compressed):
+            return response_of(answer, is_chat)
+        if isinstance(answer.said, bytes):
+            response = Response(answer.said, answer.status, media_type="text/event-stream")
+        else:
+            response = response_of(answer.said, is_chat)
+        body = bytes(response.body)
+        for encoding in answer.encoding.split(", "):
+            body = gzip.compress(body, 1) if encoding == "gzip" else zlib.compress(body)
+        headers = {"content-encoding": answer.encoding} | dict(response.headers)
+        del headers["content-length"]
+        return Response(body, response.status_code, headers)
+
+
+def response_of(answer: Said | Failed, is_chat: bool) -> Response:
+    if isinstance(answer, Failed):
+        body = json.dumps({"error": answer.error})
+        return Response(body, answer.status, answer.headers, "application/json")
+    events = list(chat_events(answer) if is_chat else events_of(answer))
+    body = "".join(f"data: {json.dumps(event)}\n\n" for event in events)
+    return Response(body, media_type="text/event-stream")
 
 
 def chat_events(said: Said) -> Iterator[Json]:

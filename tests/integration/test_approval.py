@@ -8,7 +8,7 @@ from typing import Any
 
 import httpx
 import pytest
-from agents import Agent, RunContextWrapper, function_tool
+from agents import Agent, GuardrailFunctionOutput, RunContextWrapper, function_tool, input_guardrail
 from sqlalchemy import text
 
 from parley.database import Database
@@ -239,3 +239,29 @@ def test_both_parts_of_a_turn_are_charged_once(
     assert (before[0], after[0]) == (1, 1)
     assert after[1] - before[1] == reply["input_tokens"] - waiting["usage"]["input_tokens"]
     assert after[2] - before[2] == reply["output_tokens"] - waiting["usage"]["output_tokens"]
+
+
+def test_what_a_turn_costs_is_bounded_however_often_it_waits(
+    alice: ApiUser, waiting: dict[str, Any], database: Database
+) -> None:
+    spent = text("update message set input_tokens = :most, output_tokens = :most where id = :id returning id")
+    database.rows(alice.id, spent, {"most": 2**31 - 5, "id": waiting["message_id"]})
+    reply = decide(alice, waiting, approved=True)
+    assert reply.status_code == 200, reply.text
+    assert reply.json()["usage"]["input_tokens"] == reply.json()["usage"]["output_tokens"] == 2**31 - 1
+    assert alice.messages(waiting["conversation_id"])[1]["usage"] == reply.json()["usage"]
+
+
+def test_whatever_is_in_its_state_a_turn_can_wait(
+    serve_api: Callable[..., str], new_user: Callable[..., ApiUser]
+) -> None:
+    @input_guardrail
+    def judge(_context: Any, _agent: Any, _given: Any) -> GuardrailFunctionOutput:
+        return GuardrailFunctionOutput(output_info={"\x00": "\ud800"}, tripwire_triggered=False)
+
+    done.clear()
+    alice = new_user(api_url=serve_api(Agent[Any](name="Shop", tools=[order], input_guardrails=[judge])))
+    waiting = alice.say('use the tool order with {"what": "tea"}').json()
+    assert waiting["status"] == "waiting_approval"
+    assert decide(alice, waiting, approved=True).json()["status"] == "completed"
+    assert done == [(alice.id, "tea")]

@@ -42,7 +42,10 @@ def pay(amount: int) -> str:
     return f"paid {amount}"
 
 
-AGENT = Agent[Any](name="Parley", instructions="Answer.", tools=[look_up, pay])
+HELPER = Agent[Any](name="Helper", instructions="Help.", tools=[look_up, pay])
+AGENT = Agent[Any](
+    name="Parley", instructions="Answer.", tools=[look_up, pay, HELPER.as_tool("ask", "Ask the helper")]
+)
 
 
 @dataclass

@@ -13,7 +13,6 @@ from local.serving import serve_in_thread
 from parley.config import Settings
 from parley.main import create_app
 from parley.tools.api_client import ApiClient
-from parley.tools.bounds import bounded
 from parley.tools.client_tools import client_tool
 from parley.tools.remote import RemoteServer
 from tests.conftest import ApiUser
@@ -166,10 +165,99 @@ def test_an_agent_used_as_a_tool_is_one_tool(
     assert "timed out" in slow["output"]
 
 
-def test_its_own_tools_have_limits_if_it_is_declared_so(user_of: Callable[..., ApiUser]) -> None:
+def test_its_own_tools_have_limits(user_of: Callable[..., ApiUser]) -> None:
     helper = Agent[Any](name="Helper", tools=[babble])
     message = f"use the tool help with {json.dumps({'input': 'use the tool babble'})}"
-    ada = user_of(Agent(name="Chief", tools=[bounded(helper).as_tool("help", "Help")]))
+    ada = user_of(Agent(name="Chief", tools=[helper.as_tool("help", "Help")]))
     output = call(ada, message)["output"]
-    assert output.endswith("[… cut off: too long]")
     assert output.count("[… cut off: too long]") == 1
+
+
+@function_tool
+def soil() -> str:
+    """Return what cannot be stored."""
+    return "\x00\ud800" * 9
+
+
+def chief(*tools: Any, depth: int = 1) -> Agent[Any]:
+    """One that uses another as a tool, which has `tools`, or uses a third one, and so on."""
+    for level in range(depth):
+        helper = Agent[Any](name=f"Helper {level}", tools=[*tools])
+        tools = (helper.as_tool(f"help_{level}", "Help"),)
+    return Agent[Any](name="Chief", tools=[*tools])
+
+
+def helping(message: str, depth: int = 1) -> str:
+    for level in range(depth):
+        message = f"use the tool help_{level} with {json.dumps({'input': message})}"
+    return message
+
+
+def decide(user: ApiUser, waiting: dict[str, Any], approved: bool, *calls: str) -> dict[str, Any]:
+    path = f"/conversations/{waiting['conversation_id']}/messages/{waiting['message_id']}/approval"
+    reply = user.http.post(path, json={"approved": approved} | ({"calls": calls} if calls else {}))
+    assert reply.status_code == 200, reply.text
+    return dict(reply.json())
+
+
+@pytest.mark.parametrize("approved", [True, False])
+@pytest.mark.parametrize("depth", [1, 2])
+def test_its_tool_waits_for_a_person_who_sees_the_call(
+    depth: int, approved: bool, user_of: Callable[..., ApiUser]
+) -> None:
+    starting = user_of(chief(soil, order, depth=depth))
+    deciding = user_of(chief(soil, order, depth=depth), user_id=starting.id)
+    ordered.clear()
+    waiting = starting.say(
+        helping('use the tool soil and use the tool order with {"what": "tea"}', depth)
+    ).json()
+    assert waiting["status"] == "waiting_approval"
+    assert [(each["name"], each["status"]) for each in waiting["tool_calls"]] == [
+        (f"help_{depth - 1}", "in_progress"),
+        ("order", "waiting_approval"),
+    ]
+    assert json.loads(waiting["tool_calls"][1]["arguments"]) == {"what": "tea"}
+    assert starting.messages(waiting["conversation_id"])[1]["tool_calls"] == waiting["tool_calls"]
+    assert ordered == []
+    reply = decide(deciding, waiting, approved)
+    assert reply["status"] == "completed"
+    assert [(each["name"], each["status"]) for each in reply["tool_calls"]] == [
+        (f"help_{depth - 1}", "completed"),
+        ("order", "completed" if approved else "rejected"),
+    ]
+    assert ordered == ([(starting.id, "tea")] if approved else [])
+    assert starting.messages(waiting["conversation_id"])[1]["tool_calls"] == reply["tool_calls"]
+    assert starting.say("Say exactly: Ahoy", waiting["conversation_id"]).status_code == 200
+
+
+def test_it_may_wait_more_than_once_and_beside_others(user_of: Callable[..., ApiUser]) -> None:
+    @function_tool(needs_approval=True)
+    def fetch(context: RunContextWrapper[ApiClient], what: str) -> str:
+        """Fetch something."""
+        ordered.append((context.context.user_id, what))
+        return f"fetched {what}"
+
+    ada = user_of(Agent[Any](name="Chief", tools=[*chief(fetch).tools, order]))
+    ordered.clear()
+    inner = helping('use the tool fetch with {"what": "tea"} and use the tool fetch with {"what": "milk"}')
+    waiting = ada.say(f'{inner} then use the tool order with {{"what": "cake"}}').json()
+    seen: list[str] = []
+    while waiting["status"] == "waiting_approval":
+        calls = [each for each in waiting["tool_calls"] if each["status"] == "waiting_approval"]
+        assert calls
+        assert len(seen) < 5
+        seen.append(json.loads(calls[0]["arguments"])["what"])
+        waiting = decide(ada, waiting, True, calls[0]["call_id"])
+    assert seen == ["tea", "milk", "cake"]
+    assert [what for _, what in ordered] == seen
+    assert {each["status"] for each in waiting["tool_calls"]} == {"completed"}
+    assert [each["name"] for each in waiting["tool_calls"]] == ["help_0", "fetch", "fetch", "order"]
+
+
+def test_its_client_tool_is_one_to_chatkit_as_well(user_of: Callable[..., ApiUser]) -> None:
+    ada = user_of(chief(OPEN))
+    waiting = ada.say(helping(go("open_page"))).json()
+    request = {"type": "threads.get_by_id", "params": {"thread_id": waiting["conversation_id"]}}
+    url = str(ada.http.base_url).split("/api/")[0] + "/api/chatkit"
+    items = ada.http.post(url, json=request).json()["items"]["data"]
+    assert [each["name"] for each in items if each["type"] == "client_tool_call"] == ["open_page"]

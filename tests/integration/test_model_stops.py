@@ -3,15 +3,17 @@
 import time
 import uuid
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import httpx
 import pytest
 from agents import Agent, function_tool
 
+from tests.chatkit_client import ChatKitClient
 from tests.conftest import ApiUser
 from tests.integration.test_chat import events
-from tests.scripted_model import Answer, Failed, Said, Script, ScriptedModel, serve_scripted_model
+from tests.scripted_model import Answer, Compressed, Failed, Said, Script, ScriptedModel, serve_scripted_model
 
 KEY = {"Idempotency-Key": "k"}
 STREAM = {"Accept": "text/event-stream"}
@@ -112,6 +114,24 @@ def test_an_answer_cut_off_by_length_is_marked_at_the_streams_end(talk: Talks) -
     name, completed = events(talking.say("Go on", **STREAM))[-1]
     assert (name, completed["incomplete"], completed["response"]) == ("turn.completed", None, "wer.")
     assert [message["incomplete"] for message in talking.messages()] == [None, "length", None, None]
+
+
+def test_chatkit_says_that_an_answer_was_cut_off(talk: Talks) -> None:
+    talking = talk(Said.text("Half an ans", reason="length"), Said.text("wer."))
+    base_url = str(talking.user.http.base_url).split("/api/")[0]
+    client = ChatKitClient(base_url, talking.user.token)
+    with client.http:
+        streamed = client.create(f"Hello {talking.user.id}")
+        (thread_id,) = [event.thread.id for event in streamed if event.type == "thread.created"]
+        ended = [event.item for event in streamed if event.type == "thread.item.done"]
+        assert [item.type for item in ended] == ["user_message", "assistant_message", "task"]
+        assert "Cut off" in ended[-1].task.title
+        assert client.items(thread_id)[-1].task == ended[-1].task
+        client.add(thread_id, "Go on")
+        assert [item.type for item in client.items(thread_id)] == [
+            *("user_message", "assistant_message", "task"),
+            *("user_message", "assistant_message"),
+        ]
 
 
 @pytest.mark.parametrize("said", [(), ("",), ("\n", "\n"), ("\u200b",)], ids=repr)
@@ -253,6 +273,88 @@ def test_an_answer_beyond_a_megabyte_ends_there_and_can_be_read_again(talk: Talk
     stored = talking.messages()[-1]
     assert (stored["content"], stored["incomplete"]) == (reply.json()["response"], "length")
     assert talking.say("And?").json()["response"] == "And on"
+
+
+@pytest.mark.parametrize("character", ["\x01", "é", "\u2028"], ids=ascii)
+def test_whatever_tools_return_every_reply_stays_below_five_megabytes(
+    character: str, serve_api: Callable[..., str], new_user: Callable[..., ApiUser]
+) -> None:
+    @function_tool
+    def fill() -> str:
+        """Return far too much."""
+        return character * 100_000
+
+    with serve_scripted_model() as (model_url, model):
+        user = new_user(api_url=serve_api(Agent[Any](name="Parley", tools=[fill]), openai_base_url=model_url))
+        sizes = sizes_of_replies(user, model, character)
+    assert 1_000_000 < max(sizes) < 5_000_000, sizes
+
+
+def sizes_of_replies(user: ApiUser, model: ScriptedModel, character: str) -> list[int]:
+    calls = Said((character * 30_000,), calls=(("fill", "{}"),) * 50)
+    talking = Talk(user, model, *[calls, Said.text("Done.")] * 4)
+    sizes = []
+    for number in range(4):
+        reply = talking.say(f"Turn {number}", **(STREAM if number % 2 else {}))
+        sizes.append(len(reply.content))
+        ended = events(reply)[-1][1] if number % 2 else reply.json()
+        assert ended["status"] == "completed", ended
+        assert len(ended["tool_calls"]) == 50
+    listed = user.http.get(f"/conversations/{talking.id}/messages")
+    sizes.append(len(listed.content))
+    assert listed.json()["has_more"]
+    request = {"type": "threads.get_by_id", "params": {"thread_id": talking.id}}
+    chatkit = str(user.http.base_url).split("/api/")[0] + "/api/chatkit"
+    sizes.append(len(user.http.post(chatkit, json=request).content))
+    return sizes
+
+
+# Compressed answers, which nobody asked for
+
+
+@pytest.mark.parametrize("encoding", ["gzip", "deflate", "gzip, gzip"])
+def test_a_compressed_answer_is_read_like_any_other(talk: Talks, encoding: Any) -> None:
+    busy = Failed(429, {"code": "rate_limit_exceeded", "message": "Wait."}, {"Retry-After": "30"})
+    said = Said(("Hello, ", "all"), calls=(("look_up", '{"word": "compressed"}'),))
+    talking = talk(
+        Compressed(said, encoding), Compressed(Said.text("Found."), encoding), Compressed(busy, encoding)
+    )
+    first = talking.say()
+    assert first.json()["response"] == "Hello, all\n\nFound.", first.text
+    assert first.json()["usage"]["input_tokens"] == 140
+    refused = talking.say("Again")
+    assert (problem(refused), refused.headers["retry-after"]) == (BUSY, "30")
+
+
+@pytest.fixture(scope="module")
+def hurried(serve_api: Callable[..., str]) -> Iterator[tuple[ScriptedModel, str]]:
+    """A model, and an API whose turns have 3 s."""
+    with serve_scripted_model() as (url, model):
+        yield model, serve_api(AGENT, openai_base_url=url, turn_deadline_s=3)
+
+
+@pytest.mark.parametrize("status", [200, 500])
+@pytest.mark.parametrize("line", [b": x\n", b"data: x", b"data: {}\n\n", b"\n"], ids=repr)
+def test_what_a_small_answer_turns_into_ends_in_time_and_lets_others_go_on(
+    line: bytes, status: int, hurried: tuple[ScriptedModel, str], new_user: Callable[..., ApiUser]
+) -> None:
+    model, url = hurried
+    bomb = Compressed(line * (40_000_000 // len(line)), status=status)
+    talking = Talk(new_user(api_url=url), model, bomb)
+    with ThreadPoolExecutor(1) as threads:
+        started = time.monotonic()
+        bombed = threads.submit(talking.say)
+        waits = []
+        while not bombed.done():
+            asked = time.monotonic()
+            assert httpx.get(f"{url}/api/health").status_code == 200
+            waits.append(time.monotonic() - asked)
+            time.sleep(0.02)
+        assert bombed.result().status_code in (502, 504)
+        # Compressing and sending it takes time as well.
+        assert time.monotonic() - started < 3 + 2 + 2
+        assert max(waits) < 2
+    assert talking.messages()[-1]["status"] == "failed"
 
 
 # Blanks, and characters that cannot be stored

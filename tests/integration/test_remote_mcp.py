@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from agents import Agent, function_tool
+from jsonschema import Draft202012Validator  # type: ignore[import-untyped]
 from mcp import MCPError
 from mcp.server.lowlevel import Server
 from mcp.server.streamable_http_manager import StreamableHTTPSessionManager
@@ -322,6 +323,21 @@ def test_a_tool_with_a_wrong_schema_is_left_out(
         ada = user_of(remote(url, "search"))
         assert use(ada, "docs_search") == UNAVAILABLE
         assert use(ada, "local_time") == "noon"
+
+
+def test_a_schema_that_takes_long_to_check_costs_no_time(user_of: Callable[..., ApiUser]) -> None:
+    endless = {
+        "type": "object",
+        "properties": {f"word{number}": {"enum": [number]} for number in range(20_000)},
+    }
+    with serving(Docs(_tool("search", endless))) as url:
+        ada = user_of(remote(url))
+        started = time.monotonic()
+        assert use(ada, "docs_search") == UNAVAILABLE
+        took_s = time.monotonic() - started
+    started = time.monotonic()
+    Draft202012Validator.check_schema(endless)
+    assert took_s < time.monotonic() - started
 
 
 def test_a_tool_that_describes_itself_without_end_is_left_out(user_of: Callable[..., ApiUser]) -> None:

@@ -1,7 +1,7 @@
 """A turn ends in time whatever dies in it, and when its conversation is deleted."""
 
 import asyncio
-import sys
+import json
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -9,7 +9,7 @@ from contextlib import suppress
 from typing import Any
 
 import pytest
-from agents import Agent, function_tool
+from agents import Agent, Tool, function_tool
 from sqlalchemy import create_engine, text
 
 from local.postgres import Postgres
@@ -22,16 +22,61 @@ DEADLINE_S = 3.0
 LATE_S = 2.0
 
 
-@function_tool
-def leave() -> str:
-    """End the process, or so it thinks."""
-    sys.exit("goodbye")
+ERRORS: dict[str, BaseException] = {
+    "ends the process": SystemExit("goodbye"),
+    "is interrupted": KeyboardInterrupt(),
+    "is cancelled": asyncio.CancelledError(),
+    "is closed": GeneratorExit(),
+    "is exhausted": StopIteration("all"),
+    "is exhausted later": StopAsyncIteration("all"),
+    "fails in many ways": BaseExceptionGroup("all", [SystemExit(1), ValueError("\x00")]),
+    "fails": ExceptionGroup("all", [ValueError("\ud800")]),
+}
 
 
 @function_tool
-async def cancel_itself() -> str:
-    """Raise what a cancelled task raises."""
-    raise asyncio.CancelledError
+def raise_in_thread(error: str) -> str:
+    """Raise it."""
+    raise ERRORS[error]
+
+
+@function_tool
+async def raise_in_loop(error: str) -> str:
+    """Raise it."""
+    raise ERRORS[error]
+
+
+@function_tool
+async def raise_from_thread(error: str) -> str:
+    """Raise it, as `asyncio.to_thread(next, numbers)` does."""
+
+    def fail() -> str:
+        raise ERRORS[error]
+
+    return await asyncio.to_thread(fail)
+
+
+@function_tool(timeout=0.3)
+async def raise_when_cancelled(error: str) -> str:
+    """Raise it in answer to a cancellation."""
+    try:
+        await asyncio.sleep(60)
+    finally:
+        raise ERRORS[error]
+
+
+RAISING: list[Tool] = [raise_in_thread, raise_in_loop, raise_from_thread, raise_when_cancelled]
+
+
+class Unreadable:
+    def __str__(self) -> str:
+        raise ValueError("There is nothing to read.")
+
+
+@function_tool
+def unreadable() -> Any:
+    """Return what cannot become text."""
+    return Unreadable()
 
 
 @function_tool
@@ -59,12 +104,39 @@ def block() -> str:
 
 @pytest.fixture(scope="module")
 def url(serve_api: Callable[..., str]) -> str:
-    agent = Agent[Any](name="Odd", tools=[leave, cancel_itself, hold_on, nothing_to_store, block])
-    return serve_api(agent, turn_deadline_s=DEADLINE_S)
+    tools = [*RAISING, hold_on, nothing_to_store, unreadable, block]
+    return serve_api(Agent[Any](name="Odd", tools=tools), turn_deadline_s=DEADLINE_S)
+
+
+@pytest.fixture(scope="module")
+def chief_url(serve_api: Callable[..., str]) -> str:
+    """Of an agent that uses another as a tool."""
+    helper = Agent[Any](name="Helper", tools=RAISING)
+    chief = Agent[Any](name="Chief", tools=[helper.as_tool("help", "Help")])
+    return serve_api(chief, turn_deadline_s=DEADLINE_S)
+
+
+@pytest.mark.parametrize("error", ERRORS)
+@pytest.mark.parametrize("tool", [tool.name for tool in RAISING])
+@pytest.mark.parametrize("nested", [False, True], ids=["own", "nested"])
+def test_a_tool_that_raises_anything_is_a_tool_that_failed(
+    nested: bool, tool: str, error: str, url: str, chief_url: str, new_user: Callable[..., ApiUser]
+) -> None:
+    alice = new_user(api_url=chief_url if nested else url)
+    message = f"use the tool {tool} with {json.dumps({'error': error})}"
+    if nested:
+        message = f"use the tool help with {json.dumps({'input': message})}"
+    started = time.monotonic()
+    reply = alice.say(message)
+    assert time.monotonic() - started < DEADLINE_S - 1, "it is told at once"
+    assert (reply.status_code, reply.json()["status"]) == (200, "completed"), reply.text
+    (call,) = reply.json()["tool_calls"]
+    assert call["status"] == ("completed" if nested else "failed")
+    assert alice.say("Say exactly: Ahoy", reply.json()["conversation_id"]).status_code == 200
 
 
 @pytest.mark.parametrize("streamed", [False, True], ids=["whole", "streamed"])
-@pytest.mark.parametrize("tool", ["leave", "cancel_itself", "hold_on", "nothing_to_store"])
+@pytest.mark.parametrize("tool", ["hold_on", "nothing_to_store", "unreadable"])
 def test_a_turn_ends_in_time_whatever_a_tool_does(
     tool: str, streamed: bool, url: str, new_user: Callable[..., ApiUser]
 ) -> None:

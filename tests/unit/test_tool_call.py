@@ -39,7 +39,8 @@ def test_calls_are_read_with_their_outputs() -> None:
     ("item", "turn_status", "status"),
     [
         (CALL, "in_progress", "in_progress"),
-        (CALL, "waiting_approval", "waiting_approval"),
+        # An agent that is used as a tool waits for a decision about one of its own calls.
+        (CALL, "waiting_approval", "in_progress"),
         (CALL, "failed", "cancelled"),
         (stored("waiting_approval"), "in_progress", "in_progress"),
         (stored("waiting_approval"), "waiting_approval", "waiting_approval"),
@@ -47,6 +48,9 @@ def test_calls_are_read_with_their_outputs() -> None:
         (stored("waiting_approval"), "cancelled", "rejected"),
         # It may have been approved, and made, before the process died.
         (stored("waiting_approval"), "interrupted", "cancelled"),
+        # Of an agent that is used as a tool.
+        (stored("completed"), "completed", "completed"),
+        (stored("rejected"), "completed", "rejected"),
     ],
 )
 def test_a_call_without_an_output_has_its_turns_status(

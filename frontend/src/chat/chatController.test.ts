@@ -76,6 +76,53 @@ test("an error keeps the text, and a retry repeats the body and the key", async 
   expect(new Set(chat.keys()).size).toBe(1);
 });
 
+test.each([
+  ["not kept", ""],
+  ["kept in part", "The recipe"],
+])(
+  "a refused answer's text is gone at once, and shown again as far as it is stored: %s",
+  async (_, kept) => {
+    const error = problem(422, "Not that, please.", "/problems/content-refused");
+    let refuse = () => {};
+    let read = () => {};
+    server.answer((response, { method }) => {
+      const stored = [question(), answer({ status: "failed", content: kept, error })];
+      if (method === "GET") return void (read = () => sendJson(response, page(...stored)));
+      const send = openStream(response);
+      send("turn.created", CREATED);
+      send("turn.output_text.delta", { delta: "The recipe is" });
+      refuse = () => (
+        send("turn.output_text.delta", { delta: " secret." }),
+        send("turn.failed", error),
+        response.end()
+      );
+    });
+    const { controller, state, shown } = chat.open();
+    void controller.send("Hi");
+    await waitFor(() => expect(shown()[1]?.[2]).toBe("The recipe is"));
+    refuse();
+    await waitFor(() => expect(shown()[1]).toEqual(["assistant", "failed", ""]));
+    expect(state().messages[1]!.error).toBe("Not that, please.");
+    expect(state().announcement).toBe("");
+    await waitFor(() => expect(server.received.at(-1)!.method).toBe("GET"));
+    read();
+    await waitFor(() => expect(shown()[1]).toEqual(["assistant", "failed", kept]));
+  },
+);
+
+test("the text of an answer that failed otherwise stays", async () => {
+  chat.serve((response) => {
+    const send = openStream(response);
+    send("turn.created", CREATED);
+    send("turn.output_text.delta", { delta: "Half an ans" });
+    send("turn.failed", problem(502, "Broken.", "/problems/model-failed"));
+    response.end();
+  });
+  const { controller, shown } = chat.open();
+  await controller.send("Hi");
+  expect(shown()[1]).toEqual(["assistant", "failed", "Half an ans"]);
+});
+
 test("an unsent message can be withdrawn", async () => {
   chat.serve((response) => sendJson(response, problem(422, "Too odd."), 422));
   const { controller, state } = chat.open();

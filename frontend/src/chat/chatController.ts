@@ -168,6 +168,7 @@ export class ChatController {
     if (error) return this.#handleRefusal(targetId, attempt, error);
     this.#attempts.end(targetId);
     turn.flush();
+    if (turn.isRefused) await this.poller.refresh();
     if (turn.isEnded) this.#sendQueued();
     else await this.poller.poll("checking");
   }

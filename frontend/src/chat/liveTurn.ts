@@ -1,3 +1,4 @@
+import { isRefused } from "@/services/errors";
 import type { Act, ChatReply, TurnEvent } from "@/services/types";
 import { isCutOff, type ChatMessage } from "./chatMessage";
 import type { ChatStore } from "./chatStore";
@@ -13,6 +14,7 @@ export class LiveTurn {
   readonly #act: Act;
   #answerId = "";
   #isEnded = false;
+  #isRefused = false;
   #unshownText = "";
   #frame = 0;
 
@@ -35,6 +37,11 @@ export class LiveTurn {
     return this.#isEnded;
   }
 
+  /** Whether its text was taken back. The server may have kept some of it all the same. */
+  get isRefused() {
+    return this.#isRefused;
+  }
+
   apply(event: TurnEvent) {
     switch (event.type) {
       case "turn.created":
@@ -54,10 +61,12 @@ export class LiveTurn {
         this.#end(resultOf(event));
         break;
       case "turn.failed":
+        this.#isRefused = isRefused(event.problem);
         this.#end({
           status: "failed",
           error: event.problem.detail,
           toolCalls: withStatus(this.#toolCalls, "in_progress", "cancelled"),
+          ...(this.#isRefused && { content: "" }),
         });
         break;
       default:

@@ -58,6 +58,9 @@ export const connectionLost = () =>
 
 export const signedOut = () => new ApiError("Your session has ended.", 401);
 
+/** Whether a guardrail or the model's provider refused the question or its answer. */
+export const isRefused = ({ type }: Problem) => type === "/problems/content-refused";
+
 /** Reports a failure to the console, unless it is one of those that happen without any defect. */
 export function reportDefect(failure: unknown) {
   if (!(failure instanceof ApiError)) console.error(failure);

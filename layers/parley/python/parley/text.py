@@ -1,7 +1,9 @@
 """Text that can be stored and seen: what users may send, and what is made of what others say."""
 
+import json
 import math
 import unicodedata
+from bisect import bisect_right
 from typing import Annotated, Any
 
 from pydantic import AfterValidator, Field
@@ -10,6 +12,7 @@ from pydantic import AfterValidator, Field
 MAX_DEPTH = 64
 # Unicode calls these letters and symbols, but they are blank: Hangul fillers and an empty Braille cell.
 _BLANK = "\u115f\u1160\u2800\u3164\uffa0"
+_JSON = json.JSONEncoder(ensure_ascii=False, default=str)
 # What a model reads, and a tool is called with, in place of arguments that are no JSON object.
 INVALID_ARGUMENTS = '{"invalid": "These arguments were not a JSON object."}'
 
@@ -48,6 +51,20 @@ def clean(value: Any, depth: int = MAX_DEPTH) -> Any:
             return [clean(part, depth - 1) for part in value]
         case _:
             return value
+
+
+def json_size(value: Any) -> int:
+    """Bytes of `value` in a reply, where a control character takes six."""
+    return len(_JSON.encode(value).encode(errors="surrogatepass"))
+
+
+def beginning(text: str, room: int) -> str:
+    """As much of `text` as has at most `room` bytes in a reply."""
+    # No character takes less than a byte.
+    text = text[: max(room, 0)]
+    if json_size(text) <= room:
+        return text
+    return text[: bisect_right(range(len(text)), room, key=lambda length: json_size(text[:length])) - 1]
 
 
 def storable(text: str) -> str:

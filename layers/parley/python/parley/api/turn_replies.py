@@ -22,6 +22,9 @@ from parley.services.agent_service import TextDelta
 from parley.services.running_turn import TurnCreated, TurnEnded, TurnEvent, until_ended
 from parley.services.turn_service import Client
 
+# What some clients take for the end of a line.
+_LINE_BREAKS = {code: f"\\u{code:04x}" for code in (0x85, 0x2028, 0x2029)}
+
 
 class ChatReply(BaseModel):
     """`message_id` is the assistant message's; `timestamp` is when it was completed.
@@ -96,7 +99,9 @@ async def _server_sent(events: asyncio.Queue[TurnEvent], request_id: str) -> Asy
             continue
         number += 1
         name, data = _encode(event, request_id)
-        yield f"id: {number}\nevent: {name}\ndata: {json.dumps(data)}\n\n".encode()
+        # As short as in JSON replies: a gateway that collects the events refuses more than 6 MB.
+        text = json.dumps(data, ensure_ascii=False).translate(_LINE_BREAKS)
+        yield f"id: {number}\nevent: {name}\ndata: {text}\n\n".encode()
 
 
 def _encode(event: TurnEvent, request_id: str) -> tuple[str, dict[str, Any]]:

@@ -3,7 +3,7 @@
 A user's message is one item, with the message's id. An assistant's message may be several:
 - `{id}`: the answer's text,
 - `{id}:tools`: its tool calls, as a workflow,
-- `{id}:state`: how it ended, unless it completed,
+- `{id}:state`: how it ended, unless it completed and is whole,
 - `{id}:earlier`: what the version before it said, where the newest one failed with no text,
 - `{id}:{call_id}`: a client tool or a question that it waits for; one item, with the id of the first call,
   stands for all calls that need approval.
@@ -44,6 +44,7 @@ _NOTES = {
     "cancelled": "Stopped",
     "interrupted": "Interrupted: please try again",
 }
+CUT_OFF = "Cut off at the model's limit. Say “go on” for more"
 
 
 def new_item(kind: type[Item], message: Message, part: str | None = None, **fields: Any) -> Item:
@@ -87,6 +88,8 @@ def message_items(
     note = _NOTES.get(status)
     if status == "failed" and message.error:
         note = f"No answer: {message.error['title']}"
+    if status == "completed" and message.incomplete:
+        note = CUT_OFF
     if note:
         items.append(new_item(types.TaskItem, message, STATE, task=types.CustomTask(title=note)))
     waiting = [call for call in calls if call.status == "waiting_approval"]

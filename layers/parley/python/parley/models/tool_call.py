@@ -140,9 +140,12 @@ def read_tool_calls(run_items: Sequence[RunItem] | None, turn_status: str) -> li
 
 def _status(item: RunItem, has_output: bool, turn_status: str) -> Any:
     stored = item.get(_OUTCOME, {}).get("status")
-    if has_output:
+    # A call of an agent that is used as a tool has no output here.
+    if has_output or stored in ("completed", "rejected"):
         return stored or "completed"
-    if turn_status in ("in_progress", "waiting_approval"):
-        return turn_status
+    if turn_status == "in_progress":
+        return "in_progress"
+    if turn_status == "waiting_approval":
+        return stored or "in_progress"
     # A message sent instead of a decision rejects the calls that waited. Any other open call may have run.
     return "rejected" if stored == "waiting_approval" and turn_status == "cancelled" else "cancelled"

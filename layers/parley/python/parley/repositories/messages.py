@@ -5,14 +5,15 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Select, case, exists, func, or_, select, update
+from sqlalchemy import Select, Text, case, cast, exists, func, or_, select, update
 from sqlalchemy.orm import aliased, defer
 from sqlmodel import col
 
 from parley.database import Database
 from parley.models import Conversation, Message
 
-# Stored bytes in one page. JSON may double them, and the platform refuses replies over 6 MB.
+# Bytes of JSON in one page, of which the last message may have as many again. The platform refuses replies
+# over 6 MB.
 MAX_PAGE_BYTES = 2_400_000
 
 # A turn whose lease has expired counts as interrupted, even before its row says so.
@@ -29,6 +30,12 @@ _VERSION_COUNT = (
     .where(col(_VERSION.version_of) == col(Message.version_of))
     .correlate(Message)
     .scalar_subquery()
+)
+
+
+# As it is sent: stored, it is compressed, and a control character takes one byte and not six.
+_SIZE = func.octet_length(cast(func.to_json(col(Message.content)), Text)) + func.coalesce(
+    func.octet_length(cast(col(Message.run_items), Text)), 0
 )
 
 
@@ -70,13 +77,12 @@ def list_messages(
     and otherwise ends at MAX_PAGE_BYTES.
     """
     seq = col(Message.seq)
-    size = func.octet_length(col(Message.content)) + func.coalesce(func.pg_column_size(Message.run_items), 0)
     order = seq.desc() if newest_first else seq.asc()
     numbered = (
         select(
             col(Message.id).label("id"),
-            func.sum(size).over(order_by=order).label("so_far"),
-            size.label("size"),
+            func.sum(_SIZE).over(order_by=order).label("so_far"),
+            _SIZE.label("size"),
         )
         .where(
             col(Message.conversation_id) == conversation_id,

@@ -100,8 +100,9 @@ _END = text("""
         set status = :status, content = :content, tokens = :tokens, run_items = :run_items, error = :error,
             run_state = :run_state, model = :model, incomplete = :incomplete,
             withheld = :withheld or m.withheld and not :accepted,
-            input_tokens = coalesce(held.input_tokens, 0) + :input_tokens,
-            output_tokens = coalesce(held.output_tokens, 0) + :output_tokens,
+            -- A turn may be resumed often, and the columns have 31 bits.
+            input_tokens = least(coalesce(held.input_tokens, 0)::bigint + :input_tokens, 2147483647),
+            output_tokens = least(coalesce(held.output_tokens, 0)::bigint + :output_tokens, 2147483647),
             estimated = held.estimated or :estimated,
             lease_expires_at = null, completed_at = date_trunc('milliseconds', clock_timestamp())
         from held where m.id = held.id and held.was = 'in_progress'

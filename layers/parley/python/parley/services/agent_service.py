@@ -24,9 +24,9 @@ from parley.models.turn import Decision
 from parley.services import model_stops
 from parley.services.history import plain
 from parley.services.model_client import ModelClient
-from parley.services.model_report import ModelReport, current_report, json_size
+from parley.services.model_report import ModelReport, current_report
 from parley.services.model_stops import RequestRefused
-from parley.text import clean_text, is_visible
+from parley.text import clean, clean_text, is_visible, json_size
 from parley.tools.api_client import ApiClient, ToolFailure
 from parley.tools.remote import RemoteServer
 
@@ -35,6 +35,7 @@ logger = logging.getLogger(__name__)
 # Bounds of one turn: how often the model is called, and how many tokens it reads and writes in all.
 MAX_MODEL_CALLS = 10
 MAX_TURN_TOKENS = 200_000
+MAX_STATE_DEPTH = 500
 # In characters, of what a guardrail says to people.
 MAX_REASON = 1_000
 # Models that think. Nothing is stored on the model's side, so they would lose their reasoning if the replayed
@@ -212,7 +213,7 @@ class AgentService:
             _require_verdict(output)
             whole = True
             if result.interruptions:
-                output.state = _waiting_state(result, output)
+                output.state = _waiting_state(result, output, report)
         except (agents.InputGuardrailTripwireTriggered, agents.OutputGuardrailTripwireTriggered) as error:
             kept = False
             raise _problem(error) from error
@@ -308,17 +309,29 @@ def _require_verdict(output: AgentOutput) -> None:
 
 def _call_ids(given: list[RunItem] | Resumption) -> set[str]:
     """The ids that a new call must not have."""
-    items = given if isinstance(given, list) else given.state["calls"]
-    return {item["call_id"] for item in items if "call_id" in item}
+    if not isinstance(given, list):
+        return set(given.state["call_ids"])
+    return {item["call_id"] for item in given if "call_id" in item}
 
 
-def _waiting_state(result: agents.RunResultStreaming, output: AgentOutput) -> dict[str, Any]:
+def _waiting_state(
+    result: agents.RunResultStreaming, output: AgentOutput, report: ModelReport
+) -> dict[str, Any]:
     for waiting in result.interruptions:
-        if call := output.calls.get(waiting.call_id or ""):
-            output.calls[call.call_id] = call.updated(status="waiting_approval")
+        call_id = waiting.call_id or ""
+        call = output.calls.get(call_id)
+        # The SDK does not stream the calls of an agent that is used as a tool.
+        if call is None and (made := report.calls.get(call_id)):
+            call = ToolCall(**made._asdict(), status="in_progress", duration_ms=None)
+        if call is not None:
+            output.calls[call_id] = call.updated(status="waiting_approval")
     # Without the API client: the request with the decision brings a token of its own.
     state = result.to_state().to_json(context_serializer=lambda _: {})
-    return {"run": state, "calls": [call.model_dump() for call in output.calls.values()]}
+    return {
+        "run": clean(state, MAX_STATE_DEPTH),
+        "calls": [call.model_dump() for call in output.calls.values()],
+        "call_ids": sorted(report.taken),
+    }
 
 
 def _as_failure(error: agents.ToolErrorFormatterArgs[Any]) -> str:
@@ -380,9 +393,29 @@ def _collect(result: agents.RunResultStreaming, output: AgentOutput, whole: bool
         # The SDK's items lack the text of the last, unfinished part, and reasoning what it was to lead to.
         items = [item for item in items if item.get("type") in (CALL, OUTPUT)]
         items += [{"role": "assistant", "content": output.text}] if output.text else []
+    items = _with_inner_calls(items, output, whole)
     # The text alone is all there is to a plain answer. Anything more is kept, and replayed, item by item.
     output.run_items = items if any("role" not in item for item in items) else None
     output.text = output.text or agents.ItemHelpers.text_message_outputs(result.new_items)
+
+
+def _with_inner_calls(items: list[RunItem], output: AgentOutput, whole: bool) -> list[RunItem]:
+    """With the calls that people decided about and that an agent made which is used as a tool."""
+    made = {item["call_id"] for item in items if item.get("type") == CALL}
+    inner: dict[str, list[RunItem]] = {}
+    last = ""
+    for call in output.calls.values():
+        if call.call_id in made:
+            last = call.call_id
+            continue
+        # The SDK does not say what became of it, but it goes on only when it is done.
+        done = whole and call.status == "in_progress"
+        inner.setdefault(last, []).extend((call.updated(status="completed") if done else call).run_items())
+    return inner.get("", []) + [
+        each
+        for item in items
+        for each in [item, *(inner.get(item["call_id"], []) if item.get("type") == CALL else [])]
+    ]
 
 
 def _stored(item: agents.RunItem, output: AgentOutput, origin: str) -> RunItem:

@@ -1,7 +1,7 @@
 """The openai client, with streams of our own and without a habit that costs half of a turn's CPU.
 
-It goes through every item of the history to bring it into wire form, which the Agents SDK has done already
-(0.3 ms an item).
+It goes through every item of the history, and every tool, to bring it into wire form, which the Agents SDK
+has done already (0.3 ms an item).
 """
 
 import json
@@ -14,9 +14,8 @@ import openai
 from openai._streaming import SSEBytesDecoder
 from openai.resources.responses import AsyncResponses
 
-from parley.errors import UpstreamFailed
 from parley.services.chat_stream import ChatStream
-from parley.services.model_report import current_report
+from parley.services.model_report import current_report, current_request
 from parley.services.model_stream import AnswerDecoder
 from parley.services.responses_stream import ResponsesStream
 
@@ -26,7 +25,11 @@ MAX_ERROR = 64_000
 
 
 class ModelClient(openai.AsyncOpenAI):
-    """Every streamed request is counted in the current ModelReport, and its answer is read as such."""
+    """Every request is counted in the current ModelReport.
+
+    Every answer is read as a stream, also where the SDK asks for a whole one, as it does for an agent that is
+    used as a tool.
+    """
 
     def __init__(self, **parameters: Any) -> None:
         super().__init__(default_headers={"Accept-Encoding": "identity"}, **parameters)
@@ -40,19 +43,23 @@ class ModelClient(openai.AsyncOpenAI):
     async def request(
         self, cast_to: Any, options: Any, *, stream: bool = False, stream_cls: Any = None
     ) -> Any:
-        if not stream:
-            return await super().request(cast_to, options)
         report = current_report.get()
-        request = report.begin(lambda: _size(options))
+        request = report.begin(lambda: _size(options), is_inner=not stream)
+        current_request.set(request)
         stream_cls = ResponsesStream if options.url == "/responses" else ChatStream
         try:
-            return await super().request(cast_to, options, stream=True, stream_cls=stream_cls)
+            if stream:
+                return await super().request(cast_to, options, stream=True, stream_cls=stream_cls)
+            streamed: Any = stream_cls.streamed | options.json_data
+            options = options.model_copy(update={"json_data": streamed | {"stream": True}})
+            answer = await super().request(cast_to, options, stream=True, stream_cls=stream_cls)
         except openai.APITimeoutError:
             raise
         except openai.APIError:
             # Nothing was read or written.
             report.requests.remove(request)
             raise
+        return await answer.whole()
 
     def _should_retry(self, response: httpx2.Response) -> bool:
         # The client would wait for as long as a server asks it to, up to a minute.
@@ -64,21 +71,21 @@ class ModelClient(openai.AsyncOpenAI):
 
 
 async def _limit(response: httpx2.Response) -> None:
-    """Raises UpstreamFailed for a compressed answer: a small one can fill the memory."""
-    if response.headers.get("content-encoding", "identity").lower() != "identity":
-        await response.aclose()
-        raise UpstreamFailed
+    """Let no more than the beginning of an error be read. An answer is bounded where it is read."""
     if not response.is_success and isinstance(response.stream, httpx2.AsyncByteStream):
-        response.stream = _Beginning(response.stream)
+        response.stream = _Beginning(response)
+        response.headers.pop("content-encoding", None)
 
 
 class _Beginning(httpx2.AsyncByteStream):
-    def __init__(self, whole: httpx2.AsyncByteStream) -> None:
-        self._whole = whole
+    """The beginning of a response, decompressed: a few bytes may stand for many."""
+
+    def __init__(self, whole: httpx2.Response) -> None:
+        self._whole = httpx2.Response(whole.status_code, headers=whole.headers, stream=whole.stream)
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
         size = 0
-        async for chunk in self._whole:
+        async for chunk in self._whole.aiter_bytes():
             yield chunk
             size += len(chunk)
             if size > MAX_ERROR:
@@ -95,8 +102,11 @@ def _size(options: Any) -> int:
 
 class _Responses(AsyncResponses):
     async def create(self, **parameters: Any) -> Any:
-        if isinstance(parameters.get("input"), list):
-            # What is in `extra_body` is sent as it is.
-            given = parameters.get("extra_body") or {}
-            parameters["extra_body"] = {"input": parameters.pop("input"), **given}
+        lists = {
+            name: parameters.pop(name)
+            for name in ("input", "tools")
+            if isinstance(parameters.get(name), list)
+        }
+        # What is in `extra_body` is sent as it is.
+        parameters["extra_body"] = lists | (parameters.get("extra_body") or {})
         return await super().create(**parameters)

@@ -2,7 +2,6 @@
 
 import json
 import math
-import re
 from collections.abc import Callable
 from contextvars import ContextVar
 from dataclasses import dataclass, field
@@ -11,14 +10,13 @@ from typing import Any, Literal, NamedTuple
 from parley.ids import new_id
 from parley.models.tool_call import CALL_ID, safe_call
 from parley.services.history import tokens_of_size
-from parley.text import clean_text, is_visible
+from parley.text import beginning, clean_text, is_visible, json_size
 
 # Bytes of JSON that the answers of one turn may have: the platform refuses replies over 6 MB.
 MAX_ANSWER = 1_000_000
 MAX_CALLS = 50
 # No model reads or writes as many in one request. The columns hold 2 * 10^9.
 MAX_TOKENS = 10_000_000
-_FIRST_HALF = re.compile("[\ud800-\udbff]$")
 
 
 class Call(NamedTuple):
@@ -27,14 +25,69 @@ class Call(NamedTuple):
     arguments: str
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class ModelRequest:
-    """`input_size` gives bytes, and is called only if the model does not say what it read."""
+    """One request and its answer, on which the methods below report.
 
+    `input_size` gives bytes, and is called only if the model does not say what it read. `incomplete`: the
+    answer was cut off. `is_inner`: an agent made it that is used as a tool, or a guardrail.
+    """
+
+    turn: "ModelReport"
     input_size: Callable[[], int]
+    is_inner: bool = False
     output_size: int = 0
     input_tokens: int | None = None
     output_tokens: int | None = None
+    incomplete: Literal["length"] | None = None
+    _half: str = ""
+    # What the answer begins with, as long as nothing of it can be seen.
+    _blank: str = ""
+    _is_blank: bool = True
+
+    def text(self, said: str, last: bool = False) -> str:
+        """`said` as it may be passed on. Before the `last`, half of a surrogate pair waits for the other.
+
+        Blank text waits for some that can be seen: no model reads a message that has none.
+        """
+        if self._half:
+            said, self._half = self._half + said, ""
+        if not last and "\ud800" <= said[-1:] <= "\udbff":
+            said, self._half = said[:-1], said[-1]
+        said = clean_text(said)
+        if self._is_blank:
+            if not is_visible(said):
+                self._blank = (self._blank + said)[:MAX_ANSWER]
+                return ""
+            said, self._blank, self._is_blank = self._blank + said, "", False
+        return self._bounded(said)
+
+    def call(self, call_id: Any, name: Any, arguments: Any) -> Call | None:
+        """The call as the Agents SDK may make it and read it to the model; None where there are too many."""
+        turn = self.turn
+        if not isinstance(call_id, str) or not CALL_ID.fullmatch(call_id) or call_id in turn.taken:
+            call_id = f"call_{new_id().hex}"
+        if not isinstance(arguments, str):
+            arguments = "" if arguments is None else json.dumps(arguments)
+        written = Call(call_id, clean_text(str(name or "")), clean_text(arguments))
+        if len(turn.calls) == MAX_CALLS or not self.takes(written):
+            self.incomplete = "length"
+            return None
+        turn.taken.add(call_id)
+        turn.calls[call_id] = written
+        return Call(call_id, *safe_call(written.name, written.arguments))
+
+    def takes(self, part: Any) -> bool:
+        """Count a part that cannot be cut; False if there is no room for it."""
+        size = json_size(part)
+        if self.turn.size + size > MAX_ANSWER:
+            return False
+        self._count(size)
+        return True
+
+    def charge(self, input_tokens: Any, output_tokens: Any) -> None:
+        """What the model says that its answer cost."""
+        self.input_tokens, self.output_tokens = _tokens(input_tokens), _tokens(output_tokens)
 
     def read(self) -> int:
         return tokens_of_size(self.input_size()) if self.input_tokens is None else self.input_tokens
@@ -42,72 +95,41 @@ class ModelRequest:
     def written(self) -> int:
         return tokens_of_size(self.output_size) if self.output_tokens is None else self.output_tokens
 
+    def _bounded(self, text: str) -> str:
+        # Even an empty text has a size, that of its quotation marks.
+        size = json_size(text) if text else 0
+        room = MAX_ANSWER - self.turn.size
+        if size > room:
+            self.incomplete = "length"
+            text = beginning(text, room)
+            size = json_size(text) if text else 0
+        self._count(size)
+        return text
+
+    def _count(self, size: int) -> None:
+        self.turn.size += size
+        self.output_size += size
+
 
 @dataclass(slots=True)
 class ModelReport:
-    """`taken`: ids that no new call may have. `calls`: as the model wrote them, by the ids that they got.
-
-    `incomplete`: the last answer was cut off.
-    """
+    """`taken`: ids that no new call may have. `calls`: as the model wrote them, by the ids that they got."""
 
     taken: set[str]
     # Bytes of JSON, of which MAX_ANSWER may be written.
     size: int = 0
     requests: list[ModelRequest] = field(default_factory=list)
     calls: dict[str, Call] = field(default_factory=dict)
-    incomplete: Literal["length"] | None = None
-    _half: str = ""
-    # What an answer begins with, as long as nothing of it can be seen.
-    _blank: str = ""
-    _is_blank: bool = True
 
-    def begin(self, input_size: Callable[[], int]) -> ModelRequest:
-        """A request is made, about which the methods below then are."""
-        self.incomplete, self._half, self._blank, self._is_blank = None, "", "", True
-        self.requests.append(ModelRequest(input_size))
+    def begin(self, input_size: Callable[[], int], *, is_inner: bool = False) -> ModelRequest:
+        self.requests.append(ModelRequest(self, input_size, is_inner))
         return self.requests[-1]
 
-    def text(self, said: str, last: bool = False) -> str:
-        """`said` as it may be passed on. Before the `last`, half of a surrogate pair waits for the other.
-
-        Blank text waits for some that can be seen: no model reads a message that has none.
-        """
-        said, self._half = self._half + said, ""
-        if not last and (half := _FIRST_HALF.search(said)):
-            said, self._half = said[:-1], half.group()
-        said = clean_text(said)
-        if self._is_blank and not is_visible(said):
-            self._blank = (self._blank + said)[:MAX_ANSWER]
-            return ""
-        said, self._blank, self._is_blank = self._blank + said, "", False
-        return self._bounded(said)
-
-    def call(self, call_id: Any, name: Any, arguments: Any) -> Call | None:
-        """The call as the Agents SDK may make it and read it to the model; None where there are too many."""
-        if not isinstance(call_id, str) or not CALL_ID.fullmatch(call_id) or call_id in self.taken:
-            call_id = f"call_{new_id().hex}"
-        if not isinstance(arguments, str):
-            arguments = "" if arguments is None else json.dumps(arguments)
-        written = Call(call_id, clean_text(str(name or "")), clean_text(arguments))
-        if len(self.calls) == MAX_CALLS or not self.takes(written):
-            self.incomplete = "length"
-            return None
-        self.taken.add(call_id)
-        self.calls[call_id] = written
-        return Call(call_id, *safe_call(written.name, written.arguments))
-
-    def takes(self, part: Any) -> bool:
-        """Count a part that cannot be cut; False if there is no room for it."""
-        size = json_size(part)
-        if self.size + size > MAX_ANSWER:
-            return False
-        self._count(size)
-        return True
-
-    def charge(self, input_tokens: Any, output_tokens: Any) -> None:
-        """What the model says that its last answer cost."""
-        request = self.requests[-1]
-        request.input_tokens, request.output_tokens = _count(input_tokens), _count(output_tokens)
+    @property
+    def incomplete(self) -> Literal["length"] | None:
+        """The turn's last answer was cut off."""
+        own = [request for request in self.requests if not request.is_inner]
+        return own[-1].incomplete if own else None
 
     def usage(self) -> tuple[int, int, bool]:
         """Input tokens, output tokens, and whether some of them are estimated."""
@@ -117,26 +139,8 @@ class ModelReport:
             any(None in (request.input_tokens, request.output_tokens) for request in self.requests),
         )
 
-    def _bounded(self, text: str) -> str:
-        room = max(0, MAX_ANSWER - self.size)
-        # Even an empty text has a size, that of its quotation marks.
-        while text and (size := json_size(text)) > room:
-            self.incomplete = "length"
-            text = text[: len(text) * room // size]
-        self._count(json_size(text) if text else 0)
-        return text
 
-    def _count(self, size: int) -> None:
-        self.size += size
-        self.requests[-1].output_size += size
-
-
-def json_size(value: Any) -> int:
-    """Bytes of `value` in a reply."""
-    return len(json.dumps(value, ensure_ascii=False).encode(errors="surrogatepass"))
-
-
-def _count(tokens: Any) -> int | None:
+def _tokens(tokens: Any) -> int | None:
     if isinstance(tokens, bool) or not isinstance(tokens, int | float) or not 0 <= tokens < math.inf:
         return None
     return min(int(tokens), MAX_TOKENS)
@@ -144,3 +148,4 @@ def _count(tokens: Any) -> int | None:
 
 # The Agents SDK makes the requests of a turn in tasks of its own, which inherit this.
 current_report: ContextVar[ModelReport] = ContextVar("current_report")
+current_request: ContextVar[ModelRequest] = ContextVar("current_request")

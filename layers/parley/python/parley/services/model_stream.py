@@ -8,7 +8,7 @@ import asyncio
 import json
 from abc import abstractmethod
 from collections.abc import AsyncIterator, Iterator
-from typing import Any, TypeVar
+from typing import Any, ClassVar, TypeVar
 
 import openai
 from openai._streaming import ServerSentEvent, SSEDecoder
@@ -16,13 +16,15 @@ from openai._streaming_cleanup import drain_response_async
 
 from parley.errors import ContentRefused, UpstreamFailed
 from parley.services import model_stops
-from parley.services.model_report import current_report
+from parley.services.model_report import current_request
 from parley.services.model_stops import Stop
 
 T = TypeVar("T")
 
 # In bytes, of which a server's event may have as many. An answer has a bound of its own.
 MAX_EVENT = 8_000_000
+# In bytes. A compressed answer may turn into far more at once, and would let nobody else's turn go on.
+MAX_CHUNK = 8_000
 # How long a server may take to say what an answer cost, once it has ended.
 USAGE_PATIENCE_S = 2.0
 BROKEN_OFF = "The model's answer broke off. Please try again."
@@ -43,7 +45,10 @@ class AnswerDecoder(SSEDecoder):
             self._since_event += len(chunk)
             if self._since_event > MAX_EVENT:
                 raise UpstreamFailed(BROKEN_OFF)
-            yield chunk
+            for start in range(0, len(chunk), MAX_CHUNK):
+                if start:
+                    await asyncio.sleep(0)
+                yield chunk[start : start + MAX_CHUNK]
 
     def _decode_lines(self, lines: Iterator[bytes]) -> Iterator[ServerSentEvent]:
         for line in lines:
@@ -54,12 +59,15 @@ class AnswerDecoder(SSEDecoder):
 class ModelStream(openai.AsyncStream[T]):
     """One answer. Its events raise ProblemError where the model does not answer.
 
-    `stop`: how the answer ended; None until it has. `over`: nothing more is to be read.
+    `stop`: how the answer ended; None until it has. `over`: nothing more is to be read. `streamed`: what a
+    request for a stream says beside that it is one.
     """
+
+    streamed: ClassVar[dict[str, Any]] = {}
 
     def __init__(self, **parameters: Any) -> None:
         super().__init__(**parameters)
-        self.report = current_report.get()
+        self.request = current_request.get()
         self.stop: Stop | None = None
         self.over = False
         self.refused = False
@@ -72,6 +80,10 @@ class ModelStream(openai.AsyncStream[T]):
     def text_event(self, text: str) -> T: ...
 
     @abstractmethod
+    async def whole(self) -> Any:
+        """The answer as the SDK has it where it does not ask for a stream."""
+
+    @abstractmethod
     def last_event(self) -> T:
         """The SDK's event for everything else in the answer, which has ended by `stop`."""
 
@@ -82,30 +94,31 @@ class ModelStream(openai.AsyncStream[T]):
                     yield event
             if self.stop is None:
                 raise UpstreamFailed(BROKEN_OFF)
-            if rest := self.report.text("", last=True):
+            if rest := self.request.text("", last=True):
                 yield self.text_event(rest)
             if self.refused:
                 raise ContentRefused
             if self.stop == "length":
-                self.report.incomplete = "length"
+                self.request.incomplete = "length"
             yield self.last_event()
         finally:
             await drain_response_async(self.response)
 
     async def _until_over(self) -> AsyncIterator[ServerSentEvent]:
         events = self._iter_events()
-        patience: float | None = None
-        while not self.over:
+        async for sent in events:
+            yield sent
+            if self.over:
+                return
             if self.stop is not None:
-                patience = patience or asyncio.get_running_loop().time() + USAGE_PATIENCE_S
+                break
+        patience = asyncio.get_running_loop().time() + USAGE_PATIENCE_S
+        # Timers cost time, which each of the many events before does not have to spend.
+        while not self.over:
             try:
                 async with asyncio.timeout_at(patience):
-                    sent = await anext(events, None)
-            except (TimeoutError, openai.APIConnectionError):
-                if self.stop is None:
-                    raise
-                return
-            if sent is None:
+                    sent = await anext(events)
+            except (TimeoutError, StopAsyncIteration, openai.APIConnectionError):
                 return
             yield sent
 
@@ -131,9 +144,9 @@ class ModelStream(openai.AsyncStream[T]):
             said = "".join(str(part.get("text") or "") for part in said if isinstance(part, dict))
         if not isinstance(said, str) or self.stop is not None:
             return
-        if text := self.report.text(said):
+        if text := self.request.text(said):
             yield self.text_event(text)
-        if self.report.incomplete:
+        if self.request.incomplete:
             self.cut()
 
     def cut(self) -> None:

@@ -71,7 +71,8 @@ async def until_ended(events: asyncio.Queue[TurnEvent]) -> AsyncIterator[TurnEve
     """A turn's events, and None whenever nothing has happened for KEEP_ALIVE_S."""
     while True:
         try:
-            event = await asyncio.wait_for(events.get(), KEEP_ALIVE_S)
+            async with asyncio.timeout(KEEP_ALIVE_S):
+                event = await events.get()
         except TimeoutError:
             yield None
             continue

@@ -12,7 +12,7 @@ from agents.tool_context import ToolContext
 from pydantic import BaseModel, Field
 
 from parley.tools.api_client import ApiClient, ToolFailure
-from parley.tools.handoffs import reachable
+from parley.tools.handoffs import reachable, used_as_tools
 
 Kind = Literal["client_tool", "question"]
 
@@ -25,8 +25,9 @@ class ClientTool(FunctionTool):
 
 
 def client_tools(agent: Agent[Any]) -> dict[str, Kind]:
-    """The tools that wait for something other than approval, by name: the agent's, and its handoffs'."""
-    tools = [tool for each in reachable(agent) for tool in each.tools]
+    """The tools that wait for something other than approval, by name: of all agents that may have a part."""
+    agents = [inner for each in reachable(agent) for inner in [each, *used_as_tools(each.tools)]]
+    tools = [tool for each in agents for tool in each.tools]
     return {tool.name: tool.kind for tool in tools if isinstance(tool, ClientTool)}
 
 

@@ -1,4 +1,7 @@
-"""An agent together with those that it may hand the conversation to, directly or through others."""
+"""An agent together with those that it may hand the conversation to, directly or through others.
+
+And with those that it uses as tools.
+"""
 
 import weakref
 from collections.abc import Callable, Iterator
@@ -23,6 +26,19 @@ def reachable(agent: Agent[Any]) -> Iterator[Agent[Any]]:
             # Agents are compared by their fields, and these may lead in a circle.
             if target is not None and not any(target is known for known in found):
                 found.append(target)
+
+
+def used_as_tools(tools: list[Tool]) -> list[Agent[Any]]:
+    """The agents that are among `tools`, and those that have a part in their runs, each once."""
+    found: list[Agent[Any]] = []
+    waiting = [*tools]
+    while waiting:
+        inner = getattr(waiting.pop(), "_agent_instance", None)
+        for each in reachable(inner) if isinstance(inner, Agent) else ():
+            if not any(each is known for known in found):
+                found.append(each)
+                waiting += each.tools
+    return found
 
 
 def with_tools(agent: Agent[Any], change: Change) -> Agent[Any]:

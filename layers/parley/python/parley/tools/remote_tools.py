@@ -115,21 +115,21 @@ async def _tools(client: _Client, server: RemoteServer) -> list[FunctionTool]:
     except Exception as error:
         _log_failure(server.name, error)
         return []
-    return [
-        _function_tool(client, server, tool)
-        for tool in listed
-        if tool.name in server.allowed_tools and _is_sound(tool)
-    ]
+    # Once each, however often it is listed.
+    allowed = {tool.name: tool for tool in listed if tool.name in server.allowed_tools}
+    return [_function_tool(client, server, tool) for tool in allowed.values() if _is_sound(tool)]
 
 
 def _is_sound(tool: Tool) -> bool:
     """Whether a model accepts it. A model refuses the whole turn for one bad tool."""
     try:
+        # The size first: what takes seconds to check is large.
+        if len(json.dumps(tool.input_schema)) + len(tool.description or "") > MAX_DESCRIPTION:
+            return False
         Draft202012Validator.check_schema(tool.input_schema)
-        size = len(json.dumps(tool.input_schema)) + len(tool.description or "")
     except (SchemaError, RecursionError):
         return False
-    return tool.input_schema.get("type") == "object" and size <= MAX_DESCRIPTION
+    return tool.input_schema.get("type") == "object"
 
 
 def _function_tool(client: _Client, server: RemoteServer, tool: Tool) -> FunctionTool:
