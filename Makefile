@@ -151,6 +151,15 @@ deploy: ## Deploy to AWS: make deploy STAGE=dev; DRY=1 only says what it would d
 	$(SETUP) $(if $(DRY),,--npm frontend)
 	@$(RUN) -m local.aws.deploy --stage $(or $(STAGE),dev) --architecture $(ARCH) $(if $(DRY),--dry) $(if $(NOW),--now)
 
+.PHONY: smoke
+smoke: ## Ask a deployed stage whether it works: make smoke STAGE=dev; LOCAL=1 asks `make gateway`
+	$(SETUP)
+	@$(RUN) -m local.smoke $(if $(LOCAL),$(SMOKE_HERE),--stage $(or $(STAGE),dev))
+
+SMOKE_HERE = --api http://127.0.0.1:$(PORT) --stream http://127.0.0.1:$(STREAM_PORT) \
+	--issuer http://127.0.0.1:$(ISSUER_PORT) \
+	--token $$($(RUN) -m local.issuer --port $(ISSUER_PORT) token smoke-test)
+
 .PHONY: remove
 remove: ## Remove a stage from AWS, all but its database: make remove STAGE=dev
 	$(SETUP)

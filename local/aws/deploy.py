@@ -15,7 +15,6 @@ import json
 import os
 import subprocess
 import sys
-import time
 import tomllib
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -23,11 +22,11 @@ from types import MappingProxyType
 from typing import Any
 
 import boto3
-import httpx
 from botocore.exceptions import BotoCoreError, ClientError
 from samcli.yamlhelper import yaml_parse
 
-from local.aws import preflight, secret_store, stacks
+from local import smoke
+from local.aws import issuer_check, preflight, secret_store, stacks
 from local.aws.build import BUILT, MACHINES, ROOT, Target, build_for_lambda, functions, silent_sam
 from local.aws.secret_store import CURRENT, WAITING
 from local.environment import read_env_file
@@ -46,8 +45,6 @@ LOCAL_ONLY = ("AUTH_MIGRATIONS_DATABASE_URL",)
 NOT_KNOWN_YET = "https://not-known-yet.invalid"
 # For a fix while an alarm rings, which would take the fix back before it has helped anybody.
 AT_ONCE = {"DeploymentPreference": "AllAtOnce", "RollBackOnAlarm": "false"}
-# The gateway waits this long for the issuer's documents when the authorizer is made, and asks only once.
-GATEWAY_PATIENCE_S = 1.5
 # A new distribution's name needs some minutes to be known everywhere.
 ISSUER_PATIENCE_S = 300
 
@@ -131,7 +128,12 @@ class Deployment:
         for name, do in self._steps:
             print(f"{name}:", flush=True)
             do()
-        print(f"Up: {stacks.outputs(self._stack('web'))['Url']}")
+        print(f"Up: {self._issuer()}\nAsked whether it works:")
+        self._smoke()
+
+    def _smoke(self) -> None:
+        if smoke.smoke(smoke.deployed_stage(self._stage)):
+            raise Problem(smoke.way_back(self._stage))
 
     def remove(self) -> None:
         """Remove the stage, except its database."""
@@ -223,7 +225,7 @@ class Deployment:
 
     def _warm_issuer(self) -> None:
         with step(self._issuer()):
-            warm(self._issuer(), ISSUER_PATIENCE_S)
+            issuer_check.warm(self._issuer(), ISSUER_PATIENCE_S)
 
     def _deploy_api(self) -> None:
         parameters = self._api_parameters(secret_store.arn(self._secret("api")), self._issuer())
@@ -265,28 +267,6 @@ def write_digests(built: Path, parameters: Mapping[str, str]) -> None:
     digest = hashlib.sha256(json.dumps(parameters, sort_keys=True).encode()).hexdigest()
     for name in functions():
         (built / name / DIGEST).write_text(digest)
-
-
-def warm(issuer: str, patience_s: float) -> None:
-    """Return when discovery and keys answer in time, one after the other. Raises Problem."""
-    deadline = time.monotonic() + patience_s
-    while trouble := _issuer_trouble(issuer):
-        if time.monotonic() > deadline:
-            raise Problem(f"API Gateway would not accept the issuer: {trouble}")
-        time.sleep(1)
-
-
-def _issuer_trouble(issuer: str) -> str | None:
-    url = f"{issuer}/.well-known/openid-configuration"
-    try:
-        discovery = httpx.get(url, timeout=GATEWAY_PATIENCE_S).raise_for_status().json()
-        if discovery["issuer"] != issuer:
-            return f"{url} names another issuer, {discovery['issuer']}"
-        url = discovery["jwks_uri"]
-        keys = httpx.get(url, timeout=GATEWAY_PATIENCE_S).raise_for_status().json()["keys"]
-    except (httpx.HTTPError, ValueError, KeyError, TypeError) as error:
-        return f"{url}: {type(error).__name__} {error}".rstrip()
-    return None if any(key.get("kty") == "RSA" for key in keys) else f"{url} has no RSA key"
 
 
 def _overrides(stage: str) -> dict[str, str]:

@@ -19,7 +19,8 @@ from cryptography.x509.oid import NameOID
 from local.aws import deploy as deploying
 from local.aws import preflight, stacks
 from local.aws.build import functions
-from local.aws.deploy import AT_ONCE, Deployment, warm
+from local.aws.deploy import AT_ONCE, Deployment
+from local.aws.issuer_check import warm
 from local.aws.secret_store import CURRENT
 from local.issuer import Issuer
 from local.progress import Problem
@@ -72,6 +73,9 @@ class Played(Deployment):
 
     def _warm_issuer(self) -> None:
         self.done.append("warm")
+
+    def _smoke(self) -> None:
+        self.done.append("smoke")
 
     def _sam_deploy(self, kind: str, template: Path, parameters: dict[str, str]) -> None:
         self.done.append(f"deploy {kind}")
@@ -127,7 +131,7 @@ def test_from_nothing_to_deployed_changed_and_removed(
     first.run()
     assert first.done == [
         *("build web", "build api", "deploy web", "deploy web", "migrate web", "warm", "deploy api"),
-        "deploy web",
+        *("deploy web", "smoke"),
     ]
     assert first.passed["api"]["FrontendUrl"] == WEB_URL
     assert first.passed["web"]["ApiUrl"] == "https://a"
