@@ -450,7 +450,7 @@ def metrics_of_dashboard_and_alarms() -> set[tuple[str, ...]]:
     body = transformed()["Dashboard"]["Properties"]["DashboardBody"]["Fn::Sub"]
     for widget in json.loads(rendered(body))["widgets"]:
         line: list[str] = []
-        for metric in widget["properties"]["metrics"]:
+        for metric in widget["properties"].get("metrics", []):
             if not (parts := [part for part in metric if isinstance(part, str)]):
                 continue  # an expression
             if parts[0] == "...":
@@ -500,7 +500,14 @@ def test_what_alarms_and_dashboard_ask_for_is_written(
     monkeypatch.setenv("DATABASE_URL", "postgresql://nobody:none@127.0.0.1:1/none")
     assert load_function("chat").handler(alice_lists, Context())["statusCode"] == 503
 
-    written = emitted(capsys.readouterr().out)
+    output = capsys.readouterr()
+    counted = [json.loads(line) for line in output.out.splitlines() if line.startswith('{"_aws"')]
+    ids = {line["request_id"] for line in counted if "Responses" in line or "Turns" in line}
+    assert ids == {"JKJaXmPLvHcESHA="}, (
+        "the gateway's, as in its access log, the log and the problem document"
+    )
+    assert '"request_id":"JKJaXmPLvHcESHA="' in output.err
+    written = emitted(output.out)
     queried = metrics_of_dashboard_and_alarms()
     # Each end of a turn, and each status of a problem, is the same line of code with another word in it.
     ends = {*get_args(EndStatus), "lost"}
@@ -509,7 +516,11 @@ def test_what_alarms_and_dashboard_ask_for_is_written(
         words = dict(zip(dimensions[::2], dimensions[1::2], strict=True))
         if name in ("Turns", "Responses"):
             assert words.pop("status") in (ends if name == "Turns" else statuses)
-        assert any(line[0] == name and {*words.items()} <= {*pairs(line)} for line in written), (name, words)
+        # CloudWatch knows a metric by all of its dimensions, no fewer and no more.
+        assert any(
+            line[0] == name and {*line[1::2]} == {*dimensions[::2]} and {*words.items()} <= {*pairs(line)}
+            for line in written
+        ), (name, words)
     names = {line[0] for line in written}
     assert names == {*get_args(Metric)}, "each metric of ours is written"
     assert {name for name, *_ in queried} == names, "and looked at"

@@ -7,6 +7,8 @@ from urllib.parse import unquote
 
 import pytest
 
+from tests.stack import source
+
 ROOT = Path(__file__).parents[2]
 PACKAGES = ROOT / "layers" / "parley" / "python"
 DOCUMENTS = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -65,3 +67,19 @@ def test_every_path_in_the_text_exists(document: Path) -> None:
     for path in PATH.findall(text_of(document)):
         if "NAME" not in path:
             assert (PACKAGES / path).exists() or (ROOT / path).exists(), path
+
+
+def test_every_alarm_is_explained_with_saved_queries_that_there_are() -> None:
+    text = (ROOT / "docs" / "operations.md").read_text()
+    resources = source()["Resources"]
+    alarms = {name for name, each in resources.items() if each["Type"] == "AWS::CloudWatch::Alarm"}
+    assert set(re.findall(r"^### (\w+)$", text, re.MULTILINE)) == alarms
+    queries = [each for each in resources.values() if each["Type"] == "AWS::Logs::QueryDefinition"]
+    names = {each["Properties"]["Name"]["Fn::Sub"].partition("/")[2] for each in queries}
+    titles = re.findall(
+        r'"title": "([^"]+)"', resources["Dashboard"]["Properties"]["DashboardBody"]["Fn::Sub"]
+    )
+    told = {each.lower().rstrip(",") for each in re.findall(r"\*([^*`]{4,60}?)\*", text.replace("**", ""))}
+    known = names | {title.lower() for title in titles}
+    assert names <= told
+    assert {each for each in told if not any(name.startswith(each) for name in known)} == set()

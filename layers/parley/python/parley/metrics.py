@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 from typing import Literal
 
+from parley.logs import request_id
+
 Metric = Literal[
     "ColdStart",
     "DatabaseRetries",
@@ -30,7 +32,10 @@ def configure_metrics(namespace: str | None) -> None:
 
 
 def emit(values: Mapping[Metric, float], **dimensions: str) -> None:
-    """Write one line. CloudWatch bills each combination of dimensions as a metric of its own."""
+    """Write one line, with the request's id, by which the log has the rest of its story.
+
+    CloudWatch bills each combination of dimensions as a metric of its own; the id is none.
+    """
     if _namespace is None:
         return
     # Imported here: code that uses only the database does not need it.
@@ -41,4 +46,6 @@ def emit(values: Mapping[Metric, float], **dimensions: str) -> None:
         metrics.add_dimension(name, value)
     for metric, number in values.items():
         metrics.add_metric(metric, "Milliseconds" if metric in _MILLISECONDS else "Count", number)
+    if identifier := request_id.get():
+        metrics.add_metadata("request_id", identifier)
     metrics.flush_metrics()
