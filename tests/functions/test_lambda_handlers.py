@@ -28,6 +28,7 @@ from starlette.routing import Route
 from local.issuer import Issuer
 from local.postgres import Postgres
 from local.serving import serve_in_thread
+from parley import config
 from parley.config import Settings
 from parley.errors import ProblemError
 from parley.lambda_handler import LambdaHandler
@@ -233,6 +234,68 @@ def test_an_environment_made_from_a_snapshot_has_nothing_of_its_model(
         run_hooks(snapshot_restore_py.get_after_restore())
         assert module.handler.app is not before
         assert module.handler(listing, Context())["statusCode"] == 200
+
+
+@pytest.fixture
+def stored(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., None]]:
+    """`stored(DATABASE_URL=…)` makes this the secret that functions read, and those variables go."""
+    with mock_aws():
+        monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-central-1")
+        secrets = boto3.client("secretsmanager")
+        arn = secrets.create_secret(Name="parley", SecretString="{}")["ARN"]
+        monkeypatch.setenv("SECRET_ARN", arn)
+        monkeypatch.setattr(config, "_read_again_at", 0.0)
+        config.forget_secret()
+
+        def store(**content: str) -> None:
+            for name in content:
+                monkeypatch.delenv(name, raising=False)
+            secrets.put_secret_value(SecretId=arn, SecretString=json.dumps(content))
+
+        yield store
+        config.forget_secret()
+        monkeypatch.setattr(config, "_suspected", False)
+
+
+def test_a_secret_is_read_again_once_when_the_database_refuses_its_password(
+    load_function: Callable[[str], ModuleType],
+    alice: ApiUser,
+    settings: Settings,
+    stored: Callable[..., None],
+) -> None:
+    right = settings.database_url.get_secret_value()
+    wrong = right.replace(urlsplit(right).password or "", "replaced", 1)
+    stored(DATABASE_URL=wrong)
+    handler = load_function("conversations").handler
+    listing = event("GET", f"/api/{alice.id}/conversations", alice.token)
+    apps = [handler.app]
+    statuses = []
+    for secret in (wrong, wrong, right, right):
+        stored(DATABASE_URL=secret)
+        statuses.append(handler(listing, Context())["statusCode"])
+        apps.append(handler.app)
+    assert statuses == [503, 503, 503, 503], "a wrong secret is read again once a minute"
+    assert len({id(app) for app in apps}) == 2
+    config._read_again_at = 0.0
+    assert handler(listing, Context())["statusCode"] == 200
+    assert handler(listing, Context())["statusCode"] == 200
+    assert len({id(app) for app in (*apps, handler.app)}) == 3
+
+
+def test_a_secret_is_read_again_when_the_model_refuses_its_key(
+    load_function: Callable[[str], ModuleType], alice: ApiUser, stored: Callable[..., None]
+) -> None:
+    stored(OPENAI_API_KEY="old")
+    handler = load_function("chat").handler
+    before = handler.app
+    chat = f"/api/{alice.id}/chat"
+    refused = handler(event("POST", chat, alice.token, {"message": "[offline: status=401] Hello"}), Context())
+    assert refused["statusCode"] == 502
+    assert handler.app is before
+    stored(OPENAI_API_KEY="new")
+    assert handler(event("POST", chat, alice.token, {"message": "Hello"}), Context())["statusCode"] == 200
+    assert handler.app is not before
+    assert handler.app.state.services.settings.openai_api_key.get_secret_value() == "new"
 
 
 def test_no_connection_is_in_a_snapshot(load_function: Callable[[str], ModuleType], alice: ApiUser) -> None:

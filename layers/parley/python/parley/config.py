@@ -4,6 +4,7 @@ import functools
 import json
 import logging
 import os
+import time
 from typing import Annotated, Any, Literal, Self
 from urllib.parse import urlsplit
 
@@ -169,6 +170,26 @@ def _read_secret(arn: str, version: str) -> dict[str, Any]:
 
 # The secret in a snapshot may have been replaced since.
 forget_secret = _read_secret.cache_clear
+
+# A wrong secret is refused in every request.
+READ_AGAIN_AFTER_S = 60
+_suspected = False
+_read_again_at = 0.0
+
+
+def suspect_secret() -> None:
+    """Say that somebody refused what the secret holds: it may have been replaced since it was read."""
+    global _suspected  # noqa: PLW0603 (one for the process, as its secret)
+    _suspected = "SECRET_ARN" in os.environ
+
+
+def must_read_again() -> bool:
+    """Whether the secret is suspected and was not read again lately. Asked before a request; true once."""
+    global _suspected, _read_again_at
+    if not _suspected or time.monotonic() < _read_again_at:
+        return False
+    _suspected, _read_again_at = False, time.monotonic() + READ_AGAIN_AFTER_S
+    return True
 
 
 def _explain(error: ValidationError) -> str:

@@ -20,7 +20,7 @@ from sqlalchemy.sql import Executable
 from sqlmodel import Session
 
 from parley import neon, postgres
-from parley.config import Transport
+from parley.config import Transport, suspect_secret
 from parley.errors import DatabaseUnavailable
 from parley.logs import describe_error
 from parley.metrics import emit
@@ -198,6 +198,8 @@ def _retrying(error: Exception) -> None:
 
 def _unavailable(error: Exception) -> DatabaseUnavailable:
     emit({"DatabaseUnavailable": 1})
+    if sqlstate(error) == "28P01" or isinstance(getattr(error, "orig", None), neon.Refused):
+        suspect_secret()
     logger.error("database_unavailable", extra=_described(error))
     return DatabaseUnavailable()
 

@@ -13,7 +13,7 @@ from fastapi import FastAPI
 from mangum import Mangum
 from snapshot_restore_py import register_after_restore, register_before_snapshot
 
-from parley.config import forget_secret
+from parley.config import forget_secret, must_read_again
 from parley.metrics import SERVICE, emit
 from parley.priming import prime, prime_routes
 
@@ -42,6 +42,9 @@ class LambdaHandler:
         if self._is_cold:
             self._is_cold = False
             emit({"ColdStart": 1}, function_name=context.function_name)
+        if must_read_again():
+            self._close()
+            self._reopen()
         return self._handler(event, context)
 
     def _open(self) -> None:

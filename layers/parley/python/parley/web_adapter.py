@@ -7,7 +7,7 @@ from fastapi import FastAPI
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from parley.config import forget_secret
+from parley.config import forget_secret, must_read_again
 from parley.priming import prime, prime_routes
 
 # In template.yaml too. The adapter answers anybody else who asks for them with 403.
@@ -30,6 +30,9 @@ class SnapshotApp:
         elif path == AFTER_RESTORE:
             await asyncio.to_thread(self._reopen)
         else:
+            if must_read_again():
+                self._app.state.services.database.close()
+                await asyncio.to_thread(self._reopen)
             await self._app(scope, receive, send)
             return
         await Response(status_code=204)(scope, receive, send)

@@ -17,7 +17,7 @@ from agents.tool_context import ToolContext
 from openai.types.responses import ResponseFunctionToolCall
 
 from parley import errors
-from parley.config import ConfigError, Settings
+from parley.config import ConfigError, Settings, suspect_secret
 from parley.logs import describe_error
 from parley.models.tool_call import CALL, OUTPUT, RunItem, ToolCall, with_outcome
 from parley.models.turn import Decision
@@ -433,6 +433,8 @@ def _problem(error: Exception) -> errors.ProblemError:
         case openai.APITimeoutError() | agents.ModelTimeoutError():
             return errors.DeadlineExceeded()
         case openai.APIStatusError():
+            if isinstance(error, openai.AuthenticationError):
+                suspect_secret()
             return model_stops.of_error(error.body, error.status_code, error.response.headers)
         case agents.ModelRefusalError():
             return errors.ContentRefused()
