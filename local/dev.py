@@ -77,6 +77,11 @@ class Stack:
         with step("Tables of the front end"):
             services.migrate_auth(self.env, self.postgres)
 
+    def start_neon(self) -> None:
+        port = free_port()
+        self.supervisor.start(services.neon({**self.env, "DATABASE_URL": self.postgres.app_url}, port))
+        self.env["DATABASE_HTTP_URL"] = f"http://127.0.0.1:{port}/sql"
+
     def start_offline_model(self, word_delay_ms: float) -> None:
         port = free_port()
         self.supervisor.start(services.offline_model(self.env, port, word_delay_ms))
@@ -100,9 +105,6 @@ class Stack:
         It reads the keys of the issuer when it starts, so it comes second.
         """
         env = {**self.env, "DATABASE_URL": self.postgres.app_url, "JWT_ISSUER": issuer_url}
-        if env.get("DATABASE_TRANSPORT") == "http":
-            self.supervisor.start(services.neon(env, port := free_port()))
-            env["DATABASE_HTTP_URL"] = f"http://127.0.0.1:{port}/sql"
         if self.ports.stream is None:
             self.supervisor.start(issuer, services.api(env, self.ports.api, factory))
             return
@@ -136,7 +138,10 @@ def start(state: State, ports: Ports, env: dict[str, str], *, durable: bool) -> 
         with step("Tables of the API"):
             services.migrate_api(env, postgres)
         with Supervisor(state.logs) as supervisor, contextlib.ExitStack() as running:
-            yield Stack(state, ports, dict(env), postgres, supervisor, running)
+            stack = Stack(state, ports, dict(env), postgres, supervisor, running)
+            if env.get("DATABASE_TRANSPORT") == "http":
+                stack.start_neon()
+            yield stack
 
 
 def run_dev(state: State, ports: Ports, env: dict[str, str]) -> None:

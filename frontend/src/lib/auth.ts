@@ -1,18 +1,18 @@
 import "server-only";
 import { betterAuth } from "better-auth";
 import { headers } from "next/headers";
-import { Pool } from "pg";
 import { authOptions } from "./auth-options.mjs";
 import { config } from "./config";
+import { connectDatabase } from "./database";
 
-function createAuth() {
+async function createAuth() {
   return betterAuth(
     authOptions({
       url: config.authUrl,
       secret: config.authSecret,
       audience: config.jwtAudience,
       clientIpHeader: config.clientIpHeader,
-      database: new Pool({ connectionString: config.authDatabaseUrl, max: 5 }),
+      database: await connectDatabase(),
     }),
   );
 }
@@ -25,6 +25,6 @@ export function getAuth() {
 }
 
 export async function getUser() {
-  const session = await getAuth().api.getSession({ headers: await headers() });
+  const session = await (await getAuth()).api.getSession({ headers: await headers() });
   return session?.user ?? null;
 }

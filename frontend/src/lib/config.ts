@@ -14,6 +14,16 @@ function address(name: string): string {
   return value.replace(/\/+$/, "");
 }
 
+/** The first choice is the default. */
+function oneOf<Choice extends string>(name: string, choices: readonly [Choice, ...Choice[]]) {
+  const value = process.env[name] || choices[0];
+  const choice = choices.find((each) => each === value);
+  if (!choice) throw new Error(`${name} is none of ${choices.join(", ")}`);
+  return choice;
+}
+
+const LOOPBACK = ["localhost", "127.0.0.1", "[::1]"];
+
 export const config = {
   /** Public address of this front end, and the issuer of its tokens. */
   get authUrl() {
@@ -23,7 +33,25 @@ export const config = {
     return required("BETTER_AUTH_SECRET");
   },
   get authDatabaseUrl() {
-    return required("AUTH_DATABASE_URL");
+    const value = required("AUTH_DATABASE_URL");
+    if (!URL.canParse(value)) throw new Error("AUTH_DATABASE_URL is not a postgresql:// address");
+    return value;
+  },
+  /** `http`: through Neon's serverless driver. The API reads the same two settings. */
+  get databaseTransport() {
+    const transport = oneOf("DATABASE_TRANSPORT", ["auto", "http", "tcp"]);
+    if (transport !== "auto") return transport;
+    const { hostname } = new URL(this.authDatabaseUrl);
+    return hostname.endsWith(".neon.tech") ? "http" : "tcp";
+  },
+  /** Where Neon is reached, if the database's host does not tell. */
+  get databaseHttpUrl() {
+    if (!process.env.DATABASE_HTTP_URL) return undefined;
+    const url = new URL(address("DATABASE_HTTP_URL"));
+    if (url.protocol !== "https:" && !LOOPBACK.includes(url.hostname)) {
+      throw new Error("DATABASE_HTTP_URL must begin with https://");
+    }
+    return url;
   },
   get jwtAudience() {
     return process.env.JWT_AUDIENCE || "parley";
