@@ -160,7 +160,7 @@ deploy: ## Deploy to AWS: make deploy STAGE=dev; DRY=1 only says what it would d
 .PHONY: smoke
 smoke: ## Ask a deployed stage whether it works: make smoke STAGE=dev; LOCAL=1 asks `make gateway`
 	$(SETUP)
-	@$(RUN) -m local.smoke $(if $(LOCAL),$(SMOKE_HERE),--stage $(or $(STAGE),dev))
+	@$(RUN) -m local.aws.smoke $(if $(LOCAL),$(SMOKE_HERE),--stage $(or $(STAGE),dev))
 
 SMOKE_HERE = --api http://127.0.0.1:$(PORT) --stream http://127.0.0.1:$(STREAM_PORT) \
 	--issuer http://127.0.0.1:$(ISSUER_PORT) \

@@ -25,8 +25,7 @@ import boto3
 from botocore.exceptions import BotoCoreError, ClientError
 from samcli.yamlhelper import yaml_parse
 
-from local import smoke
-from local.aws import issuer_check, preflight, secret_store, stacks
+from local.aws import issuer_check, preflight, secret_store, smoke, stacks
 from local.aws.build import BUILT, MACHINES, ROOT, Target, build_for_lambda, functions, silent_sam
 from local.aws.secret_store import CURRENT, WAITING
 from local.environment import read_env_file

@@ -17,13 +17,12 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 
-from local import smoke
-from local.aws import stacks
+from local.aws import smoke, stacks
 from local.aws.gateway import Gateway
+from local.aws.smoke import Deployed
 from local.issuer import Issuer
 from local.progress import Problem
 from local.serving import serve_in_thread
-from local.smoke import Deployed
 from tests.fake_account import REGION, account
 
 # Changes a reply, of which the body was read: status, headers and body.

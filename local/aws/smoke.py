@@ -1,7 +1,7 @@
 """`make smoke STAGE=dev`: asks a deployment the questions that decide whether people can use it.
 
-    python -m local.smoke --stage dev                          the deployed stage, as a user of its own
-    python -m local.smoke --api URL --stream URL --issuer URL --token TOKEN
+    python -m local.aws.smoke --stage dev                          the deployed stage, as a user of its own
+    python -m local.aws.smoke --api URL --stream URL --issuer URL --token TOKEN
                                                                any other, such as `make gateway`
 
 It prints a line for each question, and ends with 1 if one was answered wrongly. It takes a minute and two
@@ -240,7 +240,7 @@ def way_back(stage: str) -> str:
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(prog="python -m local.smoke", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m local.aws.smoke", description=__doc__)
     parser.add_argument("--stage", help="a deployed stage")
     for name in ("api", "stream", "issuer", "token"):
         parser.add_argument(f"--{name}", default="")
