@@ -41,6 +41,7 @@ POST /api/{user_id}/chat
   begin_turn
   invoke_workflow turn
     invoke_agent Parley
+      apply_guardrail no_private_keys
       chat offline
       execute_tool search_conversations
         GET /api/{user_id}/conversations
@@ -50,7 +51,7 @@ POST /api/{user_id}/chat
 """
 
 
-@function_tool(failure_error_function=None)
+@function_tool
 def broken(words: str) -> str:
     """Fail."""
     raise ToolError(f"canary {words}")
@@ -114,7 +115,7 @@ def test_a_turn_is_one_trace_that_goes_on_from_the_clients(
 def test_the_attributes_are_the_conventions(traced: Callable[..., ApiUser], collector: Collector) -> None:
     said = traced().say('use the tool search_conversations with {"words": "ferry"}')
     body = said.json()
-    request, begin, turn, agent, model, tool = collector.spans()[:6]
+    request, begin, turn, agent, _guardrail, model, tool = collector.spans()[:7]
     ids = {"gen_ai.conversation.id": body["conversation_id"], "gen_ai.request.model": "offline"}
     assert attributes(request) == {
         "http.request.method": "POST",
@@ -156,11 +157,8 @@ def test_the_attributes_are_the_conventions(traced: Callable[..., ApiUser], coll
 
 
 def test_a_stream_ends_when_its_spans_are_sent(traced: Callable[..., ApiUser], collector: Collector) -> None:
-    ada = traced()
-    with ada.http.stream(
-        "POST", "/chat", json={"message": "Hello"}, headers={"Accept": "text/event-stream"}
-    ) as reply:
-        assert events(reply)[-1][0] == "turn.completed"
+    reply = traced().say("Hello", Accept="text/event-stream")
+    assert [event for event, _ in events(reply)][-1] == "turn.completed"
     assert collector.tree()[0] == "POST /api/{user_id}/chat"
     assert "    end_turn" in collector.tree()
 
@@ -173,7 +171,7 @@ def test_what_fails_is_marked(traced: Callable[..., ApiUser], collector: Collect
     assert failed(collector.one("POST /api/{user_id}/chat")) == "502"
     collector.bodies.clear()
     use(ada, "broken", words="again")
-    assert failed(collector.one("execute_tool broken"))
+    assert failed(collector.one("execute_tool broken")) == "ToolFailure"
     assert failed(collector.one("invoke_workflow turn")) is None
     collector.bodies.clear()
     ada.say("rude")
@@ -297,8 +295,12 @@ def test_log_lines_have_the_traces_id(
 ) -> None:
     ada = traced(log_level="INFO")
     ada.say("Hello", **TRACEPARENT)
-    lines = [json.loads(line) for line in capsys.readouterr().err.splitlines() if line.startswith("{")]
-    assert {"request", "turn_ended"} <= {line["message"] for line in lines}
+    lines: list[dict[str, Any]] = []
+    deadline = time.monotonic() + 10
+    while not {"request", "turn_ended"} <= {line["message"] for line in lines}:
+        time.sleep(0.05)  # the request's line is written after the reply
+        lines += [json.loads(line) for line in capsys.readouterr().err.splitlines()]
+        assert time.monotonic() < deadline
     assert {line["trace_id"] for line in lines} == {TRACE}
 
 

@@ -102,7 +102,7 @@ class _RunWatch(agents.RunHooks[Any]):
         self, context: RunContextWrapper[Any], _agent: Any, _tool: Any, result: object
     ) -> None:
         if isinstance(result, ToolFailure):
-            tracing.fail("ToolFailure")
+            tracing.fail(ToolFailure.__name__)
         # The SDK does not say that a tool starts where it resumes an agent that is a tool itself.
         if not isinstance(context, ToolContext) or context.tool_call_id not in self._started:
             return

@@ -20,6 +20,7 @@ from opentelemetry import context, trace
 from opentelemetry.trace import SpanKind
 
 from parley import tracing
+from parley.tools.api_client import ToolFailure
 
 # In a run's `trace_metadata`, and then in its spans.
 MODEL = "gen_ai.request.model"
@@ -69,7 +70,9 @@ class RunSpans(TracingProcessor):
             return
         ended.span.set_attributes(_results(span.span_data))
         if span.error is not None:
-            tracing.mark_failed(ended.span, "_OTHER")  # what the conventions say for an unknown class
+            # `_OTHER`: what the conventions say where the class is not known.
+            is_tool = isinstance(span.span_data, FunctionSpanData)
+            tracing.mark_failed(ended.span, ToolFailure.__name__ if is_tool else "_OTHER")
         ended.end()
         if not spans:
             self._open.pop(span.trace_id, None)
