@@ -4,6 +4,7 @@ import asyncio
 import importlib.util
 import json
 import os
+import random
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -36,8 +37,10 @@ from parley.main import create_light_app
 from parley.metrics import Metric
 from parley.postgres import Address, CannotConnect
 from parley.services.running_turn import EndStatus
+from parley.tracing import configure_tracing
 from parley.web_adapter import AFTER_RESTORE, BEFORE_SNAPSHOT, SnapshotApp
 from tests.conftest import ApiUser
+from tests.otlp import Collector, attributes, collecting
 from tests.stack import rendered, transformed
 
 FUNCTIONS = Path(__file__).parents[2] / "functions"
@@ -328,6 +331,51 @@ def test_the_streaming_app_is_made_again_after_a_snapshot(settings: Settings, al
 
     assert asyncio.run(restored()) == [503, 204, 204, 200, 204]
     assert app._app.state.services.database._engine.pool.checkedin() == 0
+
+
+@pytest.fixture
+def collector(monkeypatch: pytest.MonkeyPatch, settings: Settings) -> Iterator[Collector]:
+    """Where the functions that are loaded send traces."""
+    with collecting() as collector:
+        monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", collector.url)
+        yield collector
+        configure_tracing(settings)
+
+
+def test_traces_are_sent_before_the_freeze(
+    load_function: Callable[[str], ModuleType], alice: ApiUser, collector: Collector
+) -> None:
+    handler = load_function("chat").handler
+    assert collector.bodies == [], "the rehearsal is not traced"
+    said = event("POST", f"/api/{alice.id}/chat", alice.token, {"message": "Hello"})
+    assert handler(said, Context())["statusCode"] == 200
+    request = collector.one("POST /api/{user_id}/chat")
+    assert attributes(request)["parley.request_id"] == "JKJaXmPLvHcESHA="
+
+
+def test_environments_from_one_snapshot_trace_with_ids_of_their_own(
+    load_function: Callable[[str], ModuleType], alice: ApiUser, collector: Collector
+) -> None:
+    handler = load_function("conversations").handler
+    listing = event("GET", f"/api/{alice.id}/conversations", alice.token)
+    for _ in range(2):
+        run_hooks(snapshot_restore_py.get_before_snapshot())
+        run_hooks(snapshot_restore_py.get_after_restore())
+        random.seed(7)  # its state is in the snapshot
+        assert handler(listing, Context())["statusCode"] == 200
+    spans = [span for span in collector.spans() if span.name == "GET /api/{user_id}/conversations"]
+    assert len({span.trace_id for span in spans}) == len({span.span_id for span in spans}) == 2
+
+
+def test_a_follow_up_is_traced(
+    load_function: Callable[[str], ModuleType], alice: ApiUser, collector: Collector
+) -> None:
+    said = alice.say("Hello").json()
+    ids = {"user_id": alice.id, "conversation_id": said["conversation_id"], "accepted_id": said["message_id"]}
+    load_function("followup").handler(ids, Context())
+    assert collector.tree()[:2] == ["invoke_workflow follow_up", "  read_pending"]
+    (span, *_) = collector.spans()
+    assert attributes(span)["gen_ai.conversation.id"] == said["conversation_id"]
 
 
 def test_one_environment_holds_one_connection(

@@ -22,6 +22,7 @@ CALLED = [
         "_decode_lines",
         "aiter_bytes",
     ),
+    *("generate_span_id", "generate_trace_id", "is_trace_id_random"),
     # pytest, and the bench's parent process (tests/load/worker.py)
     *("pytest_*", "pytestmark", "prepare", "disconnect", "streamed_turn"),
     # Offered to functions/chat/agent.py

@@ -96,6 +96,10 @@ class Settings(_Environment):
     quota_tokens_per_day: Annotated[int, Field(ge=0)] | None = None
     cors_origins: Annotated[tuple[str, ...], BeforeValidator(_split)] = ()
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+    # Where traces are sent, over OTLP/HTTP: the address before /v1/traces. None are made without it.
+    otel_exporter_otlp_endpoint: Url | None = None
+    # Headers for it, such as `x-api-key=…`, separated by commas.
+    otel_exporter_otlp_headers: SecretStr | None = None
     # Set by the template: the name or ARN of the function that does follow-ups.
     followup_function: str | None = None
     # Set by the template, one for each stage.

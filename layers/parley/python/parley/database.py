@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -10,6 +11,7 @@ from functools import partial
 from typing import Any, Concatenate, Literal, ParamSpec, TypeVar
 
 import pg8000.dbapi
+from opentelemetry.trace import SpanKind
 from sqlalchemy import create_engine, event
 from sqlalchemy.dialects import registry
 from sqlalchemy.dialects.postgresql.pg8000 import PGDialect_pg8000
@@ -19,7 +21,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.sql import Executable
 from sqlmodel import Session
 
-from parley import neon, postgres
+from parley import neon, postgres, tracing
 from parley.config import Transport, suspect_secret
 from parley.errors import DatabaseUnavailable
 from parley.logs import describe_error
@@ -113,6 +115,12 @@ class Database:
         self, url: str, *, pool_size: int, transport: Transport = "auto", http_url: str | None = None
     ) -> None:
         address = Address(url)
+        self._described = {
+            "db.system.name": "postgresql",
+            "db.namespace": address.database,
+            "server.address": address.host,
+            "server.port": address.port,
+        }
         connect: Callable[[], Any] = partial(address.connect, OneFlush)
         self._pauses_s = postgres.PAUSES_S
         if transport == "http" or (transport == "auto" and neon.is_neons(address.host)):
@@ -152,6 +160,19 @@ class Database:
         transport's pauses. Raises DatabaseUnavailable; errors that are about the statement itself pass as
         they are.
         """
+        if not tracing.is_on():
+            return self._rows(user_id, statement, params)
+        # A statement is known by the function that it is for.
+        name = sys._getframe(1).f_code.co_name
+        with tracing.span(name, self._described | {"db.query.summary": name}, SpanKind.CLIENT):
+            try:
+                return self._rows(user_id, statement, params)
+            except Exception as error:
+                if code := sqlstate(error):
+                    tracing.note({"db.response.status_code": code})
+                raise
+
+    def _rows(self, user_id: str | None, statement: Executable, params: Mapping[str, Any] | None) -> Rows:
         started, pauses_s, may_resend = time.monotonic(), iter(self._pauses_s), True
         while True:
             try:

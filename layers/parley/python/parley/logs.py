@@ -1,10 +1,15 @@
-"""JSON logs, one line a record, with the request's id. They never hold content (docs/decisions.md)."""
+"""JSON logs, one line a record, with the ids of the request and of its trace, if it is traced.
+
+They never hold content (docs/decisions.md).
+"""
 
 import logging
 import traceback
 from contextvars import ContextVar
 
 from aws_lambda_powertools.logging.formatter import LambdaPowertoolsFormatter
+
+from parley.tracing import trace_id
 
 # They log query strings (uvicorn) or prompts (in error texts).
 _SILENCED = ("uvicorn.access", "mangum", "openai", "openai.agents", "mcp", "httpx2", "httpcore2")
@@ -19,7 +24,7 @@ def configure_logging(level: str) -> None:
     """Log `parley` to stderr, and silence the loggers that would repeat what users write."""
     handler = logging.StreamHandler()
     handler.setFormatter(LambdaPowertoolsFormatter())
-    handler.addFilter(_add_request_id)
+    handler.addFilter(_add_ids)
     logger = logging.getLogger("parley")
     logger.handlers = [handler]
     logger.setLevel(level)
@@ -41,6 +46,8 @@ def describe_error(error: BaseException) -> dict[str, str]:
     return {"error": " < ".join(causes), "stack": "".join(traceback.format_tb(error.__traceback__))}
 
 
-def _add_request_id(record: logging.LogRecord) -> bool:
+def _add_ids(record: logging.LogRecord) -> bool:
     record.request_id = request_id.get()
+    if identifier := trace_id():
+        record.trace_id = identifier
     return True

@@ -19,6 +19,7 @@ from parley.database import Database
 from parley.logs import configure_logging
 from parley.metrics import configure_metrics
 from parley.security import TokenVerifier
+from parley.tracing import configure_tracing
 
 if TYPE_CHECKING:
     from agents import Agent
@@ -94,6 +95,8 @@ def create_light_app(settings: Settings | None = None, *routers: APIRouter) -> F
         redoc_url=None,
         swagger_ui_oauth2_redirect_url=None,
         separate_input_output_schemas=False,
+        # FastAPI's own spans and logs would hold queries and errors' texts.
+        telemetry={"tracing": False, "metrics": False, "logs": False},
         lifespan=_lifespan,
     )
     problems.install(app)
@@ -135,6 +138,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
 def _configure_observation(settings: Settings) -> None:
     configure_logging(settings.log_level)
     configure_metrics(settings.powertools_metrics_namespace if settings.on_lambda else None)
+    configure_tracing(settings)
 
 
 def _database(settings: Settings) -> Database:

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Literal
 
 from parley.logs import request_id
+from parley.tracing import trace_id
 
 Metric = Literal[
     "ColdStart",
@@ -46,6 +47,7 @@ def emit(values: Mapping[Metric, float], **dimensions: str) -> None:
         metrics.add_dimension(name, value)
     for metric, number in values.items():
         metrics.add_metric(metric, "Milliseconds" if metric in _MILLISECONDS else "Count", number)
-    if identifier := request_id.get():
-        metrics.add_metadata("request_id", identifier)
+    for name, identifier in (("request_id", request_id.get()), ("trace_id", trace_id())):
+        if identifier:
+            metrics.add_metadata(name, identifier)
     metrics.flush_metrics()

@@ -17,6 +17,7 @@ from fastapi import FastAPI
 from fastapi.routing import iter_route_contexts
 from pg8000.converters import timestamptz_in
 
+from parley import tracing
 from parley.api.dependencies import ChatServices
 from parley.config import Settings
 from parley.logs import describe_error
@@ -90,6 +91,7 @@ async def _rehearse_turn(settings: Settings) -> None:
     http = httpx2.AsyncClient(transport=httpx2.MockTransport(answer))
     service = AgentService(settings, http_client=http)
     agent = bounded(Agent[Any](name="Rehearsal", instructions="Rehearse.", tools=[echo]))
-    async for _ in service.stream(agent, [{"role": "user", "content": "Begin."}], AgentOutput()):
-        pass
+    with tracing.untraced():
+        async for _ in service.stream(agent, [{"role": "user", "content": "Begin."}], AgentOutput()):
+            pass
     await service.close()

@@ -2,10 +2,12 @@
 
 import logging
 import time
+from dataclasses import dataclass
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from parley import tracing
 from parley.api.problems import problem_response
 from parley.errors import InternalError, PayloadTooLarge
 from parley.ids import new_id
@@ -32,38 +34,57 @@ class RequestScope:
         identifier = event.get("requestContext", {}).get("requestId") or serving or str(new_id())
         scope.setdefault("state", {})["request_id"] = identifier
         token = request_id.set(identifier)
+        try:
+            with tracing.serve(scope, identifier) as span:
+                await self._answer(scope, receive, _Reply(send, identifier, span, is_inner=bool(serving)))
+        finally:
+            request_id.reset(token)
+
+    async def _answer(self, scope: Scope, receive: Receive, reply: "_Reply") -> None:
         started = time.monotonic()
-        status = 0
-
-        async def send_marked(message: Message) -> None:
-            nonlocal status
-            if message["type"] == "http.response.start":
-                status = message["status"]
-                headers = MutableHeaders(scope=message)
-                headers["X-Request-Id"] = identifier
-                headers["X-Content-Type-Options"] = "nosniff"
-                headers.setdefault("Cache-Control", "no-store")
-            await send(message)
-
         try:
             if _content_length(scope) > MAX_BODY_BYTES:
-                await problem_response(PayloadTooLarge(), identifier)(scope, receive, send_marked)
+                await problem_response(PayloadTooLarge(), reply.request_id)(scope, receive, reply.send)
             else:
-                await self._app(scope, _limited(receive), send_marked)
+                await self._app(scope, _limited(receive), reply.send)
         except Exception as error:
             # Not logger.exception: an error's text may hold content.
             logger.error("request_crashed", extra=describe_error(error))
-            if status:
+            if reply.status:
                 raise
-            await problem_response(InternalError(), identifier)(scope, receive, send_marked)
+            await problem_response(InternalError(), reply.request_id)(scope, receive, reply.send)
         finally:
             duration_ms = round((time.monotonic() - started) * 1000, 1)
             route = getattr(scope.get("route"), "path", None)
-            extra = {"method": scope["method"], "route": route, "status": status, "duration_ms": duration_ms}
-            logger.info("request", extra=extra)
-            if not serving:
-                emit({"Responses": 1}, status=str(status))
-            request_id.reset(token)
+            described = {"method": scope["method"], "route": route, "status": reply.status}
+            logger.info("request", extra={**described, "duration_ms": duration_ms})
+            if not reply.is_inner:
+                emit({"Responses": 1}, status=str(reply.status))
+
+
+@dataclass
+class _Reply:
+    """Marks what is sent, and notes its status. `is_inner`: a tool is its client."""
+
+    client: Send
+    request_id: str
+    span: tracing.RequestSpan | None
+    is_inner: bool
+    status: int = 0
+
+    async def send(self, message: Message) -> None:
+        if message["type"] == "http.response.start":
+            self.status = message["status"]
+            headers = MutableHeaders(scope=message)
+            headers["X-Request-Id"] = self.request_id
+            headers["X-Content-Type-Options"] = "nosniff"
+            headers.setdefault("Cache-Control", "no-store")
+        elif self.span is not None and not message.get("more_body"):
+            # Before the last part is sent: after it Lambda may freeze the process.
+            self.span.end(self.status)
+            if not self.is_inner:
+                await tracing.flush()
+        await self.client(message)
 
 
 def _content_length(scope: Scope) -> int:

@@ -16,7 +16,7 @@ from agents import Agent, ModelSettings, RunContextWrapper
 from agents.tool_context import ToolContext
 from openai.types.responses import ResponseFunctionToolCall
 
-from parley import errors
+from parley import errors, tracing
 from parley.config import ConfigError, Settings, suspect_secret
 from parley.logs import describe_error
 from parley.models.tool_call import CALL, OUTPUT, RunItem, ToolCall, with_outcome
@@ -96,8 +96,13 @@ class _RunWatch(agents.RunHooks[Any]):
     async def on_tool_start(self, context: RunContextWrapper[Any], *_: Any) -> None:
         if isinstance(context, ToolContext):
             self._started[context.tool_call_id] = time.monotonic()
+            tracing.note({"gen_ai.tool.call.id": context.tool_call_id})
 
-    async def on_tool_end(self, context: RunContextWrapper[Any], *_: Any) -> None:
+    async def on_tool_end(
+        self, context: RunContextWrapper[Any], _agent: Any, _tool: Any, result: object
+    ) -> None:
+        if isinstance(result, ToolFailure):
+            tracing.fail(ToolFailure.__name__)
         # The SDK does not say that a tool starts where it resumes an agent that is a tool itself.
         if not isinstance(context, ToolContext) or context.tool_call_id not in self._started:
             return
@@ -137,6 +142,11 @@ class AgentService:
         secret = f"{settings.openai_base_url} {settings.openai_api_key.get_secret_value()}"
         self._key_name = hashlib.sha256(secret.encode()).hexdigest()[:12]
         self._provider = agents.OpenAIProvider(openai_client=self._client, use_responses=self._responses)
+        if tracing.is_on():
+            from parley.services.run_spans import RunSpans  # noqa: PLC0415
+
+            # In place of the SDK's own, which posts to OpenAI's address, whatever the base URL.
+            agents.set_trace_processors([RunSpans()])
 
     async def complete(self, instructions: str, text: str, output: AgentOutput) -> None:
         """Answer once, without tools, into `output`. Raises ProblemError."""
@@ -238,6 +248,7 @@ class AgentService:
     def _run_config(self, model: str, api_client: ApiClient | None) -> agents.RunConfig:
         responses = self._responses
         reasons = responses and model.startswith(REASONING_MODELS)
+        group = str(api_client.conversation_id) if api_client else None
         return agents.RunConfig(
             model=model,
             model_provider=self._provider,
@@ -247,12 +258,15 @@ class AgentService:
                 response_include=["reasoning.encrypted_content"] if reasons else None,
             ),
             # The SDK derives the key of the model's prompt cache from the group.
-            group_id=str(api_client.conversation_id) if api_client else None,
+            group_id=group,
             # A call of a tool that does not exist is for the model to correct. It does not end the turn.
             tool_not_found_behavior="return_error_to_model",
             tool_error_formatter=_as_failure,
-            # The trace exporter posts to OpenAI's own address, whatever the base URL.
-            tracing_disabled=True,
+            tracing_disabled=not tracing.is_on(),
+            trace_include_sensitive_data=False,
+            trace_metadata={"gen_ai.request.model": model}
+            | ({"gen_ai.conversation.id": group} if group else {}),
+            tracing={"include_task_and_turn_spans": False},
         )
 
     def _with_remote_tools(

@@ -9,6 +9,7 @@ import json
 import logging
 import uuid
 
+from parley import tracing
 from parley.config import Settings
 from parley.database import Database
 from parley.errors import ContentRefused, ContextTooLong, UpstreamFailed
@@ -68,6 +69,14 @@ class FollowUpService:
 
         `accepted_id`: the answer being written, whose question the guardrails have accepted.
         """
+        ids = {"gen_ai.operation.name": "invoke_workflow", "gen_ai.conversation.id": str(conversation_id)}
+        try:
+            with tracing.span("invoke_workflow follow_up", ids):
+                await self._write_due(user_id, conversation_id, accepted_id)
+        finally:
+            await tracing.flush()
+
+    async def _write_due(self, user_id: str, conversation_id: uuid.UUID, accepted_id: uuid.UUID) -> None:
         pending = await self._database.call(
             follow_ups.read_pending, user_id, conversation_id, accepted_id, self._history_tokens
         )

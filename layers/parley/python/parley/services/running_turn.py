@@ -10,6 +10,7 @@ from typing import Any, Literal
 
 from agents import Agent
 
+from parley import tracing
 from parley.database import Database
 from parley.errors import (
     ContentRefused,
@@ -125,17 +126,30 @@ class RunningTurn:
         ended = TurnEnded(self._answer(InternalError()), InternalError())
         storing: asyncio.Task[TurnEnded] | None = None
         try:
-            stop = await self._stopped(deadline)
-            storing = asyncio.create_task(self._end(stop))
-            await asyncio.wait({storing}, timeout=_until(deadline + STORE_PATIENCE_S))
-            # The storing goes on, but the client does not see an answer that may not be kept.
-            ended = storing.result() if storing.done() else TurnEnded(ended.message, DatabaseUnavailable())
+            with tracing.span("invoke_workflow turn", self._ids()):
+                stop = await self._stopped(deadline)
+                storing = asyncio.create_task(self._end(stop))
+                await asyncio.wait({storing}, timeout=_until(deadline + STORE_PATIENCE_S))
+                # The storing goes on, but the client does not see an answer that may not be kept.
+                ended = (
+                    storing.result() if storing.done() else TurnEnded(ended.message, DatabaseUnavailable())
+                )
+                if ended.problem is not None:
+                    tracing.fail(ended.problem.type)
         except Exception as error:
             logger.error("turn_crashed", extra=describe_error(error))
         finally:
             self.events.put_nowait(ended)
         if storing is not None:
             await asyncio.wait({storing})
+
+    def _ids(self) -> tracing.Attributes:
+        return {
+            "gen_ai.operation.name": "invoke_workflow",
+            "gen_ai.conversation.id": str(self.begun.conversation_id),
+            "gen_ai.request.model": self.turn.model,
+            "parley.message_id": str(self.begun.answer_id),
+        }
 
     async def _stopped(self, deadline: float) -> Stop:
         """Let the agent write until it is done, or has to stop."""
@@ -266,6 +280,13 @@ class RunningTurn:
     def _report(self, answer: Message, problem: ProblemError | None) -> None:
         tokens = answer.model_dump(include={"input_tokens", "output_tokens"})
         ended = {"message_id": str(answer.id), "status": answer.status}
+        tracing.note(
+            {
+                "parley.turn.status": answer.status,
+                "gen_ai.usage.input_tokens": answer.input_tokens,
+                "gen_ai.usage.output_tokens": answer.output_tokens,
+            }
+        )
         logger.info("turn_ended", extra={**ended, "problem": problem.type if problem else None, **tokens})
         emit({"Turns": 1}, status=answer.status if answer.completed_at else "lost")
         emit({"InputTokens": tokens["input_tokens"], "OutputTokens": tokens["output_tokens"], **self.times})

@@ -18,6 +18,7 @@ from jsonschema import Draft202012Validator, SchemaError  # type: ignore[import-
 from mcp import MCPError
 from mcp_types import CallToolResult, TextContent, Tool
 
+from parley import tracing
 from parley.logs import describe_error
 from parley.tools.api_client import ApiClient, ToolFailure
 from parley.tools.bounds import bounded_tool
@@ -98,7 +99,7 @@ def _client(server: RemoteServer, api_client: ApiClient) -> _Client:
     return _Client(
         {
             "url": server.url,
-            "headers": {"Authorization": f"Bearer {token}"} if token else {},
+            "headers": tracing.outgoing_headers() | ({"Authorization": f"Bearer {token}"} if token else {}),
             "timeout": server.timeout_s,
             "sse_read_timeout": server.timeout_s,
         },
