@@ -129,7 +129,25 @@ class ContextTooLong(ProblemError, status=422, problem="context-too-long"):
 
 class QuotaExceeded(ProblemError, status=429, problem="quota-exceeded"):
     title = "Your quota for today is used up"
-    detail = "You can go on tomorrow."
+    detail = "You can go on when the next day begins in UTC."
+
+
+class QuotaReserved(QuotaExceeded, problem="quota-reserved"):
+    title = "Your quota for today is nearly used up"
+    detail = "Answers that are being written may need what is left of it. Try again when they are done."
+    retry_after_s = 2
+
+
+class TooManyTurns(ProblemError, status=429, problem="too-many-turns"):
+    title = "Several of your answers are being written"
+    detail = "Nothing was stored. Try again when one of them is done."
+    retry_after_s = 1
+
+
+class TooManyRequests(ProblemError, status=429, problem="too-many-requests"):
+    title = "You sent too many requests at once"
+    detail = "Try again when the others are answered."
+    retry_after_s = 1
 
 
 class UpstreamFailed(ProblemError, status=502, problem="model-failed"):
@@ -173,7 +191,15 @@ class DeadlineExceeded(ProblemError, status=504, problem="deadline-exceeded"):
 
 
 # What a request about the user's own data may be answered with, and one that starts a turn.
-DATA_ERRORS = (Unauthorized, Forbidden, NotFound, Unprocessable, DatabaseUnavailable, DataTooLarge)
+DATA_ERRORS = (
+    Unauthorized,
+    Forbidden,
+    NotFound,
+    Unprocessable,
+    TooManyRequests,
+    DatabaseUnavailable,
+    DataTooLarge,
+)
 TURN_ERRORS = (
     BadRequest,
     Unauthorized,
@@ -186,6 +212,8 @@ TURN_ERRORS = (
     ContentRefused,
     ContextTooLong,
     QuotaExceeded,
+    QuotaReserved,
+    TooManyTurns,
     UpstreamFailed,
     AgentExhausted,
     Overloaded,

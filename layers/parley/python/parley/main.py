@@ -16,9 +16,11 @@ from parley.api.dependencies import ChatServices, Services
 from parley.api.middleware import RequestScope
 from parley.config import ConfigError, Settings
 from parley.database import Database
+from parley.errors import TooManyRequests
 from parley.logs import configure_logging
 from parley.metrics import configure_metrics
 from parley.security import TokenVerifier
+from parley.services.shares import Shares
 
 if TYPE_CHECKING:
     from agents import Agent
@@ -28,6 +30,9 @@ if TYPE_CHECKING:
 
 # A Lambda environment serves one request at a time; the local server's requests share this pool.
 LOCAL_POOL_SIZE = 10
+# Of one user's requests for data. Others find the rest of the pool.
+DATA_REQUESTS_AT_ONCE = 4
+DATA_REQUESTS_WAITING = 16
 # Response headers that pages of other origins may read. template.yaml has the same list.
 EXPOSED_HEADERS = ("Content-Location", "Idempotency-Replayed", "Retry-After", "X-Request-Id")
 # The path in a checkout. Lambda functions pass their own.
@@ -76,7 +81,7 @@ def create_app(
         hold_answers=hold_answers,
     )
     app.state.services = ChatServices(
-        settings, light.verifier, light.database, turns, follow_ups, client_tools(agent)
+        settings, light.verifier, light.database, light.shares, turns, follow_ups, client_tools(agent)
     )
     return app
 
@@ -110,7 +115,8 @@ def create_light_app(settings: Settings | None = None, *routers: APIRouter) -> F
     for router in (health.router, account.router, conversations.router, messages.router, *routers):
         app.include_router(router)
     verifier = TokenVerifier(settings.jwt_issuer, settings.jwt_audience, settings.jwt_jwks_url)
-    app.state.services = Services(settings, verifier, _database(settings))
+    shares = Shares(DATA_REQUESTS_AT_ONCE, DATA_REQUESTS_WAITING, TooManyRequests)
+    app.state.services = Services(settings, verifier, _database(settings), shares)
     return app
 
 
