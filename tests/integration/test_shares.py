@@ -61,7 +61,7 @@ def api(settings: Settings, tmp_path: Path) -> Iterator[str]:
 
 
 class Requests:
-    """Of one user, all sent at once, on connections that are there already. Hardly costs the client anything."""
+    """Of one user, all sent at once, on connections that are there already: this hardly costs the client."""
 
     def __init__(self, user: ApiUser, method: str, path: str, body: str = "") -> None:
         url = urlsplit(str(user.http.base_url))

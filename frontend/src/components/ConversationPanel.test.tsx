@@ -20,6 +20,7 @@ function show(conversationId: string | null) {
       user={{ id: "ada", name: "Ada", email: "ada@example.com" }}
       conversationId={conversationId}
       title={null}
+      notice={null}
       isBehindDrawer={false}
       draft="Tell me a long story."
       onDraft={nothing}

@@ -129,24 +129,26 @@ class ContextTooLong(ProblemError, status=422, problem="context-too-long"):
 
 class QuotaExceeded(ProblemError, status=429, problem="quota-exceeded"):
     title = "Your quota for today is used up"
-    detail = "You can go on when the next day begins in UTC."
+    detail = "It is fresh when the next day begins in UTC. You can go on then."
 
 
 class QuotaReserved(QuotaExceeded, problem="quota-reserved"):
-    title = "Your quota for today is nearly used up"
-    detail = "Answers that are being written may need what is left of it. Try again when they are done."
+    title = "What is left of your quota for today is reserved"
+    detail = (
+        "Answers that are being written may need what is left of your quota. Try again when they are done."
+    )
     retry_after_s = 2
 
 
 class TooManyTurns(ProblemError, status=429, problem="too-many-turns"):
     title = "Several of your answers are being written"
-    detail = "Nothing was stored. Try again when one of them is done."
+    detail = "Several of your answers are being written. Try again when one of them is done."
     retry_after_s = 1
 
 
 class TooManyRequests(ProblemError, status=429, problem="too-many-requests"):
     title = "You sent too many requests at once"
-    detail = "Try again when the others are answered."
+    detail = "You sent too many requests at once. Try again when the others are answered."
     retry_after_s = 1
 
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from fastapi import APIRouter, FastAPI
 from starlette.middleware.cors import CORSMiddleware
 
-from parley.api import account, conversations, health, messages, problems
+from parley.api import account, conversations, health, messages, problems, usage
 from parley.api.dependencies import ChatServices, Services
 from parley.api.middleware import RequestScope
 from parley.config import ConfigError, Settings
@@ -112,7 +112,14 @@ def create_light_app(settings: Settings | None = None, *routers: APIRouter) -> F
             expose_headers=EXPOSED_HEADERS,
             max_age=600,
         )
-    for router in (health.router, account.router, conversations.router, messages.router, *routers):
+    for router in (
+        health.router,
+        account.router,
+        usage.router,
+        conversations.router,
+        messages.router,
+        *routers,
+    ):
         app.include_router(router)
     verifier = TokenVerifier(settings.jwt_issuer, settings.jwt_audience, settings.jwt_jwks_url)
     shares = Shares(DATA_REQUESTS_AT_ONCE, DATA_REQUESTS_WAITING, TooManyRequests)
