@@ -103,7 +103,7 @@ export function ConversationPanel(props: ConversationPanelProps) {
           )}
           <div className={styles.foot}>
             <Notices state={state} />
-            {props.notice && <p className={styles.quiet}>{props.notice}</p>}
+            {props.notice && <p className="notice">{props.notice}</p>}
             <Composer
               ref={composer}
               draft={draft}

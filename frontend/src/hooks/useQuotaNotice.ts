@@ -1,23 +1,22 @@
-import { useCallback, useEffect, useState } from "react";
+import { useCallback, useEffect, useRef, useState } from "react";
 import { quotaNotice } from "@/chat/quota";
 import type { ChatApi } from "@/services/chat_api";
 import { reportDefect } from "@/services/errors";
-import type { Quota } from "@/services/types";
 import { useOnReturn } from "./useOnReturn";
-
-const isLimited = ({ turns, tokens }: Quota) => turns !== null || tokens !== null;
 
 /** What to tell the user of their quota, and how to read it again. Where there is none, it is read once. */
 export function useQuotaNotice(api: ChatApi) {
-  const [quota, setQuota] = useState<Quota | null>(null);
-  const load = useCallback(() => {
-    // The user did not ask for it: if that fails, what was told before stays.
-    api.getQuota().then(setQuota, reportDefect);
-  }, [api]);
+  const [notice, setNotice] = useState<string | null>(null);
+  const isLimited = useRef(true);
   const refresh = useCallback(() => {
-    if (quota === null || isLimited(quota)) load();
-  }, [load, quota]);
-  useEffect(load, [load]);
+    if (!isLimited.current) return;
+    // The user did not ask for it: if that fails, what was told before stays.
+    api.getQuota().then((quota) => {
+      isLimited.current = quota.turns !== null || quota.tokens !== null;
+      setNotice(quotaNotice(quota));
+    }, reportDefect);
+  }, [api]);
+  useEffect(refresh, [refresh]);
   useOnReturn(refresh);
-  return { notice: quota && quotaNotice(quota), refresh };
+  return { notice, refresh };
 }
