@@ -193,10 +193,8 @@ describe("with a streaming endpoint", () => {
 test("says by the user's clock when a used-up quota is fresh", async () => {
   const quota = { type: "/problems/quota-exceeded", title: "Used up", detail: "At midnight UTC." };
   server.answer((response) => sendJson(response, quota, 429, { "Retry-After": "3600" }));
-  const anHourOn = new Date(Date.now() + 3_600_000);
-  const time = anHourOn.toLocaleTimeString([], { hour: "2-digit", minute: "2-digit" });
   await expect(streamTurn(createApi())).rejects.toMatchObject({
-    message: `Used up. You can go on at ${time}.`,
+    message: expect.stringMatching(/^Used up\. You can go on at \d\d:\d\d/) as string,
   });
   server.answer((response) => sendJson(response, quota, 429));
   await expect(streamTurn(createApi())).rejects.toMatchObject({ message: "At midnight UTC." });
