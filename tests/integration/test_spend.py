@@ -25,6 +25,7 @@ HISTORIES = 15
 STEPS = 40
 ANSWER_TOKENS = 100
 TOKENS = ("input_tokens", "output_tokens")
+DAY = ("day", "model", "turns", "cached_tokens", "cost")
 
 _ANSWERS = text("""
     select id, conversation_id, reply_to, status, superseded, idempotency_key, lease_id, model,
@@ -351,3 +352,38 @@ def test_the_fifth_turn_at_once_is_told_to_wait(alice: ApiUser, bob: ApiUser) ->
             assert reply.headers["retry-after"] == "1"
     assert alice.say("Hello").status_code == 200
     assert len(alice.http.get("/conversations").json()["data"]) == 5
+
+
+def test_usage_tells_what_was_spent_and_what_is_left(
+    serve_api: Callable[..., str], new_user: Callable[..., ApiUser]
+) -> None:
+    alice = new_user(api_url=serve_api(quota_turns_per_day=10, quota_tokens_per_day=100_000))
+    fresh = alice.http.get("/usage").json()
+    assert fresh["days"] == []
+    assert fresh["quota"].pop("fresh_at").endswith("T00:00:00.000Z")
+    assert fresh["quota"] == {"turns": 10, "tokens": 100_000, "turns_left": 10, "tokens_left": 100_000}
+    reply = alice.say("Hello").json()["usage"]
+    body = alice.http.get("/usage?days=1").json()
+    (day,) = body["days"]
+    assert day.keys() == {*DAY, *TOKENS}
+    assert (day["model"], day["turns"], day["cost"]) == ("offline", 1, None)
+    assert all(day[name] >= reply[name] > 0 for name in TOKENS)
+    assert body["quota"]["turns_left"] == 9
+    assert body["quota"]["tokens_left"] == 100_000 - sum(day[name] for name in TOKENS)
+
+
+def test_what_a_running_turn_has_reserved_is_not_left(
+    serve_api: Callable[..., str], new_user: Callable[..., ApiUser]
+) -> None:
+    alice = new_user(api_url=serve_api(quota_tokens_per_day=100_000))
+    writing = Writing(alice, "[offline: slow=1] Hello")
+    assert alice.http.get("/usage").json()["quota"]["tokens_left"] <= 99_000
+    writing.wait_for_reply()
+    assert alice.http.get("/usage").json()["quota"]["tokens_left"] > 99_000
+
+
+def test_without_a_quota_there_is_none_left_to_tell(alice: ApiUser) -> None:
+    quota = alice.http.get("/usage").json()["quota"]
+    assert set(quota.values()) - {quota["fresh_at"]} == {None}
+    for days in ("0", "367", "x"):
+        assert alice.http.get(f"/usage?days={days}").status_code == 422
