@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 LOCAL_POOL_SIZE = 10
 # Of one user's requests for data. Others find the rest of the pool.
 DATA_REQUESTS_AT_ONCE = 4
-DATA_REQUESTS_WAITING = 16
+DATA_REQUESTS_WAITING = 46
 # Response headers that pages of other origins may read. template.yaml has the same list.
 EXPOSED_HEADERS = ("Content-Location", "Idempotency-Replayed", "Retry-After", "X-Request-Id")
 # The path in a checkout. Lambda functions pass their own.

@@ -1,20 +1,24 @@
-"""What every request gets: an id, a body limit, a log line, and a problem document for a crash."""
+"""What every request gets: an id, limits, a log line, and a problem document for a crash."""
 
 import logging
 import time
+from contextlib import AbstractAsyncContextManager, nullcontext
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from parley.api.problems import problem_response
-from parley.errors import InternalError, PayloadTooLarge
+from parley.errors import InternalError, PayloadTooLarge, TooManyRequests
 from parley.ids import new_id
 from parley.logs import describe_error, request_id
 from parley.metrics import emit
+from parley.services.shares import Shares
 
 logger = logging.getLogger(__name__)
 
 MAX_BODY_BYTES = 256 * 1024
+# With one token. Finding out whose it is costs more than to refuse here. Nobody else can use its places up.
+MAX_AT_ONCE = 50
 
 
 class RequestScope:
@@ -22,6 +26,7 @@ class RequestScope:
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
+        self._places = Shares(MAX_AT_ONCE, 0, TooManyRequests)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -49,7 +54,10 @@ class RequestScope:
             if _content_length(scope) > MAX_BODY_BYTES:
                 await problem_response(PayloadTooLarge(), identifier)(scope, receive, send_marked)
             else:
-                await self._app(scope, _limited(receive), send_marked)
+                async with self._place(scope, serving):
+                    await self._app(scope, _limited(receive), send_marked)
+        except TooManyRequests as problem:
+            await problem_response(problem, identifier)(scope, receive, send_marked)
         except Exception as error:
             # Not logger.exception: an error's text may hold content.
             logger.error("request_crashed", extra=describe_error(error))
@@ -64,6 +72,10 @@ class RequestScope:
             if not serving:
                 emit({"Responses": 1}, status=str(status))
             request_id.reset(token)
+
+    def _place(self, scope: Scope, serving: str | None) -> AbstractAsyncContextManager[None]:
+        token = Headers(scope=scope).get("authorization")
+        return self._places.hold(token) if token and not serving else nullcontext()
 
 
 def _content_length(scope: Scope) -> int:
