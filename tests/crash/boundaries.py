@@ -192,7 +192,7 @@ class PostProxy(StatementProxy):
 def _where(request: bytes) -> str:
     if b"select begin_turn(" in request:
         return "begin"
-    if b"), charged as (" in request:
+    if b"m.status as was" in request:
         return "end"
     if b"returning cancel_requested" in request:
         return "checkpoint"

@@ -82,7 +82,7 @@ class ChatClient:
                 await self._faults.worker.kill()
         await self._converge()
         rows = self._look()
-        self._rows.check(rows)
+        self._rows.check(rows, begins=self._faults.begins.total())
         self._check_replies(rows)
         await self._reload(rows)
 

@@ -32,7 +32,9 @@ class Row:
     key: str | None
     reply_to: str | None
     superseded: bool
+    # Charged, or reserved and to be charged unless the turn's worker says otherwise.
     tokens: list[int]
+    reserved: bool
     completed_at: Any
 
 
@@ -41,7 +43,9 @@ _ROWS = """
         case when status = 'in_progress' and lease_expires_at <= clock_timestamp()
              then 'interrupted' else status end,
         content, idempotency_key, reply_to::text, superseded,
-        array[coalesce(input_tokens, 0), coalesce(output_tokens, 0)], completed_at
+        array[coalesce(input_tokens, 0) + coalesce(reserved_input, 0),
+              coalesce(output_tokens, 0) + coalesce(reserved_output, 0)],
+        reserved_input is not null, completed_at
     from message where user_id = %s order by conversation_id, seq
 """
 _CONVERSATIONS = "select id::text, message_count, last_seq from conversation where user_id = %s"
@@ -77,8 +81,8 @@ class Rows:
         self.seen = now
         return rows
 
-    def check(self, rows: list[Row]) -> None:
-        """At rest, when no worker runs a turn."""
+    def check(self, rows: list[Row], begins: int) -> None:
+        """At rest, when no worker runs a turn. `begins`: how often the database said that one began."""
         conversations = {row[0]: row[1:] for row in self._query(_CONVERSATIONS)}
         for conversation_id, (count, last_seq) in conversations.items():
             mine = [row for row in rows if row.conversation_id == conversation_id]
@@ -87,9 +91,17 @@ class Rows:
             hold([row.seq for row in mine] == list(range(1, last_seq + 1)), "last_seq or a seq is wrong")
             _alternates(active)
         _once_each(rows)
+        self._check_spend(rows, begins)
+
+    def _check_spend(self, rows: list[Row], begins: int) -> None:
         answers = [row for row in rows if row.role == "assistant"]
-        charged = tuple(map(int, self._query(_USAGE)[0]))
-        spent = (len(answers), *(sum(row.tokens[i] for row in answers) for i in (0, 1)))
+        turns, *charged = map(int, self._query(_USAGE)[0])
+        hold(not any(row.reserved for row in rows if row.status != "interrupted"), "reserved and not running")
+        spent = [sum(row.tokens[i] for row in answers if not row.reserved) for i in (0, 1)]
+        # A turn that began in vain has begun again, and counts again.
+        hold(
+            len(answers) <= turns <= begins, f"{turns} counted of {len(answers)} turns, begun {begins} times"
+        )
         hold(charged == spent, f"charged {charged} for {spent}")
 
     def _query(self, sql: str) -> list[Any]:

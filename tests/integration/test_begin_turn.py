@@ -14,14 +14,17 @@ from parley.database import Database, error_message, sqlstate
 from parley.ids import new_id
 from parley.models import Message
 from parley.models.turn import Act, Decision, Edit, Regenerate, Resume, Send
+from parley.repositories.conversations import delete_conversation
 from parley.repositories.turns import (
     Begun,
     Limits,
     NewTurn,
+    Reached,
     Refused,
     Replay,
     _turn_request,
     begin_turn,
+    checkpoint_turn,
     end_turn,
 )
 
@@ -113,13 +116,55 @@ def test_the_turn_of_a_key_is_found_unless_the_request_is_another(turns: Turns) 
 
 @pytest.mark.parametrize("quota", [{"quota_turns": 1}, {"quota_tokens": 2}])
 def test_a_quota_is_over_when_it_is_reached(turns: Turns, quota: dict[str, int]) -> None:
-    check = "(select check_quota(r)::text)"
-    turns.step(check, quota)
-    begun = turns.ended(Send(None, "Hello"))
-    assert turns.refusal(check, quota) == "over_quota"
-    # The statement that has begun this very turn is sent again.
-    turns.step(check, quota | {"answer_id": begun.answer_id})
-    turns.step(check, {name: value + 1 for name, value in quota.items()})
+    check, request = "(select check_bounds(r, 100)::text)", {"act": "send"}
+    turns.step(check, request | quota)
+    turns.ended(Send(None, "Hello"))
+    assert turns.refusal(check, request | quota) == "over_quota"
+    turns.step(check, request | {name: value + 1 for name, value in quota.items()})
+
+
+def test_a_turn_that_is_resumed_was_counted_before(turns: Turns) -> None:
+    turns.ended(Send(None, "Hello"), "waiting_approval")
+    check = "(select check_bounds(r, 100)::text)"
+    turns.step(check, {"act": "resume", "quota_turns": 1})
+    assert turns.refusal(check, {"act": "send", "quota_turns": 1}) == "over_quota"
+
+
+def test_what_running_turns_have_reserved_is_kept_for_them(turns: Turns) -> None:
+    turn, begun = turns.begun(Send(None, "Hello"))
+    reserved = sum(turns.read("reserved_input, reserved_output", begun.answer_id))
+    check = "(select check_bounds(r, 100)::text)"
+    turns.step(check, {"act": "send", "quota_tokens": reserved + 100})
+    assert turns.refusal(check, {"act": "send", "quota_tokens": reserved + 99}) == "quota_reserved"
+    # It has spent more already.
+    reached = Reached("so far", None, True, reserved + 1, 0)
+    assert checkpoint_turn(turns.database, turn, begun.answer_id, reached) is False
+    assert turns.refusal(check, {"act": "send", "quota_tokens": reserved + 100}) == "quota_reserved"
+
+
+def test_a_turn_reserves_what_the_model_will_read_and_an_answer(turns: Turns) -> None:
+    limits = dataclasses.replace(LIMITS, fixed_tokens=50, answer_tokens=70)
+    first = turns.ended(Send(None, "Hello"))  # 3 tokens, and 3 of the answer
+    summary = text("update conversation set summary = repeat('x', 30) returning 1")
+    assert turns.database.rows(turns.user_id, summary)
+    begun = turns.begin(turns.new(Send(first.conversation_id, "Again")), limits)
+    assert isinstance(begun, Begun)
+    columns = "reserved_input, reserved_output"
+    assert turns.read(columns, begun.answer_id) == (3 + 3 + 10 + 3 + 50, 70)
+
+
+def test_four_turns_of_a_user_run_at_once(turns: Turns) -> None:
+    check, four = "(select check_bounds(r, 100)::text)", {"act": "send", "turns_at_once": 4}
+    running = [turns.begun(Send(None, "Hello"))[1] for _ in range(4)]
+    assert turns.refusal(check, four) == "too_many"
+    assert turns.begin(turns.new(Send(None, "Hello"))) == Refused("too_many")
+    # A worker whose turn was deleted goes on for a moment.
+    assert delete_conversation(turns.database, turns.user_id, running[0].conversation_id)
+    assert turns.refusal(check, four) == "too_many"
+    # A lease that has run out does not count.
+    turns.change(running[1].answer_id, "lease_expires_at = clock_timestamp()")
+    assert isinstance(turns.begin(turns.new(Send(None, "Hello"))), Begun)
+    assert turns.begin(turns.new(Send(None, "Hello"))) == Refused("too_many")
 
 
 def test_a_conversation_is_locked_made_or_refused(turns: Turns, database: Database) -> None:
@@ -133,14 +178,34 @@ def test_a_conversation_is_locked_made_or_refused(turns: Turns, database: Databa
     assert turns.refusal(lock, {"conversation_id": others.conversation_id}) == "forbidden"
 
 
-def test_an_expired_turn_is_ended_a_running_one_is_not(turns: Turns) -> None:
+def test_a_running_turn_is_in_the_way_of_any_but_itself(turns: Turns) -> None:
     turn, begun = turns.begun(Send(None, "Hello"))
-    end, where = "end_expired_turn(r, :id)", {"id": begun.conversation_id}
-    assert turns.step(end, {"lease_id": turn.lease_id}, **where)["id"] == str(begun.answer_id)
-    assert turns.refusal(end, {"lease_id": new_id()}, **where) == "busy"
-    turns.change(begun.answer_id, "lease_expires_at = clock_timestamp()")
-    assert turns.step(end, {"lease_id": new_id()}, **where)["id"] is None
-    assert turns.read("status", begun.answer_id) == ("interrupted",)
+    find, where = "find_running(r, :id)", {"id": begun.conversation_id}
+    assert turns.step(find, {"lease_id": turn.lease_id}, **where)["id"] == str(begun.answer_id)
+    assert turns.refusal(find, {"lease_id": new_id()}, **where) == "busy"
+    turns.change(begun.answer_id, "status = 'failed'")
+    assert turns.step(find, {"lease_id": new_id()}, **where)["id"] is None
+
+
+def test_an_expired_turn_is_ended_and_charged_a_running_one_is_not(turns: Turns) -> None:
+    (_, dead), (_, alive) = turns.begun(Send(None, "Hello")), turns.begun(Send(None, "Hello"))
+    turns.change(dead.answer_id, "lease_expires_at = clock_timestamp()")
+    for _ in range(2):
+        turns.step("(select end_expired_turns(r.user_id)::text)", {})
+    columns = "status, input_tokens, output_tokens, reserved_input, estimated"
+    assert turns.read(columns, dead.answer_id) == ("interrupted", 3, 1_000, None, True)
+    assert turns.read(columns, alive.answer_id) == ("in_progress", None, None, 3, False)
+    usage = text("select sum(input_tokens), sum(output_tokens) from usage")
+    assert turns.database.rows(turns.user_id, usage) == [(3, 1_000)]
+
+
+def test_what_a_turn_costs_is_added_when_it_runs_again(turns: Turns) -> None:
+    begun = turns.ended(Send(None, "Hello"), "failed", key="k")
+    again = turns.ended(Send(None, "Hello"), "completed", key="k")
+    assert again.answer_id == begun.answer_id
+    assert turns.read("input_tokens, output_tokens", begun.answer_id) == (2, 2)
+    usage = text("select sum(turns), sum(input_tokens), sum(output_tokens) from usage")
+    assert turns.database.rows(turns.user_id, usage) == [(2, 2, 2)]
 
 
 def test_a_target_is_what_the_act_can_be_done_with(turns: Turns, database: Database) -> None:

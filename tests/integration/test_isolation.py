@@ -49,6 +49,7 @@ MATRIX = [
     Row("POST", "/api/chatkit", {"type": "threads.list", "params": {}}, others=200),
     Row("POST", "/api/mcp", {"jsonrpc": "2.0", "id": 1, "method": "tools/list"}, others=200),
     Row("POST", "/api/{user_id}/chat", {"message": "hi"}),
+    Row("GET", "/api/{user_id}/usage"),
     Row("GET", "/api/{user_id}/conversations"),
     Row("GET", "/api/{user_id}/conversations/{conversation_id}"),
     Row("PATCH", "/api/{user_id}/conversations/{conversation_id}", {"title": "stolen"}),

@@ -5,6 +5,7 @@ import { useActiveConversation } from "@/hooks/useActiveConversation";
 import { useConversations } from "@/hooks/useConversations";
 import { useDraft } from "@/hooks/useDraft";
 import { useHydrated } from "@/hooks/useHydrated";
+import { useQuotaNotice } from "@/hooks/useQuotaNotice";
 import type { User } from "@/lib/user";
 import { AccessToken } from "@/services/access_token";
 import { issueAccessToken, signOut } from "@/services/auth";
@@ -55,7 +56,15 @@ export function ChatInterface(props: ChatInterfaceProps) {
   useDocumentTitle(title);
 
   const { refresh } = conversations;
-  const onChange = useCallback((id: string) => refresh(id, adopt(id)), [adopt, refresh]);
+  const quota = useQuotaNotice(api);
+  const readQuota = quota.refresh;
+  const onChange = useCallback(
+    (id: string) => {
+      refresh(id, adopt(id));
+      readQuota();
+    },
+    [adopt, refresh, readQuota],
+  );
   const closeDrawer = useCallback(() => setDrawerOpen(false), []);
   const onOpen = useCallback(
     (id: string | null) => {
@@ -70,6 +79,7 @@ export function ChatInterface(props: ChatInterfaceProps) {
     user,
     conversationId: active.id,
     title,
+    notice: quota.notice,
     isBehindDrawer: isDrawerOpen,
     draft,
     onDraft,

@@ -70,6 +70,7 @@ function open(conversationId: string | null = null, draft = "") {
       user={{ id: "ada", name: "Ada", email: "ada@example.com" }}
       conversationId={id}
       title={null}
+      notice={null}
     />
   );
   const { rerender, unmount } = render(panel(conversationId));

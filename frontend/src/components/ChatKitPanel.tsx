@@ -26,6 +26,8 @@ export interface ChatKitPanelProps {
   /** Changes whenever another conversation is opened, even a new one after a new one. */
   view: number;
   title: string | null;
+  /** What the user should know before they write. */
+  notice: string | null;
   draft: string;
   onDraft: (draft: string) => void;
   /** A turn has started or ended in the open conversation, which may be new. */
@@ -125,6 +127,7 @@ export function ChatKitPanel(props: ChatKitPanelProps) {
         )}
         <ChatKit control={control} className={styles.element} />
       </div>
+      {props.notice && <p className={`notice ${styles.notice}`}>{props.notice}</p>}
     </main>
   );
 }

@@ -11,7 +11,7 @@ afterAll(() => chat.stop());
 
 const CUT_OFF = "This answer was cut off at the model's limit.";
 
-function show(conversationId: string | null) {
+function show(conversationId: string | null, notice: string | null = null) {
   const nothing = () => undefined;
   window.matchMedia = () => ({ matches: true }) as MediaQueryList;
   return render(
@@ -20,6 +20,7 @@ function show(conversationId: string | null) {
       user={{ id: "ada", name: "Ada", email: "ada@example.com" }}
       conversationId={conversationId}
       title={null}
+      notice={notice}
       isBehindDrawer={false}
       draft="Tell me a long story."
       onDraft={nothing}
@@ -85,4 +86,10 @@ test.each([null, undefined])("an answer whose `incomplete` is %s is whole", asyn
   expect(await screen.findByText("All of it.")).toBeVisible();
   expect(screen.queryByText(CUT_OFF)).toBeNull();
   expect(goOn()).toBeNull();
+});
+
+test("what is left of the quota is told beside the composer", async () => {
+  chat.serve(() => {});
+  show(null, "5 of 500 messages left for today.");
+  expect(await screen.findByText("5 of 500 messages left for today.")).toBeVisible();
 });

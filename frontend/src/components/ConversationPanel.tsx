@@ -27,6 +27,8 @@ interface ConversationPanelProps {
   user: User;
   conversationId: string | null;
   title: string | null;
+  /** What the user should know before they write. */
+  notice: string | null;
   isBehindDrawer: boolean;
   draft: string;
   onDraft: Dispatch<SetStateAction<string>>;
@@ -101,6 +103,7 @@ export function ConversationPanel(props: ConversationPanelProps) {
           )}
           <div className={styles.foot}>
             <Notices state={state} />
+            {props.notice && <p className="notice">{props.notice}</p>}
             <Composer
               ref={composer}
               draft={draft}

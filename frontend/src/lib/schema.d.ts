@@ -72,6 +72,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/{user_id}/usage": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** What you have spent, and what is left for today */
+        get: operations["get_usage_api__user_id__usage_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/{user_id}/conversations": {
         parameters: {
             query?: never;
@@ -414,6 +431,29 @@ export interface components {
             next_cursor: string | null;
         };
         /**
+         * DayUsage
+         * @description `day` is one in UTC. `cached_tokens` and `cost` are null where they are not known.
+         */
+        DayUsage: {
+            /**
+             * Day
+             * Format: date
+             */
+            day: string;
+            /** Model */
+            model: string;
+            /** Turns */
+            turns: number;
+            /** Input Tokens */
+            input_tokens: number;
+            /** Cached Tokens */
+            cached_tokens: number | null;
+            /** Output Tokens */
+            output_tokens: number;
+            /** Cost */
+            cost: number | null;
+        };
+        /**
          * EditRequest
          * @example {
          *       "message": "What was a parley, in 1700?"
@@ -547,6 +587,27 @@ export interface components {
             data: components["schemas"]["Model"][];
         };
         /**
+         * Quota
+         * @description Of one day, null where there is none. What running turns may still cost is not left.
+         *
+         *     `fresh_at`: when the next day begins.
+         */
+        Quota: {
+            /** Turns */
+            turns: number | null;
+            /** Tokens */
+            tokens: number | null;
+            /** Turns Left */
+            turns_left: number | null;
+            /** Tokens Left */
+            tokens_left: number | null;
+            /**
+             * Fresh At
+             * Format: date-time
+             */
+            fresh_at: string;
+        };
+        /**
          * ToolCall
          * @description `arguments` is the JSON that the model wrote, as it wrote it; `duration_ms` is not always known.
          *
@@ -582,6 +643,15 @@ export interface components {
             model: string;
             /** Estimated */
             estimated: boolean;
+        };
+        /**
+         * UsageOut
+         * @description `days`: newest first, one entry a day and model. A turn that was repeated counts each time.
+         */
+        UsageOut: {
+            /** Days */
+            days: components["schemas"]["DayUsage"][];
+            quota: components["schemas"]["Quota"];
         };
         /** FieldError */
         FieldError: {
@@ -727,6 +797,77 @@ export interface operations {
             };
         };
     };
+    get_usage_api__user_id__usage_get: {
+        parameters: {
+            query?: {
+                /** @description How many days, today included */
+                days?: number;
+            };
+            header?: never;
+            path: {
+                /** @description The token's `sub` */
+                user_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["UsageOut"];
+                };
+            };
+            /** @description You are not signed in */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description This is not yours */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The request is not valid */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description You sent too many requests at once */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The database cannot be reached */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     list_conversations_api__user_id__conversations_get: {
         parameters: {
             query?: {
@@ -774,6 +915,15 @@ export interface operations {
             };
             /** @description The request is not valid */
             422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description You sent too many requests at once */
+            429: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -851,6 +1001,15 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description You sent too many requests at once */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description The database cannot be reached */
             503: {
                 headers: {
@@ -921,6 +1080,15 @@ export interface operations {
             };
             /** @description The request is not valid */
             422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description You sent too many requests at once */
+            429: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -1011,6 +1179,15 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description You sent too many requests at once */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description The database cannot be reached */
             503: {
                 headers: {
@@ -1086,6 +1263,15 @@ export interface operations {
             };
             /** @description The request is not valid */
             422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description You sent too many requests at once */
+            429: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -1174,6 +1360,15 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description You sent too many requests at once */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description The database cannot be reached */
             503: {
                 headers: {
@@ -1199,12 +1394,12 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
+                /** @description The token's `sub` */
+                user_id: string;
                 /** @description The conversation's id */
                 conversation_id: string;
                 /** @description The answer's id */
                 message_id: string;
-                /** @description The token's `sub` */
-                user_id: string;
             };
             cookie?: never;
         };
@@ -1259,6 +1454,15 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description You sent too many requests at once */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description The database cannot be reached */
             503: {
                 headers: {
@@ -1284,12 +1488,12 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
+                /** @description The token's `sub` */
+                user_id: string;
                 /** @description The conversation's id */
                 conversation_id: string;
                 /** @description The answer's id */
                 message_id: string;
-                /** @description The token's `sub` */
-                user_id: string;
             };
             cookie?: never;
         };
@@ -1331,6 +1535,15 @@ export interface operations {
             };
             /** @description The request is not valid */
             422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description You sent too many requests at once */
+            429: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -1976,6 +2189,15 @@ export interface operations {
             };
             /** @description The request is not valid */
             422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description You sent too many requests at once */
+            429: {
                 headers: {
                     [name: string]: unknown;
                 };

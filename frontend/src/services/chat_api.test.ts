@@ -181,13 +181,23 @@ describe("with a streaming endpoint", () => {
 
   test("does not repeat a request that the API itself refused", async () => {
     streamServer.answer((response) =>
-      sendJson(response, { type: "/problems/over-quota", detail: "Tomorrow." }, 429),
+      sendJson(response, { type: "/problems/too-many-turns", detail: "Wait." }, 429),
     );
     await expect(streamTurn(createApi(url, streamUrl))).rejects.toMatchObject({
-      message: "Tomorrow.",
+      message: "Wait.",
     });
     expect(server.received).toHaveLength(0);
   });
+});
+
+test("says by the user's clock when a used-up quota is fresh", async () => {
+  const quota = { type: "/problems/quota-exceeded", title: "Used up", detail: "At midnight UTC." };
+  server.answer((response) => sendJson(response, quota, 429, { "Retry-After": "3600" }));
+  await expect(streamTurn(createApi())).rejects.toMatchObject({
+    message: expect.stringMatching(/^Used up\. You can go on at \d\d:\d\d/) as string,
+  });
+  server.answer((response) => sendJson(response, quota, 429));
+  await expect(streamTurn(createApi())).rejects.toMatchObject({ message: "At midnight UTC." });
 });
 
 test("ends without a final event if the stream breaks", async () => {

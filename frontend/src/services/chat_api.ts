@@ -9,6 +9,7 @@ import type {
   MessageVersions,
   Model,
   Problem,
+  Quota,
   Rating,
   TurnEvent,
   TurnRequest,
@@ -99,6 +100,12 @@ export class ChatApi {
   /** The models that the user may choose from; the first is the default. */
   async listModels(): Promise<Model[]> {
     return (await this.#json<{ data: Model[] }>("GET", "/models")).data;
+  }
+
+  /** What may be spent in a day, and what is left of it. */
+  async getQuota(): Promise<Quota> {
+    const path = `${this.#userPath}/usage`;
+    return (await this.#json<{ quota: Quota }>("GET", path, { query: { days: 1 } })).quota;
   }
 
   get chatKitUrl() {

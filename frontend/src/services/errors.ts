@@ -77,5 +77,16 @@ export async function fromResponse(response: Response): Promise<ApiError> {
   if (response.status === 401) return signedOut();
   const body: Partial<Problem> & { message?: string } = await response.json().catch(() => ({}));
   const message = body.detail || body.title || body.message || FALLBACK;
-  return new ApiError(message, response.status, body.type);
+  const text = body.type === "/problems/quota-exceeded" ? withTime(body, response) : null;
+  return new ApiError(text ?? message, response.status, body.type);
 }
+
+/** Says by the user's own clock when it goes on; null if the response does not tell. */
+function withTime({ title }: Partial<Problem>, response: Response): string | null {
+  const seconds = Number(response.headers.get("Retry-After"));
+  if (!title || !seconds) return null;
+  return `${title}. You can go on at ${timeOfDay(new Date(Date.now() + seconds * 1000))}.`;
+}
+
+export const timeOfDay = (time: Date) =>
+  time.toLocaleTimeString([], { hour: "2-digit", minute: "2-digit" });

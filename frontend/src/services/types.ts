@@ -10,6 +10,7 @@ export type MessagePage = Schemas["MessagePage"];
 export type MessageVersions = Schemas["MessageVersions"];
 export type Model = Schemas["Model"];
 export type Problem = Schemas["Problem"];
+export type Quota = Schemas["Quota"];
 export type Rating = Schemas["Feedback"]["rating"];
 export type ToolCall = Schemas["ToolCall"];
 

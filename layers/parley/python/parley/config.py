@@ -92,6 +92,8 @@ class Settings(_Environment):
     turn_deadline_s: Annotated[float, Field(gt=0, le=900)] = 25
     # At most what Neon's 10 MiB for a reply hold, even if JSON writes each character as seven.
     history_tokens: Annotated[int, Field(ge=100, le=300_000)] = 8_000
+    # Of one user.
+    turns_at_once: Annotated[int, Field(ge=1)] = 4
     quota_turns_per_day: Annotated[int, Field(ge=0)] | None = None
     quota_tokens_per_day: Annotated[int, Field(ge=0)] | None = None
     cors_origins: Annotated[tuple[str, ...], BeforeValidator(_split)] = ()

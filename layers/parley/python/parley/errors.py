@@ -129,7 +129,27 @@ class ContextTooLong(ProblemError, status=422, problem="context-too-long"):
 
 class QuotaExceeded(ProblemError, status=429, problem="quota-exceeded"):
     title = "Your quota for today is used up"
-    detail = "You can go on tomorrow."
+    detail = "It is fresh when the next day begins in UTC. You can go on then."
+
+
+class QuotaReserved(QuotaExceeded, problem="quota-reserved"):
+    title = "What is left of your quota for today is reserved"
+    detail = (
+        "Answers that are being written may need what is left of your quota. Try again when they are done."
+    )
+    retry_after_s = 2
+
+
+class TooManyTurns(ProblemError, status=429, problem="too-many-turns"):
+    title = "Several of your answers are being written"
+    detail = "Several of your answers are being written. Try again when one of them is done."
+    retry_after_s = 1
+
+
+class TooManyRequests(ProblemError, status=429, problem="too-many-requests"):
+    title = "You sent too many requests at once"
+    detail = "You sent too many requests at once. Try again when the others are answered."
+    retry_after_s = 1
 
 
 class UpstreamFailed(ProblemError, status=502, problem="model-failed"):
@@ -173,7 +193,15 @@ class DeadlineExceeded(ProblemError, status=504, problem="deadline-exceeded"):
 
 
 # What a request about the user's own data may be answered with, and one that starts a turn.
-DATA_ERRORS = (Unauthorized, Forbidden, NotFound, Unprocessable, DatabaseUnavailable, DataTooLarge)
+DATA_ERRORS = (
+    Unauthorized,
+    Forbidden,
+    NotFound,
+    Unprocessable,
+    TooManyRequests,
+    DatabaseUnavailable,
+    DataTooLarge,
+)
 TURN_ERRORS = (
     BadRequest,
     Unauthorized,
@@ -186,6 +214,8 @@ TURN_ERRORS = (
     ContentRefused,
     ContextTooLong,
     QuotaExceeded,
+    QuotaReserved,
+    TooManyTurns,
     UpstreamFailed,
     AgentExhausted,
     Overloaded,

@@ -11,14 +11,16 @@ from typing import TYPE_CHECKING, Any
 from fastapi import APIRouter, FastAPI
 from starlette.middleware.cors import CORSMiddleware
 
-from parley.api import account, conversations, health, messages, problems
+from parley.api import account, conversations, health, messages, problems, usage
 from parley.api.dependencies import ChatServices, Services
 from parley.api.middleware import RequestScope
 from parley.config import ConfigError, Settings
 from parley.database import Database
+from parley.errors import TooManyRequests
 from parley.logs import configure_logging
 from parley.metrics import configure_metrics
 from parley.security import TokenVerifier
+from parley.services.shares import Shares
 from parley.tracing import configure_tracing
 
 if TYPE_CHECKING:
@@ -29,6 +31,9 @@ if TYPE_CHECKING:
 
 # A Lambda environment serves one request at a time; the local server's requests share this pool.
 LOCAL_POOL_SIZE = 10
+# Of one user's requests for data. Others find the rest of the pool.
+DATA_REQUESTS_AT_ONCE = 4
+DATA_REQUESTS_WAITING = 46
 # Response headers that pages of other origins may read. template.yaml has the same list.
 EXPOSED_HEADERS = ("Content-Location", "Idempotency-Replayed", "Retry-After", "X-Request-Id")
 # The path in a checkout. Lambda functions pass their own.
@@ -77,7 +82,7 @@ def create_app(
         hold_answers=hold_answers,
     )
     app.state.services = ChatServices(
-        settings, light.verifier, light.database, turns, follow_ups, client_tools(agent)
+        settings, light.verifier, light.database, light.shares, turns, follow_ups, client_tools(agent)
     )
     return app
 
@@ -110,10 +115,18 @@ def create_light_app(settings: Settings | None = None, *routers: APIRouter) -> F
             expose_headers=EXPOSED_HEADERS,
             max_age=600,
         )
-    for router in (health.router, account.router, conversations.router, messages.router, *routers):
+    for router in (
+        health.router,
+        account.router,
+        usage.router,
+        conversations.router,
+        messages.router,
+        *routers,
+    ):
         app.include_router(router)
     verifier = TokenVerifier(settings.jwt_issuer, settings.jwt_audience, settings.jwt_jwks_url)
-    app.state.services = Services(settings, verifier, _database(settings))
+    shares = Shares(DATA_REQUESTS_AT_ONCE, DATA_REQUESTS_WAITING, TooManyRequests)
+    app.state.services = Services(settings, verifier, _database(settings), shares)
     return app
 
 

@@ -8,19 +8,26 @@ from typing import Annotated
 from fastapi import APIRouter, Query
 from pydantic import AwareDatetime, BaseModel, Field
 
-from parley.api.dependencies import AppDatabase, ConversationId, OwnerId
+from parley.api.dependencies import AppDatabase, ConversationId, OwnerId, Share
 from parley.api.pages import Cursor
 from parley.api.problems import describe
 from parley.api.times import Time
-from parley.errors import DATA_ERRORS, DatabaseUnavailable, Forbidden, Unauthorized, Unprocessable
+from parley.errors import (
+    DATA_ERRORS,
+    DatabaseUnavailable,
+    Forbidden,
+    TooManyRequests,
+    Unauthorized,
+    Unprocessable,
+)
 from parley.repositories import conversations
 from parley.repositories.conversations import HIT_END, HIT_START, ConversationKey, ConversationState
 from parley.services.ownership import missing, own_conversation
 from parley.text import Text, TitleText
 
-router = APIRouter(prefix="/api/{user_id}/conversations", tags=["conversations"])
+router = APIRouter(prefix="/api/{user_id}/conversations", tags=["conversations"], dependencies=[Share])
 
-_LIST_ERRORS = describe(Unauthorized, Forbidden, Unprocessable, DatabaseUnavailable)
+_LIST_ERRORS = describe(Unauthorized, Forbidden, Unprocessable, TooManyRequests, DatabaseUnavailable)
 _ONE_ERRORS = describe(*DATA_ERRORS)
 # Postgres can compare these; a crafted cursor could hold other times.
 _Time = Annotated[

@@ -4,7 +4,7 @@ Every dependency is async, since FastAPI runs a plain function in a thread.
 """
 
 import uuid
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Annotated, Any
@@ -16,6 +16,7 @@ from parley.config import Settings
 from parley.database import Database
 from parley.errors import Forbidden, Unauthorized
 from parley.security import TokenVerifier, User
+from parley.services.shares import Shares
 
 if TYPE_CHECKING:
     from parley.chatkit.server import ChatKit
@@ -31,6 +32,7 @@ class Services:
     settings: Settings
     verifier: TokenVerifier
     database: Database
+    shares: Shares
 
     async def close(self) -> None:
         self.database.close()
@@ -49,7 +51,7 @@ class ChatServices(Services):
         # Imported here: it costs 0.5 s, and a Lambda function without a snapshot may never need it.
         from parley.chatkit.server import ChatKit  # noqa: PLC0415
 
-        return ChatKit(self.turns, self.database, self.client_tools, self.settings.models)
+        return ChatKit(self.turns, self.database, self.shares, self.client_tools, self.settings.models)
 
     async def close(self) -> None:
         if self.follow_ups is not None:
@@ -70,6 +72,7 @@ def _service(name: str) -> Any:
 AppSettings = Annotated[Settings, _service("settings")]
 AppVerifier = Annotated[TokenVerifier, _service("verifier")]
 AppDatabase = Annotated[Database, _service("database")]
+AppShares = Annotated[Shares, _service("shares")]
 AppTurns = Annotated["TurnService", _service("turns")]
 AppChatKit = Annotated["ChatKit", _service("chatkit")]
 
@@ -96,6 +99,15 @@ async def owner(user: CurrentUser, user_id: Annotated[str, Path(description="The
 
 
 OwnerId = Annotated[str, Depends(owner)]
+
+
+async def share(user_id: OwnerId, shares: AppShares) -> AsyncIterator[None]:
+    """Hold one of the user's places for requests for data. Raises TooManyRequests."""
+    async with shares.hold(user_id):
+        yield
+
+
+Share = Depends(share)
 ConversationId = Annotated[uuid.UUID, Path(description="The conversation's id")]
 IdempotencyKey = Annotated[
     str | None,

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 from fastapi import APIRouter, Depends, Path, Query
 from pydantic import BaseModel, Field
 
-from parley.api.dependencies import AppDatabase, ConversationId, OwnerId
+from parley.api.dependencies import AppDatabase, ConversationId, OwnerId, Share
 from parley.api.pages import Cursor
 from parley.api.problems import describe
 from parley.api.times import Time
@@ -22,6 +22,7 @@ router = APIRouter(
     prefix="/api/{user_id}/conversations/{conversation_id}/messages",
     tags=["messages"],
     responses=describe(*DATA_ERRORS),
+    dependencies=[Share],
 )
 
 _CURSOR = Cursor[int]("before", Annotated[int, Field(ge=0, lt=2**31)])

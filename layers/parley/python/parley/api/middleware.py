@@ -1,7 +1,8 @@
-"""What every request gets: an id, a body limit, a log line, and a problem document for a crash."""
+"""What every request gets: an id, limits, a log line, and a problem document for a crash."""
 
 import logging
 import time
+from contextlib import AbstractAsyncContextManager, nullcontext
 from dataclasses import dataclass
 
 from starlette.datastructures import Headers, MutableHeaders
@@ -9,14 +10,17 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from parley import tracing
 from parley.api.problems import problem_response
-from parley.errors import InternalError, PayloadTooLarge
+from parley.errors import InternalError, PayloadTooLarge, TooManyRequests
 from parley.ids import new_id
 from parley.logs import describe_error, request_id
 from parley.metrics import emit
+from parley.services.shares import Shares
 
 logger = logging.getLogger(__name__)
 
 MAX_BODY_BYTES = 256 * 1024
+# With one token. Finding out whose it is costs more than to refuse here. Nobody else can use its places up.
+MAX_AT_ONCE = 50
 
 
 class RequestScope:
@@ -24,6 +28,7 @@ class RequestScope:
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
+        self._places = Shares(MAX_AT_ONCE, 0, TooManyRequests)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -46,7 +51,10 @@ class RequestScope:
             if _content_length(scope) > MAX_BODY_BYTES:
                 await problem_response(PayloadTooLarge(), reply.request_id)(scope, receive, reply.send)
             else:
-                await self._app(scope, _limited(receive), reply.send)
+                async with self._place(scope, reply.is_inner):
+                    await self._app(scope, _limited(receive), reply.send)
+        except TooManyRequests as problem:
+            await problem_response(problem, reply.request_id)(scope, receive, reply.send)
         except Exception as error:
             # Not logger.exception: an error's text may hold content.
             logger.error("request_crashed", extra=describe_error(error))
@@ -60,6 +68,10 @@ class RequestScope:
             logger.info("request", extra={**described, "duration_ms": duration_ms})
             if not reply.is_inner:
                 emit({"Responses": 1}, status=str(reply.status))
+
+    def _place(self, scope: Scope, is_inner: bool) -> AbstractAsyncContextManager[None]:
+        token = Headers(scope=scope).get("authorization")
+        return self._places.hold(token) if token and not is_inner else nullcontext()
 
 
 @dataclass

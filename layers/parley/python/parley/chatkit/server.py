@@ -24,6 +24,7 @@ from parley.database import Database
 from parley.errors import ProblemError, QuotaExceeded
 from parley.logs import describe_error
 from parley.services.running_turn import TurnCreated, TurnEnded, TurnEvent, until_ended
+from parley.services.shares import Shares
 from parley.services.turn_service import Client, TurnService
 from parley.tools.client_tools import Kind
 
@@ -46,6 +47,7 @@ class ChatKit:
 
     turns: TurnService
     database: Database
+    shares: Shares
     client_tools: Mapping[str, Kind]
     models: Collection[str]
 
@@ -106,7 +108,8 @@ class ChatKit:
     async def _query(self, client: Client, query: Callable[[Threads], T]) -> T:
         """Run `query`, which blocks, on the client's threads."""
         tools = self.client_tools
-        return await self.database.call(lambda database: query(Threads(database, client.user_id, tools)))
+        async with self.shares.hold(client.user_id):
+            return await self.database.call(lambda database: query(Threads(database, client.user_id, tools)))
 
 
 def _opening(request: TurnRequest, created: TurnCreated) -> list[types.ThreadStreamEvent]:

@@ -48,6 +48,10 @@ class Message(SQLModel, table=True):
     output_tokens: int | None = None
     # The model did not say all that it read and wrote.
     estimated: bool = False
+    # While the turn runs: what it may cost beside `input_tokens` and `output_tokens`, which it cost before.
+    # Charged if its worker is not heard of again.
+    reserved_input: int | None = None
+    reserved_output: int | None = None
     # No model reads question and answer again, nor by another way: a guardrail or the model's provider
     # refused the question, or the guardrails have not accepted it yet.
     withheld: bool = False

@@ -7,7 +7,10 @@ from sqlmodel import Field, SQLModel
 
 
 class Usage(SQLModel, table=True):
-    """One row a user, day (UTC) and model. A turn counts when it begins, tokens when it ends."""
+    """One row a user, day (UTC) and model. A turn counts whenever it begins, its tokens when it ends.
+
+    What running turns may still cost is reserved in their own rows.
+    """
 
     __tablename__ = "usage"
 

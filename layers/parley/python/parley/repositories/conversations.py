@@ -134,28 +134,13 @@ def update_conversation(
     return bool(database.rows(user_id, statement))
 
 
-# Keys are kept for a day: so long may a client repeat a request. The messages go with their conversation.
-_DELETE = text("""
-    with gone as (
-        delete from conversation where id = :conversation_id and user_id = :user_id returning id
-    ), kept as (
-        insert into deleted_turn (answer_id, user_id, idempotency_key, lease_id)
-        select m.id, :user_id, m.idempotency_key, case when m.status = 'in_progress' then m.lease_id end
-        from message m join gone on gone.id = m.conversation_id
-        where m.user_id = :user_id and (
-            m.status = 'in_progress'
-            or m.idempotency_key is not null and m.created_at > now() - interval '1 day')
-        on conflict do nothing
-    ), outdated as (
-        delete from deleted_turn where user_id = :user_id and deleted_at < now() - interval '1 day'
-    )
-    select id from gone
-""")
+_DELETE = text("select delete_conversation(:user_id, :conversation_id)")
 
 
 def delete_conversation(database: Database, user_id: str, conversation_id: uuid.UUID) -> bool:
     """Delete it with its messages; False when the user has no such conversation."""
-    return bool(database.rows(user_id, _DELETE, {"user_id": user_id, "conversation_id": conversation_id}))
+    params = {"user_id": user_id, "conversation_id": conversation_id}
+    return bool(database.rows(user_id, _DELETE, params)[0][0])
 
 
 def _of_user(user_id: str) -> Select[*tuple[Any, ...]]:

@@ -1,12 +1,13 @@
 """SQL of what is done after a reply: the rolling summary and the title. Idempotent, and safe to leave out."""
 
 import uuid
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from sqlalchemy import text
 
 from parley.database import Database
+from parley.ids import new_id
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,9 +27,12 @@ class Pending:
 
 @dataclass(frozen=True, slots=True)
 class TokenUsage:
+    """What one request to the model cost. By its id it is charged once."""
+
     model: str
     input_tokens: int
     output_tokens: int
+    charge_id: uuid.UUID = field(default_factory=new_id)
 
 
 # About four windows are folded at once: where more was left out, the next follow-up goes on. What is withheld
@@ -74,47 +78,51 @@ _READ = text("""
     from conv
 """)
 
-# All charge the user in the same statement. Sent again, those that store a text charge nothing.
+# All charge the user in the same statement, whether or not what was written is of use, and though the
+# conversation has been deleted.
 _CHARGED = """
-    charged as (
-        insert into usage (user_id, day, model, input_tokens, output_tokens)
-        select :user_id, utc_today(), :model, :input_tokens, :output_tokens from stored
-        on conflict (user_id, day, model) do update
-        set input_tokens = usage.input_tokens + excluded.input_tokens,
-            output_tokens = usage.output_tokens + excluded.output_tokens
     )
-    select 1
+    select charge(:user_id, :model, :input_tokens, :output_tokens)
+    where exists (select from stored)
+       or not exists (select from conversation where id = :conversation_id and user_id = :user_id)
 """
 
+# A title given meanwhile stays.
 _TITLED = """
     with stored as (
-        update conversation set title = :title, titled = true
-        where id = :conversation_id and user_id = :user_id and not titled
+        update conversation
+        set title = case when titled then title else :title end, titled = true,
+            follow_up_charge = :charge_id
+        where id = :conversation_id and user_id = :user_id and follow_up_charge is distinct from :charge_id
         returning 1
-    ),
 """
 
 # Nothing is stored when an edit has replaced what was folded, or another follow-up was quicker.
 _FOLDED = """
-    with stored as (
+    with conv as (
+        select c.id, c.summary_seq = :summary_seq and c.summary is not distinct from :summary
+            and (select count(*) from message m
+                 where m.conversation_id = c.id and not m.superseded and not m.withheld and m.content <> ''
+                   and m.seq >= :summary_seq and m.seq < :fold_until) = :count as is_current
+        from conversation c
+        where c.id = :conversation_id and c.user_id = :user_id for update
+    ), stored as (
         update conversation c
-        set summary = :new_summary, summary_seq = :fold_until, window_seq = greatest(window_seq, :fold_until)
-        where id = :conversation_id and user_id = :user_id and summary_seq = :summary_seq
-          and summary is not distinct from :summary
-          and (select count(*) from message m
-               where m.conversation_id = c.id and not m.superseded and not m.withheld and m.content <> ''
-                 and m.seq >= :summary_seq and m.seq < :fold_until) = :count
+        set summary = case when is_current then :new_summary else summary end,
+            summary_seq = case when is_current then :fold_until else summary_seq end,
+            window_seq = case when is_current then greatest(window_seq, :fold_until) else window_seq end,
+            follow_up_charge = :charge_id
+        from conv where c.id = conv.id and c.follow_up_charge is distinct from :charge_id
         returning 1
-    ),
 """
 
 # A model that had no answer to a question has none a moment later: some turns pass before the next try.
 _POSTPONED = """
     with stored as (
-        update conversation set follow_up_after = last_seq + :messages
-        where id = :conversation_id and user_id = :user_id
+        update conversation
+        set follow_up_after = last_seq + :messages, follow_up_charge = :charge_id
+        where id = :conversation_id and user_id = :user_id and follow_up_charge is distinct from :charge_id
         returning 1
-    ),
 """
 
 _STORE_TITLE = text(_TITLED + _CHARGED)

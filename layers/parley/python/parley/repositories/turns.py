@@ -16,7 +16,17 @@ from parley.models.turn import Act, Edit, Regenerate, Resume, Send
 
 LEASE_S = 30
 
-Refusal = Literal["busy", "key_reused", "over_quota", "not_found", "forbidden", "superseded", "wrong_role"]
+Refusal = Literal[
+    "busy",
+    "key_reused",
+    "over_quota",
+    "quota_reserved",
+    "too_many",
+    "not_found",
+    "forbidden",
+    "superseded",
+    "wrong_role",
+]
 
 # What begin_turn.sql raises, with the refusal as its message.
 _REFUSED = "TR001"
@@ -43,9 +53,14 @@ class NewTurn:
 
 @dataclass(frozen=True, slots=True)
 class Limits:
+    """`fixed_tokens`: of the agent's instructions and tools. `answer_tokens`: reserved for an answer."""
+
     history_tokens: int
     quota_turns: int | None
     quota_tokens: int | None
+    turns_at_once: int = 4
+    fixed_tokens: int = 0
+    answer_tokens: int = 1_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +81,17 @@ class Begun:
     summary: str | None
     history: list[dict[str, Any]]
     follow_up: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Reached:
+    """How far a running turn has come. `accepted`: the guardrails have let the question pass."""
+
+    content: str
+    run_items: list[RunItem] | None
+    accepted: bool
+    input_tokens: int
+    output_tokens: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +130,7 @@ _END = text("""
             input_tokens = least(coalesce(held.input_tokens, 0)::bigint + :input_tokens, 2147483647),
             output_tokens = least(coalesce(held.output_tokens, 0)::bigint + :output_tokens, 2147483647),
             estimated = held.estimated or :estimated,
+            reserved_input = null, reserved_output = null,
             lease_expires_at = null, completed_at = date_trunc('milliseconds', clock_timestamp())
         from held where m.id = held.id and held.was = 'in_progress'
         returning m.completed_at, m.input_tokens, m.output_tokens, m.estimated, m.withheld
@@ -120,47 +147,47 @@ _END = text("""
                   and e.id <> :reply_to
             ) then 'New conversation' else c.title end
         from ended where c.id = :conversation_id and c.user_id = :user_id
-    ), charged as (
-        insert into usage (user_id, day, model, input_tokens, output_tokens)
-        select :user_id, utc_today(), :model, :input_tokens, :output_tokens from ended
-        on conflict (user_id, day, model) do update
-        set input_tokens = usage.input_tokens + excluded.input_tokens,
-            output_tokens = usage.output_tokens + excluded.output_tokens
     )
-    select completed_at, input_tokens, output_tokens, estimated from ended
+    select completed_at, input_tokens, output_tokens, estimated,
+        charge(:user_id, :model, :input_tokens, :output_tokens)
+    from ended
     union all
-    select completed_at, input_tokens, output_tokens, estimated from held where was <> 'in_progress'
+    select completed_at, input_tokens, output_tokens, estimated, 0 from held where was <> 'in_progress'
 """).bindparams(
     *(bindparam(name, type_=JSONB(none_as_null=True)) for name in ("run_items", "run_state", "error"))
 )
 # Columns of the message, all but one.
 _ENDING = set(_END.compile().params)
 
-# Charges once, however often it is sent.
+# What was reserved was charged on the day of the deletion. Puts that right once, however often it is sent.
 _CHARGE_DELETED = text("""
     with held as (
-        select answer_id, charged from deleted_turn
+        select answer_id, charged, (deleted_at at time zone 'utc')::date as day,
+            reserved_input, reserved_output
+        from deleted_turn
         where answer_id = :id and user_id = :user_id and lease_id = :lease_id for update
     ), marked as (
         update deleted_turn d set charged = true
         from held where d.answer_id = held.answer_id and d.user_id = :user_id and not held.charged
         returning 1
     ), charged as (
-        insert into usage (user_id, day, model, input_tokens, output_tokens)
-        select :user_id, utc_today(), :model, :input_tokens, :output_tokens from marked
-        on conflict (user_id, day, model) do update
-        set input_tokens = usage.input_tokens + excluded.input_tokens,
-            output_tokens = usage.output_tokens + excluded.output_tokens
+        update usage u
+        set input_tokens = u.input_tokens - held.reserved_input + :input_tokens,
+            output_tokens = u.output_tokens - held.reserved_output + :output_tokens
+        from held, marked where u.user_id = :user_id and u.day = held.day and u.model = :model
     )
     select 1 from held
 """)
 _DELETED = set(_CHARGE_DELETED.compile().params)
 
-# Touches the messages' rows only, so that a checkpoint waits for nobody and nobody waits for it.
+# Touches the messages' rows only, so that a checkpoint waits for nobody and nobody waits for it. A turn that
+# has spent more than it reserved has reserved too little.
 _CHECKPOINT = text("""
     with kept as (
         update message
         set content = :content, run_items = :run_items, withheld = withheld and not :accepted,
+            reserved_input = greatest(reserved_input, :input_tokens),
+            reserved_output = greatest(reserved_output, :output_tokens),
             lease_expires_at = clock_timestamp() + make_interval(secs => :lease_s)
         where id = :answer_id and user_id = :user_id and lease_id = :lease_id
           and status = 'in_progress' and lease_expires_at > clock_timestamp()
@@ -179,13 +206,25 @@ _CANCEL = text("""
     returning id
 """)
 
+# Nobody will say what the turn spent, so it is charged what it reserved.
 _FORCE_CANCEL = text("""
-    update message
-    set status = 'cancelled', lease_id = null, lease_expires_at = null,
-        input_tokens = coalesce(input_tokens, 0), output_tokens = coalesce(output_tokens, 0),
-        completed_at = date_trunc('milliseconds', clock_timestamp())
-    where id = :answer_id and user_id = :user_id and status = 'in_progress'
-    returning id
+    with conv as (
+        select c.id from conversation c join message m on m.conversation_id = c.id
+        where m.id = :answer_id and c.user_id = :user_id for update of c
+    ), held as (
+        select m.id, m.model, coalesce(m.reserved_input, 0) as input, coalesce(m.reserved_output, 0) as output
+        from message m join conv on conv.id = m.conversation_id
+        where m.id = :answer_id and m.user_id = :user_id and m.status = 'in_progress' for update of m
+    ), ended as (
+        update message m
+        set status = 'cancelled', lease_id = null, lease_expires_at = null,
+            input_tokens = least(coalesce(m.input_tokens, 0)::bigint + held.input, 2147483647),
+            output_tokens = least(coalesce(m.output_tokens, 0)::bigint + held.output, 2147483647),
+            estimated = true, reserved_input = null, reserved_output = null,
+            completed_at = date_trunc('milliseconds', clock_timestamp())
+        from held where m.id = held.id
+    )
+    select charge(:user_id, model, input, output) from held
 """)
 
 
@@ -223,25 +262,15 @@ def _turn_request(turn: NewTurn, limits: Limits) -> dict[str, Any]:
     return {name: str(value) if isinstance(value, uuid.UUID) else value for name, value in request.items()}
 
 
-def checkpoint_turn(
-    database: Database,
-    turn: NewTurn,
-    answer_id: uuid.UUID,
-    content: str,
-    run_items: list[RunItem],
-    accepted: bool,
-) -> bool | None:
-    """Store what there is so far, whether the question was accepted, and renew the lease.
+def checkpoint_turn(database: Database, turn: NewTurn, answer_id: uuid.UUID, reached: Reached) -> bool | None:
+    """Store what there is so far, and renew the lease.
 
     True: cancelling was requested. None: this worker no longer holds the turn.
     """
-    params = {
+    params = asdict(reached) | {
         "user_id": turn.user_id,
         "answer_id": answer_id,
         "lease_id": turn.lease_id,
-        "content": content,
-        "run_items": run_items or None,
-        "accepted": accepted,
         "lease_s": LEASE_S,
     }
     rows = database.rows(turn.user_id, _CHECKPOINT, params)
@@ -254,7 +283,10 @@ def request_cancel(database: Database, user_id: str, answer_id: uuid.UUID) -> bo
 
 
 def force_cancel(database: Database, user_id: str, answer_id: uuid.UUID) -> None:
-    """End a running turn whose worker does not react, and take its lease. The last checkpoint stays."""
+    """End and charge a running turn whose worker does not react, and take its lease.
+
+    The last checkpoint stays.
+    """
     database.rows(user_id, _FORCE_CANCEL, {"user_id": user_id, "answer_id": answer_id})
 
 
@@ -266,10 +298,10 @@ def end_turn(database: Database, answer: Message, accepted: bool) -> bool:
     """
     rows = database.rows(answer.user_id, _END, answer.model_dump(include=_ENDING) | {"accepted": accepted})
     if rows:
-        answer.completed_at, answer.input_tokens, answer.output_tokens, answer.estimated = rows[0]
+        answer.completed_at, answer.input_tokens, answer.output_tokens, answer.estimated = rows[0][:4]
     return bool(rows)
 
 
 def charge_deleted_turn(database: Database, answer: Message) -> bool:
-    """Charge a turn whose conversation was deleted while it ran; False if that is not so."""
+    """Put right what a turn was charged whose conversation was deleted; False if it was not."""
     return bool(database.rows(answer.user_id, _CHARGE_DELETED, answer.model_dump(include=_DELETED)))

@@ -24,7 +24,7 @@ from parley.models.turn import Decision
 from parley.services import model_stops
 from parley.services.history import plain
 from parley.services.model_client import ModelClient
-from parley.services.model_report import ModelReport, current_report
+from parley.services.model_report import ModelReport, Spent, current_report
 from parley.services.model_stops import RequestRefused
 from parley.text import clean, clean_text, is_visible, json_size
 from parley.tools.api_client import ApiClient, ToolFailure
@@ -57,16 +57,18 @@ class AgentOutput:
 
     text: str = ""
     run_items: list[RunItem] | None = None
-    input_tokens: int = 0
-    output_tokens: int = 0
-    # Not all of the tokens were told by the model.
-    estimated: bool = False
     incomplete: Literal["length"] | None = None
     calls: dict[str, ToolCall] = field(default_factory=dict)
     # Set when the agent waits for approval: the SDK's RunState, and `calls` beside it.
     state: dict[str, Any] | None = None
     # All input guardrails have let the question pass.
     accepted: asyncio.Event = field(default_factory=asyncio.Event)
+    # Set once the model is to be asked.
+    report: ModelReport | None = None
+
+    def spent(self) -> Spent:
+        """So far, since a turn that breaks off has cost something too."""
+        return self.report.spent() if self.report else Spent(0, 0, False)
 
     def call_items(self) -> list[RunItem]:
         """The tool calls so far, as run items."""
@@ -113,8 +115,8 @@ class _RunWatch(agents.RunHooks[Any]):
     async def on_llm_start(self, *_: Any) -> None:
         if self._judged_before:
             self._output.accepted.set()
-        input_tokens, output_tokens, _estimated = self._report.usage()
-        if input_tokens + output_tokens > MAX_TURN_TOKENS:
+        spent = self._report.spent()
+        if spent.input_tokens + spent.output_tokens > MAX_TURN_TOKENS:
             raise errors.AgentExhausted
 
 
@@ -174,6 +176,7 @@ class AgentService:
         # What a turn said before it waited counts as well: all of it is one message.
         earlier = [] if isinstance(given, list) else given.state["calls"]
         report = ModelReport(_call_ids(given), json_size([output.text, earlier]))
+        output.report = report
         current_report.set(report)
         try:
             async for progress in self._attempt(agent, given, output, report, api_client, model):
@@ -187,7 +190,6 @@ class AgentService:
                 yield progress
         finally:
             output.incomplete = report.incomplete
-            output.input_tokens, output.output_tokens, output.estimated = report.usage()
         if output.state is None and not is_visible(output.text):
             raise errors.UpstreamFailed(EMPTY_AND_CUT_OFF if output.incomplete else EMPTY)
 

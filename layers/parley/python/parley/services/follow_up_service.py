@@ -12,7 +12,7 @@ import uuid
 from parley import tracing
 from parley.config import Settings
 from parley.database import Database
-from parley.errors import ContentRefused, ContextTooLong, UpstreamFailed
+from parley.errors import ContentRefused, ContextTooLong, ProblemError, UpstreamFailed
 from parley.logs import describe_error
 from parley.repositories import follow_ups
 from parley.repositories.follow_ups import Pending, TokenUsage
@@ -83,14 +83,15 @@ class FollowUpService:
         if pending is None:
             return
         if pending.opening is not None:
-            said, spent = await self._complete(TITLE_INSTRUCTIONS, pending.opening[:OPENING_LENGTH])
+            opening = pending.opening[:OPENING_LENGTH]
+            said, spent = await self._complete(user_id, conversation_id, TITLE_INSTRUCTIONS, opening)
             if title := read_title(said):
                 await self._database.call(follow_ups.store_title, user_id, conversation_id, title, spent)
             else:
                 await self._postpone(user_id, conversation_id, spent)
         if pending.to_fold:
             transcript = _transcript(pending)
-            said, spent = await self._complete(SUMMARY_INSTRUCTIONS, transcript)
+            said, spent = await self._complete(user_id, conversation_id, SUMMARY_INSTRUCTIONS, transcript)
             if summary := read_summary(said, transcript):
                 await self._database.call(
                     follow_ups.store_summary, user_id, conversation_id, pending, summary, spent
@@ -113,7 +114,9 @@ class FollowUpService:
         except Exception as error:
             logger.warning("follow_up_failed", extra=describe_error(error))
 
-    async def _complete(self, instructions: str, text: str) -> tuple[str, TokenUsage]:
+    async def _complete(
+        self, user_id: str, conversation_id: uuid.UUID, instructions: str, text: str
+    ) -> tuple[str, TokenUsage]:
         """What the model says, which is nothing if it does not answer as it should."""
         output = AgentOutput()
         try:
@@ -122,11 +125,24 @@ class FollowUpService:
         except (ContentRefused, ContextTooLong, UpstreamFailed, TimeoutError) as error:
             logger.warning("follow_up_unanswered", extra=describe_error(error))
             output.text = ""
-        spent = TokenUsage(self._agent_service.model, output.input_tokens, output.output_tokens)
-        return "" if output.incomplete else output.text, spent
+        except ProblemError:
+            # The next turn asks again.
+            await self._postpone(user_id, conversation_id, self._usage(output), messages=0)
+            raise
+        return "" if output.incomplete else output.text, self._usage(output)
 
-    async def _postpone(self, user_id: str, conversation_id: uuid.UUID, spent: TokenUsage) -> None:
-        await self._database.call(follow_ups.postpone, user_id, conversation_id, POSTPONED_MESSAGES, spent)
+    def _usage(self, output: AgentOutput) -> TokenUsage:
+        spent = output.spent()
+        return TokenUsage(self._agent_service.model, spent.input_tokens, spent.output_tokens)
+
+    async def _postpone(
+        self,
+        user_id: str,
+        conversation_id: uuid.UUID,
+        spent: TokenUsage,
+        messages: int = POSTPONED_MESSAGES,
+    ) -> None:
+        await self._database.call(follow_ups.postpone, user_id, conversation_id, messages, spent)
 
 
 def read_title(said: str) -> str | None:

@@ -7,6 +7,7 @@ from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import Any, Literal, NamedTuple
 
+from parley.errors import AgentExhausted
 from parley.ids import new_id
 from parley.models.tool_call import CALL_ID, safe_call
 from parley.services.history import tokens_of_size
@@ -17,6 +18,14 @@ MAX_ANSWER = 1_000_000
 MAX_CALLS = 50
 # No model reads or writes as many in one request. The columns hold 2 * 10^9.
 MAX_TOKENS = 10_000_000
+
+
+class Spent(NamedTuple):
+    """`estimated`: the model has not told all of it."""
+
+    input_tokens: int
+    output_tokens: int
+    estimated: bool
 
 
 class Call(NamedTuple):
@@ -40,6 +49,7 @@ class ModelRequest:
     input_tokens: int | None = None
     output_tokens: int | None = None
     incomplete: Literal["length"] | None = None
+    _estimate: int | None = None
     _half: str = ""
     # What the answer begins with, as long as nothing of it can be seen.
     _blank: str = ""
@@ -90,7 +100,12 @@ class ModelRequest:
         self.input_tokens, self.output_tokens = _tokens(input_tokens), _tokens(output_tokens)
 
     def read(self) -> int:
-        return tokens_of_size(self.input_size()) if self.input_tokens is None else self.input_tokens
+        if self.input_tokens is not None:
+            return self.input_tokens
+        # Asked for at each checkpoint, and it takes the size of everything that was said.
+        if self._estimate is None:
+            self._estimate = tokens_of_size(self.input_size())
+        return self._estimate
 
     def written(self) -> int:
         return tokens_of_size(self.output_size) if self.output_tokens is None else self.output_tokens
@@ -120,8 +135,12 @@ class ModelReport:
     size: int = 0
     requests: list[ModelRequest] = field(default_factory=list)
     calls: dict[str, Call] = field(default_factory=dict)
+    # Set when the turn is charged. A tool that refused to be cancelled may let its run go on.
+    is_closed: bool = False
 
     def begin(self, input_size: Callable[[], int], *, is_inner: bool = False) -> ModelRequest:
+        if self.is_closed:
+            raise AgentExhausted
         self.requests.append(ModelRequest(self, input_size, is_inner))
         return self.requests[-1]
 
@@ -131,9 +150,8 @@ class ModelReport:
         own = [request for request in self.requests if not request.is_inner]
         return own[-1].incomplete if own else None
 
-    def usage(self) -> tuple[int, int, bool]:
-        """Input tokens, output tokens, and whether some of them are estimated."""
-        return (
+    def spent(self) -> Spent:
+        return Spent(
             sum(request.read() for request in self.requests),
             sum(request.written() for request in self.requests),
             any(None in (request.input_tokens, request.output_tokens) for request in self.requests),

@@ -28,7 +28,7 @@ from parley.models import Message
 from parley.models.tool_call import OUTPUT, RunItem, ToolCall
 from parley.models.turn import Resume
 from parley.repositories import turns
-from parley.repositories.turns import Begun, NewTurn
+from parley.repositories.turns import Begun, NewTurn, Reached
 from parley.services.agent_service import AgentOutput, AgentService, Resumption, TextDelta
 from parley.services.guardrails import judges_answers, judges_calls
 from parley.services.history import estimate_tokens, input_items
@@ -221,11 +221,7 @@ class RunningTurn:
             await asyncio.sleep(CHECKPOINT_S)
             try:
                 cancel = await self.database.call(
-                    turns.checkpoint_turn,
-                    self.turn,
-                    self.begun.answer_id,
-                    *self._let_pass_so_far(),
-                    self.output.accepted.is_set(),
+                    turns.checkpoint_turn, self.turn, self.begun.answer_id, self._reached()
                 )
             except ProblemError:
                 continue  # the lease outlasts many checkpoints
@@ -233,6 +229,13 @@ class RunningTurn:
                 return TurnLost()
             if cancel:
                 return "cancelled"
+
+    def _reached(self) -> Reached:
+        content, items = self._let_pass_so_far()
+        spent = self.output.spent()
+        return Reached(
+            content, items or None, self.output.accepted.is_set(), spent.input_tokens, spent.output_tokens
+        )
 
     def _let_pass_so_far(self) -> tuple[str, list[RunItem]]:
         """The text and the calls that output guardrails have let pass, or do not judge."""
@@ -298,6 +301,8 @@ class RunningTurn:
         if self.unjudged or (self.judges_calls and status in ("failed", "cancelled")):
             output.text, items = self._let_pass_so_far()
             output.run_items = items or None
+        if output.report:
+            output.report.is_closed = True
         # What the turn changes of the row, and what finds it.
         values: dict[str, Any] = {
             "id": begun.answer_id,
@@ -314,9 +319,7 @@ class RunningTurn:
             "model": self.turn.model,
             "incomplete": output.incomplete if status == "completed" else None,
             "withheld": isinstance(stop, ContentRefused),
-            "input_tokens": output.input_tokens,
-            "output_tokens": output.output_tokens,
-            "estimated": output.estimated,
+            **output.spent()._asdict(),
         }
         return Message(**values)
 

@@ -7,9 +7,10 @@ import time
 import uuid
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any, assert_never
 
-from agents import Agent
+from agents import Agent, FunctionTool
 
 from parley import errors
 from parley.config import Settings
@@ -22,6 +23,7 @@ from parley.services.agent_service import AgentService, TextDelta
 from parley.services.history import estimate_tokens
 from parley.services.ownership import own_message
 from parley.services.running_turn import FollowUp, RunningTurn, TurnCreated, TurnEnded, TurnEvent
+from parley.services.shares import Shares
 from parley.tools.api_client import ApiClient
 
 TITLE_LENGTH = 60
@@ -31,9 +33,14 @@ BEGIN_PATIENCE_S = 1.0
 PLATFORM_MARGIN_S = 1.5
 # More would only slow all of them down: one core does about 30 turns a second.
 MAX_TURNS_AT_ONCE = 200
+# Of one user's requests, so many wait to begin: a quarter of all. The database begins them one by one, and a
+# connection would be kept for each that waits there.
+MAX_BEGINNING = 50
 # A worker sees the request to cancel at its next checkpoint; the promise is 3 s.
 CANCEL_PATIENCE_S = 2.6
 CANCEL_POLL_S = 0.2
+# Of one user, and as many wait.
+CANCELS_AT_ONCE = 8
 
 
 class StoredProblem(errors.ProblemError):
@@ -71,6 +78,12 @@ class TurnService:
     # The event loop itself keeps only weak references to tasks.
     beginning: set[asyncio.Task[asyncio.Queue[TurnEvent]]] = field(default_factory=set, init=False)
     tasks: set[asyncio.Task[None]] = field(default_factory=set, init=False)
+    begins: Shares = field(
+        default_factory=lambda: Shares(1, MAX_BEGINNING - 1, errors.TooManyTurns), init=False
+    )
+    cancels: Shares = field(
+        default_factory=lambda: Shares(CANCELS_AT_ONCE, CANCELS_AT_ONCE, errors.TooManyRequests), init=False
+    )
 
     async def start(self, act: Act, client: Client) -> asyncio.Queue[TurnEvent]:
         """Begin a turn and return its events: a TurnCreated first, a TurnEnded last.
@@ -93,10 +106,9 @@ class TurnService:
         return beginning.result()
 
     async def _begin(self, act: Act, client: Client, deadline: float) -> asyncio.Queue[TurnEvent]:
-        settings = self.settings
-        limits = Limits(settings.history_tokens, settings.quota_turns_per_day, settings.quota_tokens_per_day)
         turn = self._new_turn(act, client)
-        result = await self.database.call(turns.begin_turn, turn, limits)
+        async with self.begins.hold(client.user_id):
+            result = await self.database.call(turns.begin_turn, turn, self._limits)
         match result:
             case Begun():
                 return self._start_task(turn, result, client.token, deadline)
@@ -111,6 +123,10 @@ class TurnService:
 
         Raises ProblemError. A worker that does not react in time is taken for dead.
         """
+        async with self.cancels.hold(user_id):
+            return await self._cancel(user_id, conversation_id, answer_id)
+
+    async def _cancel(self, user_id: str, conversation_id: uuid.UUID, answer_id: uuid.UUID) -> MessageState:
         running = await self.database.call(turns.request_cancel, user_id, answer_id)
         patience = time.monotonic() + CANCEL_PATIENCE_S
         while True:
@@ -127,6 +143,17 @@ class TurnService:
         await asyncio.gather(*self.beginning, return_exceptions=True)
         await asyncio.gather(*self.tasks)
         await self.agent_service.close()
+
+    @cached_property
+    def _limits(self) -> Limits:
+        settings = self.settings
+        return Limits(
+            history_tokens=settings.history_tokens,
+            quota_turns=settings.quota_turns_per_day,
+            quota_tokens=settings.quota_tokens_per_day,
+            turns_at_once=settings.turns_at_once,
+            fixed_tokens=_fixed_tokens(self.agent),
+        )
 
     def _new_turn(self, act: Act, client: Client) -> NewTurn:
         message = act.message if isinstance(act, Send | Edit) else ""
@@ -197,6 +224,13 @@ def _request_hash(act: Act) -> str:
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
 
 
+def _fixed_tokens(agent: Agent[Any]) -> int:
+    """What the model reads in every request beside the conversation, as far as it is known beforehand."""
+    tools = [tool for tool in agent.tools if isinstance(tool, FunctionTool)]
+    described = [[tool.name, tool.description, tool.params_json_schema] for tool in tools]
+    return estimate_tokens(json.dumps([str(agent.instructions or ""), described]))
+
+
 def _refusal(reason: Refusal) -> errors.ProblemError:
     detail = "An answer can be regenerated, a question can be edited."
     problems: dict[Refusal, errors.ProblemError] = {
@@ -204,6 +238,8 @@ def _refusal(reason: Refusal) -> errors.ProblemError:
         "key_reused": errors.KeyReused(),
         # Until the next day begins in UTC, when the quota is fresh.
         "over_quota": errors.QuotaExceeded(retry_after_s=86_400 - int(time.time()) % 86_400),
+        "quota_reserved": errors.QuotaReserved(),
+        "too_many": errors.TooManyTurns(),
         "not_found": errors.NotFound(),
         "forbidden": errors.Forbidden(),
         "superseded": errors.MessageSuperseded(),

@@ -1,9 +1,9 @@
 -- Begins a turn, whole or not at all: one statement, one round trip, one transaction.
 --
 -- repositories/turns.py calls begin_turn. The functions after it are its steps, in the order in which it takes
--- them. They are functions, and not one statement with many parts, because each statement in them sees what was
--- committed up to the moment it runs: what is decided after the locks is decided on the truth, not on a snapshot
--- that is older than the locks.
+-- them; those about money are in spend.sql. They are functions, and not one statement with many parts, because
+-- each statement in them sees what was committed up to the moment it runs: what is decided after the locks is
+-- decided on the truth, not on a snapshot that is older than the locks.
 --
 -- A step that refuses the turn raises SQLSTATE TR001 with the reason as its message, and nothing is stored.
 create or replace function begin_turn(p_request jsonb) returns jsonb language plpgsql as $$
@@ -14,26 +14,25 @@ declare
     running message;
     answer message;    -- null until the turn turns out to be there already
     replaced message;  -- the message whose new version the turn writes
+    reserved int;
 begin
-    -- One begin at a time a user: makes the quota exact, and twin requests with one key wait for each other.
+    -- One begin at a time a user: makes the bounds exact, and twin requests with one key wait for each other.
     perform pg_advisory_xact_lock(hashtextextended(request.user_id, 0));
 
     answer := find_turn_of_key(request);
-    if answer.id is null then
-        perform check_quota(request);
-    end if;
     conv := lock_conversation(request, answer.conversation_id);
-
     -- Read again: the turn may have ended while this waited for the lock.
     select * into answer from message where id = answer.id;
     if answer.status in ('completed', 'cancelled', 'waiting_approval') or answer.superseded then
         return jsonb_build_object('outcome', 'replay', 'answer_id', answer.id);
     end if;
-    running := end_expired_turn(request, conv.id);
-
+    perform end_expired_turns(request.user_id);
+    running := find_running(request, conv.id);
     if running.id is not null then
-        answer := running;
-    elsif answer.id is null and request.act = 'resume' then
+        return describe_turn(request, conv, running);
+    end if;
+
+    if answer.id is null and request.act = 'resume' then
         answer := choose_target(request, conv.id);
         -- With the same key it is the decision made before, even if the answer waits again for another one.
         if answer.status <> 'waiting_approval' or answer.resume_key = request.idempotency_key then
@@ -44,18 +43,19 @@ begin
         conv := supersede(conv, replaced);
     end if;
     perform reject_waiting_calls(conv.id, answer.id);
+    question := store_question(request, conv, replaced, answer);
+    conv.window_seq := choose_window(request, conv, question.seq);
+    reserved := reserve(request, conv, question, answer);
 
     if answer.id is null then
-        question := store_question(request, conv, replaced);
         conv.last_seq := greatest(conv.last_seq, question.seq) + 1;
-        answer := store_placeholder(request, question, replaced, conv.last_seq);
+        answer := store_placeholder(request, question, replaced, conv.last_seq, reserved);
         conv.message_count := conv.message_count + case request.act when 'regenerate' then 1 else 2 end;
-        perform count_turn(request);
     else
-        perform reopen_answer(request, answer.id);
-        select * into question from message where id = answer.reply_to;
+        perform reopen_answer(request, answer.id, reserved);
     end if;
-    return store_window(request, conv, question, answer);
+    perform store_conversation(conv);
+    return describe_turn(request, conv, answer);
 end
 $$;
 
@@ -80,21 +80,6 @@ begin
 end
 $$;
 
-create or replace function check_quota(request turn_request) returns void language plpgsql as $$
-begin
-    -- The answer is there already only when this statement is sent again after its connection broke.
-    if exists (
-        select from usage where user_id = request.user_id and day = utc_today()
-        having sum(turns) >= request.quota_turns or sum(input_tokens + output_tokens) >= request.quota_tokens
-    ) and not exists (select from message where id = request.answer_id) then
-        raise sqlstate 'TR001' using message = 'over_quota';
-    end if;
-end
-$$;
-
-create or replace function utc_today() returns date language sql stable
-return (now() at time zone 'utc')::date;
-
 -- The conversation of the key's turn, or the one that the client names, or a new one.
 create or replace function lock_conversation(request turn_request, p_of_key uuid) returns conversation
 language plpgsql as $$
@@ -115,21 +100,18 @@ begin
 end
 $$;
 
--- Null when nothing runs, now. Otherwise this very turn, begun by the first sending of the same statement.
-create or replace function end_expired_turn(request turn_request, p_conversation_id uuid) returns message
+-- Null when nothing runs. Otherwise this very turn, begun by the first sending of the same statement.
+create or replace function find_running(request turn_request, p_conversation_id uuid) returns message
 language plpgsql as $$
 declare
     running message;
 begin
     select * into running from message
     where conversation_id = p_conversation_id and status = 'in_progress';
-    if running.lease_id = request.lease_id then
-        return running;
-    elsif running.lease_expires_at > clock_timestamp() then
+    if running.lease_id <> request.lease_id then
         raise sqlstate 'TR001' using message = 'busy';
     end if;
-    update message set status = 'interrupted', completed_at = lease_expires_at where id = running.id;
-    return null;
+    return running;
 end
 $$;
 
@@ -185,13 +167,15 @@ language sql as $$
     where conversation_id = p_conversation_id and status = 'waiting_approval' and id is distinct from p_except
 $$;
 
-create or replace function store_question(request turn_request, conv conversation, replaced message)
-returns message language plpgsql as $$
+-- Where it is there already, the question is returned as it is.
+create or replace function store_question(
+    request turn_request, conv conversation, replaced message, answer message
+) returns message language plpgsql as $$
 declare
     question message;
 begin
-    if request.act = 'regenerate' then
-        select * into question from message where id = replaced.reply_to;
+    if answer.id is not null or request.act = 'regenerate' then
+        select * into question from message where id = coalesce(answer.reply_to, replaced.reply_to);
         return question;
     end if;
     insert into message
@@ -207,7 +191,7 @@ end
 $$;
 
 create or replace function store_placeholder(
-    request turn_request, question message, replaced message, p_seq int
+    request turn_request, question message, replaced message, p_seq int, p_reserved int
 ) returns message language plpgsql as $$
 declare
     -- A fresh answer is a version of the old one. An edited question gets an answer of its own.
@@ -216,11 +200,12 @@ declare
 begin
     insert into message
         (id, conversation_id, user_id, seq, role, status, tokens, version_of, version, reply_to, model,
-         withheld, idempotency_key, request_hash, lease_id, lease_expires_at)
+         withheld, idempotency_key, request_hash, lease_id, lease_expires_at, reserved_input, reserved_output)
     values
         (request.answer_id, question.conversation_id, request.user_id, p_seq, 'assistant', 'in_progress', 0,
          coalesce(first_version, request.answer_id), next_version(first_version), question.id, request.model,
-         question.withheld, request.idempotency_key, request.request_hash, request.lease_id, lease_end(request))
+         question.withheld, request.idempotency_key, request.request_hash, request.lease_id, lease_end(request),
+         p_reserved, coalesce(request.answer_tokens, 0))
     returning * into answer;
     return answer;
 end
@@ -233,52 +218,39 @@ return (select coalesce(max(version), 0) + 1 from message where version_of = p_v
 create or replace function lease_end(request turn_request) returns timestamptz language sql volatile
 return clock_timestamp() + make_interval(secs => request.lease_s);
 
-create or replace function count_turn(request turn_request) returns void language sql as $$
-    insert into usage (user_id, day, model, turns) values (request.user_id, utc_today(), request.model, 1)
-    on conflict (user_id, day, model) do update set turns = usage.turns + 1
-$$;
-
--- A turn that is resumed goes on from what it has. Any other is tried again from nothing.
-create or replace function reopen_answer(request turn_request, p_answer_id uuid) returns void
+-- A turn that is resumed goes on from what it has. Any other is tried again from nothing. What it has cost stays.
+create or replace function reopen_answer(request turn_request, p_answer_id uuid, p_reserved int) returns void
 language plpgsql as $$
 begin
     update message
     set status = 'in_progress', error = null, completed_at = null, cancel_requested = false,
-        lease_id = request.lease_id, lease_expires_at = lease_end(request)
+        lease_id = request.lease_id, lease_expires_at = lease_end(request), model = request.model,
+        reserved_input = p_reserved, reserved_output = coalesce(request.answer_tokens, 0)
     where id = p_answer_id;
     if request.act = 'resume' then
         update message set resume_key = request.idempotency_key, resume_hash = request.request_hash
         where id = p_answer_id;
     else
-        update message
-        set content = '', run_items = null, run_state = null, incomplete = null,
-            input_tokens = null, output_tokens = null, estimated = false
+        update message set content = '', run_items = null, run_state = null, incomplete = null
         where id = p_answer_id;
     end if;
 end
 $$;
 
--- Cuts the window, stores where it begins, and returns what the worker needs for the turn.
---
--- The window starts at a fixed message: a start that moved with every turn would never hit the model's prompt
--- cache. When it holds too much, a follow-up folds its older half into the summary; should that not happen for
--- long, the older half is left out unfolded.
-create or replace function store_window(
-    request turn_request, conv conversation, question message, answer message
-) returns jsonb language plpgsql as $$
-declare
-    tokens_before bigint;
-begin
-    select sum(tokens) into tokens_before from message
-    where conversation_id = conv.id and not superseded and not withheld
-      and seq >= conv.window_seq and seq < question.seq;
-    if tokens_before > request.history_tokens * 1.5 then
-        conv.window_seq := cut_window(conv.id, conv.window_seq, question.seq, request.history_tokens / 2);
-    end if;
+create or replace function store_conversation(conv conversation) returns void language sql as $$
     update conversation
     set last_seq = conv.last_seq, message_count = conv.message_count, window_seq = conv.window_seq,
         summary = conv.summary, summary_seq = conv.summary_seq, updated_at = clock_timestamp()
-    where id = conv.id;
+    where id = conv.id
+$$;
+
+-- What the worker needs for the turn.
+create or replace function describe_turn(request turn_request, conv conversation, answer message) returns jsonb
+language plpgsql as $$
+declare
+    question message;
+begin
+    select * into question from message where id = answer.reply_to;
     return jsonb_build_object(
         'outcome', 'started',
         'conversation_id', conv.id,
@@ -289,11 +261,31 @@ begin
         'run_state', case request.act when 'resume' then answer.run_state end,
         'follow_up', conv.last_seq >= conv.follow_up_after
                      and (not conv.titled or conv.summary_seq < conv.window_seq
-                          or coalesce(tokens_before > request.history_tokens, false)),
+                          or window_tokens(conv, question.seq) > request.history_tokens),
         'summary', conv.summary,
         'history', read_window(conv, question.seq));
 end
 $$;
+
+-- Where the window starts: at a fixed message, since a start that moved with every turn would never hit the model's
+-- prompt cache. When it holds too much, a follow-up folds its older half into the summary; should that not happen
+-- for long, the older half is left out unfolded.
+create or replace function choose_window(request turn_request, conv conversation, p_before int) returns int
+language plpgsql as $$
+begin
+    if window_tokens(conv, p_before) > request.history_tokens * 1.5 then
+        return cut_window(conv.id, conv.window_seq, p_before, request.history_tokens / 2);
+    end if;
+    return conv.window_seq;
+end
+$$;
+
+create or replace function window_tokens(conv conversation, p_before int) returns bigint language sql stable
+return (
+    select coalesce(sum(tokens), 0) from message
+    where conversation_id = conv.id and not superseded and not withheld
+      and seq >= conv.window_seq and seq < p_before
+);
 
 -- Where a window has to start to hold at most p_budget tokens of the messages from p_from on and before
 -- p_before: at the user's message of the oldest turn that fits, or at p_before when none does.

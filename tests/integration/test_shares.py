@@ -1,0 +1,164 @@
+"""One user's flood leaves the others their share: of turns, and of requests for data."""
+
+import asyncio
+import time
+import uuid
+from collections import Counter
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+from sqlalchemy import text
+
+from local.ports import free_port
+from parley.config import Settings
+from parley.database import Database
+from parley.errors import TooManyRequests
+from parley.services.shares import Shares
+from tests.conftest import ApiUser
+from tests.integration.test_resilience import worker
+
+TURNS = 300
+READS = 500
+# Of the model.
+SLOW_S = 2
+
+
+def test_each_user_has_places_and_a_line_of_their_own() -> None:
+    async def run() -> tuple[int, Counter[str]]:
+        shares, most, now = Shares(2, 3, TooManyRequests), 0, 0
+        ended: Counter[str] = Counter()
+
+        async def take(user_id: str) -> None:
+            nonlocal most, now
+            try:
+                async with shares.hold(user_id):
+                    now += user_id == "alice"
+                    most = max(most, now)
+                    await asyncio.sleep(0.01)
+                    now -= user_id == "alice"
+                ended[user_id] += 1
+            except TooManyRequests:
+                ended[f"{user_id} refused"] += 1
+
+        await asyncio.gather(*(take("alice") for _ in range(9)), *(take("bob") for _ in range(5)))
+        await take("alice")
+        assert shares._lines == {}, "a user who is gone is remembered"
+        return most, ended
+
+    most, ended = asyncio.run(run())
+    assert most == 2
+    assert ended == {"alice": 6, "alice refused": 4, "bob": 5}
+
+
+@pytest.fixture
+def api(settings: Settings, tmp_path: Path) -> Iterator[str]:
+    """An API in a process of its own: what the clients cost does not count."""
+    port = free_port()
+    with worker(settings.model_copy(update={"log_level": "ERROR"}), port, tmp_path / "log"):
+        yield f"http://127.0.0.1:{port}"
+
+
+class Requests:
+    """Of one user, all sent at once, on connections that are there already: this hardly costs the client."""
+
+    def __init__(self, user: ApiUser, method: str, path: str, body: str = "") -> None:
+        url = urlsplit(str(user.http.base_url))
+        self._address = (url.hostname, url.port)
+        head = (
+            f"{method} {url.path.rstrip('/')}{path} HTTP/1.1\r\nHost: {url.netloc}\r\nConnection: close\r\n"
+        )
+        head += f"Authorization: Bearer {user.token}\r\nContent-Type: application/json\r\n"
+        self._request = f"{head}Content-Length: {len(body)}\r\n\r\n{body}".encode()
+        self.statuses: Counter[int] = Counter()
+        self.times: list[float] = []
+
+    async def send(self, number: int) -> list[asyncio.Task[None]]:
+        connections = [await asyncio.open_connection(*self._address) for _ in range(number)]
+        started = time.monotonic()
+        for _, writer in connections:
+            writer.write(self._request)
+        return [asyncio.create_task(self._receive(*each, started)) for each in connections]
+
+    async def _receive(
+        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, started: float
+    ) -> None:
+        reply = await reader.read()
+        self.times.append(time.monotonic() - started)
+        self.statuses[int(reply.split(b" ", 2)[1])] += 1
+        writer.close()
+
+    async def once(self) -> float:
+        await asyncio.gather(*await self.send(1))
+        return self.times[-1]
+
+
+async def median_of(requests: Requests, times: int) -> float:
+    return sorted([await requests.once() for _ in range(times)])[times // 2]
+
+
+def test_three_hundred_slow_turns_of_one_leave_anothers_answer_its_time(
+    api: str, new_user: Callable[..., ApiUser]
+) -> None:
+    alice, bob = new_user("alice", api_url=api), new_user("bob", api_url=api)
+    slow = Requests(alice, "POST", "/chat", '{"message": "[offline: slow=20] Hello"}')
+    mine = Requests(bob, "POST", "/chat", f'{{"message": "[offline: slow={SLOW_S}] Hello"}}')
+
+    async def run() -> tuple[float, float, float]:
+        await mine.once()
+        alone = await mine.once()
+        flood = await slow.send(TURNS)
+        amid = await mine.once()
+        beside = await mine.once()
+        for each in flood:
+            each.cancel()
+        return alone, amid, beside
+
+    alone, amid, beside = asyncio.run(run())
+    print(f"alone {alone:.3f} s, amid {TURNS} at once {amid:.3f} s, beside those that run {beside:.3f} s")
+    assert slow.statuses == {429: TURNS - 4}
+    assert mine.statuses == {200: 4}
+    assert beside < 1.1 * alone
+
+
+def test_five_hundred_searches_of_one_delay_anothers_list_by_less_than_half_a_second(
+    api: str, new_user: Callable[..., ApiUser], database: Database
+) -> None:
+    alice, bob = new_user("alice", api_url=api), new_user("bob", api_url=api)
+    fill(database, alice.id)
+    search = Requests(alice, "GET", "/conversations?q=needle")
+    mine = Requests(bob, "GET", "/conversations")
+
+    async def run() -> tuple[float, float, float]:
+        await search.once()
+        searching, alone = await search.once(), await median_of(mine, 5)
+        flood = await search.send(READS)
+        amid = await mine.once()
+        await asyncio.gather(*flood)
+        return searching, alone, amid
+
+    searching, alone, amid = asyncio.run(run())
+    print(f"a search {searching:.3f} s, a list {alone:.3f} s, amid {READS} searches {amid:.3f} s")
+    print(search.statuses)
+    assert set(search.statuses) == {200, 429}
+    assert search.statuses[429] > READS / 2
+    assert amid - alone < 0.5
+
+
+def fill(database: Database, user_id: str) -> None:
+    """Enough to search in for a while."""
+    conversation = text("""
+        insert into conversation (id, user_id, title) values (:id, :user_id, 'Straw') returning 1
+    """)
+    messages = text("""
+        with added as (
+            insert into message (id, conversation_id, user_id, seq, role, status, tokens, version_of, content)
+            select id, :id, :user_id, seq, 'user', 'completed', 3, id, repeat('straw ', 200) || seq
+            from (select gen_random_uuid() as id, generate_series(1, 3000) as seq) as made returning 1
+        )
+        select count(*) from added
+    """)
+    params = {"id": uuid.uuid4(), "user_id": user_id}
+    database.rows(user_id, conversation, params)
+    assert database.rows(user_id, messages, params)[0][0] == 3_000
