@@ -121,7 +121,9 @@ def _cleaned(output: Any) -> Any:
 
 
 def _limited(output: Any) -> Any:
-    if json_size(output.model_dump() if isinstance(output, BaseModel) else output) <= MAX_OUTPUT:
+    # The SDK keeps structured content as JSON and anything else as str() writes it, which escapes more.
+    parsed = output.model_dump() if isinstance(output, BaseModel) else output
+    if max(json_size(parsed), json_size(str(output))) <= MAX_OUTPUT:
         return output
     kind = ToolFailure if isinstance(output, ToolFailure) else str
     return kind(beginning(str(output), MAX_OUTPUT) + CUT_OFF)
