@@ -336,7 +336,7 @@ def test_a_server_that_does_not_freeze_sends_when_it_likes(
     assert time.monotonic() - started < 2
 
 
-@pytest.mark.parametrize("endpoint", [None, "http://127.0.0.1:9"])
+@pytest.mark.parametrize("endpoint", [None, "http://127.0.0.1:9"], ids=["off", "on"])
 def test_nothing_of_it_is_imported_until_it_is_asked_for(settings: Settings, endpoint: str | None) -> None:
     program = (
         "import sys; from parley.config import Settings; from parley.main import create_app;"

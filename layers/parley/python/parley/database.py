@@ -115,7 +115,7 @@ class Database:
         self, url: str, *, pool_size: int, transport: Transport = "auto", http_url: str | None = None
     ) -> None:
         address = Address(url)
-        self._described = {
+        self._described: tracing.Attributes = {
             "db.system.name": "postgresql",
             "db.namespace": address.database,
             "server.address": address.host,
@@ -164,7 +164,7 @@ class Database:
             return self._rows(user_id, statement, params)
         # A statement is known by the function that it is for.
         name = sys._getframe(1).f_code.co_name
-        with tracing.span(name, self._described | {"db.query.summary": name}, SpanKind.CLIENT):
+        with tracing.span(name, {**self._described, "db.query.summary": name}, SpanKind.CLIENT):
             try:
                 return self._rows(user_id, statement, params)
             except Exception as error:

@@ -77,7 +77,9 @@ class Signature(AuthBase):
         import botocore.session  # noqa: PLC0415
         from botocore.auth import SigV4Auth  # noqa: PLC0415
 
-        self._auth = SigV4Auth(botocore.session.get_session().get_credentials(), "xray", region)
+        # Without any, each export fails, and says so in the log.
+        credentials: Any = botocore.session.get_session().get_credentials()
+        self._auth = SigV4Auth(credentials, "xray", region)
 
     def __call__(self, request: Any) -> Any:
         from botocore.awsrequest import AWSRequest  # noqa: PLC0415

@@ -54,7 +54,7 @@ def span(
 
 @contextmanager
 def _span(pipeline: "Pipeline", name: str, attributes: Attributes, kind: SpanKind) -> Iterator[None]:
-    # Neither of the two: they would record the exception's text.
+    # Without what the SDK would record of an exception: its text.
     with pipeline.tracer.start_as_current_span(
         name, kind=kind, attributes=attributes, record_exception=False, set_status_on_exception=False
     ):
@@ -135,15 +135,14 @@ def serve(scope: Scope, request_id: str) -> AbstractContextManager[RequestSpan |
 @contextmanager
 def _serve(pipeline: "Pipeline", scope: Scope, request_id: str) -> Iterator[RequestSpan]:
     # Without the path and the query: a client writes them. The route has what is known of the path.
+    method = _method(scope)
     attributes = {
-        "http.request.method": _method(scope),
+        "http.request.method": method if method in METHODS else "_OTHER",
         "url.scheme": "https" if scope["scheme"] == "https" else "http",
         "parley.request_id": request_id,
     }
     parent = _propagator.extract(_traceparent(scope), context.get_current())
-    started = pipeline.tracer.start_span(
-        _method(scope), context=parent, kind=SpanKind.SERVER, attributes=attributes
-    )
+    started = pipeline.tracer.start_span(method, context=parent, kind=SpanKind.SERVER, attributes=attributes)
     with trace.use_span(started, record_exception=False, set_status_on_exception=False):
         request = RequestSpan(started, scope)
         try:
@@ -158,6 +157,7 @@ def _traceparent(scope: Scope) -> dict[str, str]:
 
 
 def _method(scope: Scope) -> str:
+    """For a span's name. A client may write any word."""
     return scope["method"] if scope["method"] in METHODS else "HTTP"
 
 

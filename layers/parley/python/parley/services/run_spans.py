@@ -57,7 +57,7 @@ class RunSpans(TracingProcessor):
         spans = self._open.setdefault(span.trace_id, {})
         parent = spans.get(span.parent_id or "")
         name, kind, attributes = _described(span.span_data, _metadata(span))
-        started = tracing.start(name, attributes, kind, parent and parent.span)
+        started = tracing.start(name, attributes, kind, parent.span if parent else None)
         token = None
         if isinstance(span.span_data, FunctionSpanData):
             # Current for the tool: what it calls goes on with the trace.

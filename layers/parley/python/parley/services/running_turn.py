@@ -283,13 +283,8 @@ class RunningTurn:
     def _report(self, answer: Message, problem: ProblemError | None) -> None:
         tokens = answer.model_dump(include={"input_tokens", "output_tokens"})
         ended = {"message_id": str(answer.id), "status": answer.status}
-        tracing.note(
-            {
-                "parley.turn.status": answer.status,
-                "gen_ai.usage.input_tokens": answer.input_tokens,
-                "gen_ai.usage.output_tokens": answer.output_tokens,
-            }
-        )
+        usage = {f"gen_ai.usage.{name}": count for name, count in tokens.items()}
+        tracing.note({"parley.turn.status": answer.status, **usage})
         logger.info("turn_ended", extra={**ended, "problem": problem.type if problem else None, **tokens})
         emit({"Turns": 1}, status=answer.status if answer.completed_at else "lost")
         emit({"InputTokens": tokens["input_tokens"], "OutputTokens": tokens["output_tokens"], **self.times})
