@@ -118,10 +118,13 @@ class Requests:
     async def _receive(
         self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, started: float
     ) -> None:
-        reply = await reader.read()
-        self.times.append(time.monotonic() - started)
-        self.statuses[int(reply.split(b" ", 2)[1])] += 1
-        writer.close()
+        try:
+            reply = await reader.read()
+            self.times.append(time.monotonic() - started)
+            self.statuses[int(reply.split(b" ", 2)[1])] += 1
+        finally:
+            writer.close()
+            await writer.wait_closed()
 
     async def once(self) -> float:
         await asyncio.gather(*await self.send(1))
@@ -147,6 +150,7 @@ def test_three_hundred_slow_turns_of_one_leave_anothers_answer_its_time(
         beside = await mine.once()
         for each in flood:
             each.cancel()
+        await asyncio.gather(*flood, return_exceptions=True)
         return alone, amid, beside
 
     alone, amid, beside = asyncio.run(run())
