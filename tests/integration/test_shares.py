@@ -8,10 +8,14 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from urllib.parse import urlsplit
 
+import httpx
 import pytest
 from sqlalchemy import text
+from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
 
 from local.ports import free_port
+from parley.api.middleware import MAX_AT_ONCE, RequestScope
 from parley.config import Settings
 from parley.database import Database
 from parley.errors import TooManyRequests
@@ -52,6 +56,36 @@ def test_each_user_has_places_and_a_line_of_their_own() -> None:
     assert ended == {"alice": 6, "alice refused": 4, "bob": 5}
 
 
+def test_one_token_has_fifty_places_at_the_door() -> None:
+    async def run() -> None:
+        arrived, go_on = asyncio.Semaphore(0), asyncio.Event()
+
+        async def app(scope: Scope, receive: Receive, send: Send) -> None:
+            arrived.release()
+            await go_on.wait()
+            await Response()(scope, receive, send)
+
+        transport = httpx.ASGITransport(RequestScope(app))
+        async with httpx.AsyncClient(transport=transport, base_url="http://api") as http:
+
+            def ask(token: str) -> asyncio.Task[httpx.Response]:
+                return asyncio.create_task(http.get("/", headers={"Authorization": f"Bearer {token}"}))
+
+            served = [ask("alice") for _ in range(MAX_AT_ONCE)]
+            for _ in served:
+                await arrived.acquire()
+            refused = await ask("alice")
+            assert (refused.status_code, refused.headers["retry-after"]) == (429, "1")
+            assert refused.json()["type"] == "/problems/too-many-requests"
+            served.append(ask("bob"))
+            await arrived.acquire()
+            go_on.set()
+            assert {reply.status_code for reply in await asyncio.gather(*served)} == {200}
+            assert (await ask("alice")).status_code == 200
+
+    asyncio.run(run())
+
+
 @pytest.fixture
 def api(settings: Settings, tmp_path: Path) -> Iterator[str]:
     """An API in a process of its own: what the clients cost does not count."""
@@ -84,10 +118,13 @@ class Requests:
     async def _receive(
         self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, started: float
     ) -> None:
-        reply = await reader.read()
-        self.times.append(time.monotonic() - started)
-        self.statuses[int(reply.split(b" ", 2)[1])] += 1
-        writer.close()
+        try:
+            reply = await reader.read()
+            self.times.append(time.monotonic() - started)
+            self.statuses[int(reply.split(b" ", 2)[1])] += 1
+        finally:
+            writer.close()
+            await writer.wait_closed()
 
     async def once(self) -> float:
         await asyncio.gather(*await self.send(1))
@@ -113,6 +150,7 @@ def test_three_hundred_slow_turns_of_one_leave_anothers_answer_its_time(
         beside = await mine.once()
         for each in flood:
             each.cancel()
+        await asyncio.gather(*flood, return_exceptions=True)
         return alone, amid, beside
 
     alone, amid, beside = asyncio.run(run())
@@ -122,7 +160,7 @@ def test_three_hundred_slow_turns_of_one_leave_anothers_answer_its_time(
     assert beside < 1.1 * alone
 
 
-def test_five_hundred_searches_of_one_delay_anothers_list_by_less_than_half_a_second(
+def test_anothers_list_does_not_wait_for_five_hundred_searches_of_one(
     api: str, new_user: Callable[..., ApiUser], database: Database
 ) -> None:
     alice, bob = new_user("alice", api_url=api), new_user("bob", api_url=api)
@@ -130,20 +168,22 @@ def test_five_hundred_searches_of_one_delay_anothers_list_by_less_than_half_a_se
     search = Requests(alice, "GET", "/conversations?q=needle")
     mine = Requests(bob, "GET", "/conversations")
 
-    async def run() -> tuple[float, float, float]:
+    async def run() -> tuple[float, float, float, int]:
         await search.once()
         searching, alone = await search.once(), await median_of(mine, 5)
+        search.statuses.clear()
         flood = await search.send(READS)
         amid = await mine.once()
+        before = search.statuses[200]
         await asyncio.gather(*flood)
-        return searching, alone, amid
+        return searching, alone, amid, before
 
-    searching, alone, amid = asyncio.run(run())
+    searching, alone, amid, before = asyncio.run(run())
     print(f"a search {searching:.3f} s, a list {alone:.3f} s, amid {READS} searches {amid:.3f} s")
-    print(search.statuses)
-    assert set(search.statuses) == {200, 429}
-    assert search.statuses[429] > READS / 2
-    assert amid - alone < 0.5
+    print(f"{before} searches were answered before the list, in all {dict(search.statuses)}")
+    # The time depends on what else the machine does.
+    assert search.statuses == {200: MAX_AT_ONCE, 429: READS - MAX_AT_ONCE}
+    assert before < MAX_AT_ONCE / 2
 
 
 def fill(database: Database, user_id: str) -> None:

@@ -1,7 +1,6 @@
 -- What a user has spent and what running turns have reserved: steps of begin_turn, which see what it has locked.
 --
--- A statement that changes `usage` has locked the conversation before, and then its messages. So has every other,
--- and no two wait for each other.
+-- Every statement takes its locks in one order: a conversation, messages, `usage`. So no two wait for each other.
 
 create or replace function utc_today() returns date language sql stable
 return (now() at time zone 'utc')::date;
