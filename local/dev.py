@@ -17,6 +17,7 @@ from local.aws.build import Target, build
 from local.environment import read_env_file
 from local.gateway import serve_built
 from local.issuer import AUDIENCE, DEFAULT_PORT, issuer_url
+from local.mail import serve_mail
 from local.ports import check_port, free_port
 from local.postgres import Postgres, PostgresError
 from local.progress import Problem, exit_code, step
@@ -28,8 +29,13 @@ from local.supervisor import Service, Supervisor
 E2E_TESTS = services.ROOT / "tests" / "e2e"
 # The same API, with an agent that has more tools: some stop, some fail, some are slow.
 E2E_API = "tests.e2e.api:create_app"
-# The tests need a domain key and a choice of two models.
-E2E_SETTINGS = {"CHATKIT_DOMAIN_KEY": "local", "OPENAI_MODEL": "offline,offline-2"}
+# The tests need a domain key and a choice of two models, and say where a request comes from.
+E2E_SETTINGS = {
+    "CHATKIT_DOMAIN_KEY": "local",
+    "CLIENT_IP_HEADER": "x-tests-address",
+    "EMAIL_VERIFICATION": "on",
+    "OPENAI_MODEL": "offline,offline-2",
+}
 # People watch the words appear; tests need not wait for them.
 WORD_DELAY_MS, E2E_WORD_DELAY_MS = 25, 1
 CHECK_EVERY_S = 0.5
@@ -64,6 +70,10 @@ class Stack:
     supervisor: Supervisor
     running: contextlib.ExitStack
 
+    @property
+    def mail(self) -> Path:
+        return self.state.data / "mail"
+
     def set_up_auth(self) -> None:
         self.env |= {
             "AUTH_DATABASE_URL": self.postgres.url("parley_auth"),
@@ -81,6 +91,11 @@ class Stack:
         port = free_port()
         self.supervisor.start(services.neon({**self.env, "DATABASE_URL": self.postgres.app_url}, port))
         self.env["DATABASE_HTTP_URL"] = f"http://127.0.0.1:{port}/sql"
+
+    def start_mail(self, *, prints: bool) -> None:
+        """Print mail, unless there is a server that sends it."""
+        if not self.env.get("SMTP_URL"):
+            self.env["SMTP_URL"] = self.running.enter_context(serve_mail(self.mail, prints=prints))
 
     def start_offline_model(self, word_delay_ms: float) -> None:
         port = free_port()
@@ -149,6 +164,7 @@ def run_dev(state: State, ports: Ports, env: dict[str, str]) -> None:
     check_port(ports.web, "WEB_PORT")
     with start(state, ports, env, durable=True) as stack:
         stack.set_up_auth()
+        stack.start_mail(prints=True)
         model = stack.use_model()
         stack.start_api_and_frontend(built=False)
         print(f"\n  Model: {model}\n  Stop:  Ctrl-C\n\n  {ports.web_url}\n", flush=True)
@@ -193,15 +209,17 @@ def run_e2e(
     state.reset()
     with start(state, ports, env, durable=False) as stack:
         stack.set_up_auth()
+        stack.start_mail(prints=False)
         stack.start_offline_model(E2E_WORD_DELAY_MS)
         stack.env |= E2E_SETTINGS
         if development:
             stack.env["NEXT_DIST_DIR"] = ".next/tests"
+            stack.env["EMAIL_VERIFICATION"] = "off"
         else:
             with step("Build of the front end"):
                 services.build_frontend(stack.env)
         stack.start_api_and_frontend(built=not development, factory=E2E_API)
-        tests_env = {**stack.env, "PARLEY_URL": ports.web_url}
+        tests_env = {**stack.env, "PARLEY_URL": ports.web_url, "MAIL": str(stack.mail)}
         with subprocess.Popen(command, cwd=E2E_TESTS, env=tests_env) as tests:
             try:
                 stack.watch(tests)

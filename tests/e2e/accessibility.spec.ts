@@ -2,7 +2,14 @@ import { expectNoViolations } from "./axe";
 import { ADA, Chat, expect, stateOf, test } from "./parley";
 
 test.describe("signed out", () => {
-  for (const path of ["/sign-in", "/sign-up", "/no-such-page"]) {
+  for (const path of [
+    "/sign-in",
+    "/sign-in?verified=yes&error=TOKEN_EXPIRED",
+    "/sign-up",
+    "/forgot-password",
+    "/reset-password?token=none",
+    "/no-such-page",
+  ]) {
     test(`${path} has no violations`, async ({ page }) => {
       await page.goto(path);
       await expect(page.getByRole("heading", { level: 1 })).toBeVisible();

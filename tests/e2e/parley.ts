@@ -1,6 +1,14 @@
 import { test as base, expect, type Locator, type Page } from "@playwright/test";
+import { randomInt } from "node:crypto";
+import { linkTo } from "./mail";
 
 export { expect };
+
+export interface Person {
+  name: string;
+  email: string;
+  password: string;
+}
 
 export const ADA = { name: "Ada", email: "ada@example.com", password: "analytical engine" };
 export const GRACE = { name: "Grace", email: "grace@example.com", password: "nanoseconds wire" };
@@ -12,16 +20,21 @@ export const CORE = { tag: "@core" };
 /** The file that keeps a person's session between tests. */
 export const stateOf = (person: { name: string }) => `test-results/people/${person.name}.json`;
 
+/** The header in which the server is told where a request comes from. */
+export const ADDRESS = "x-tests-address";
 const isLocal = (url: string) => ["localhost", "127.0.0.1"].includes(new URL(url).hostname);
 
 /**
  * Every test also fails on an error in the page, a violated policy, or a request that leaves the machine.
  * `reachesChatKit` allows requests to ChatKit's host, which the test itself must answer.
  */
-export const test = base.extend<{ reachesChatKit: boolean; watched: void }>({
+export const test = base.extend<{ reachesChatKit: boolean; address: string; watched: void }>({
   reachesChatKit: [false, { option: true }],
+  address: async ({}, use) => use(`192.0.2.${randomInt(1, 255)}`),
+  // Each test comes from an address of its own, because attempts are limited by address.
   watched: [
-    async ({ page, reachesChatKit }, use) => {
+    async ({ page, address, reachesChatKit }, use) => {
+      await comeFrom(page, address);
       const isAllowed = (url: string) =>
         isLocal(url) || (reachesChatKit && url.startsWith("https://cdn.platform.openai.com/"));
       const faults: string[] = [];
@@ -42,6 +55,39 @@ export const test = base.extend<{ reachesChatKit: boolean; watched: void }>({
     { auto: true },
   ],
 });
+
+/** Only to the front end: the API would not allow the header. */
+export async function comeFrom(page: Page, address: string) {
+  await page.route("**/api/auth/**", (route) =>
+    route.continue({ headers: { ...route.request().headers(), [ADDRESS]: address } }),
+  );
+}
+
+export async function fillIn(page: Page, person: Partial<Person>) {
+  if (person.name) await page.getByLabel("Name").fill(person.name);
+  if (person.email) await page.getByLabel("E-mail").fill(person.email);
+  if (person.password) await page.getByLabel("Password").fill(person.password);
+}
+
+export async function signIn(page: Page, person: Person) {
+  await page.goto("/sign-in");
+  await fillIn(page, { email: person.email, password: person.password });
+  await page.getByRole("button", { name: "Sign in" }).click();
+  await expect(page).toHaveURL("/chat");
+}
+
+/** From the form to the chat, by way of the mail where the address has to be confirmed. */
+export async function signUp(page: Page, person: Person) {
+  await page.goto("/sign-up");
+  await fillIn(page, person);
+  await page.getByRole("button", { name: "Create account" }).click();
+  const checkMail = page.getByRole("heading", { name: "Check your mail" });
+  const welcome = page.getByRole("heading", { name: `Good to see you, ${person.name}.` });
+  await expect(checkMail.or(welcome)).toBeVisible();
+  if (await welcome.isVisible()) return;
+  await page.goto(await linkTo(person.email));
+  await signIn(page, person);
+}
 
 export class Chat {
   readonly composer: Locator;

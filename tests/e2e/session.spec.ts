@@ -1,15 +1,11 @@
 import type { Route } from "@playwright/test";
-import { BOB, Chat, CORE, expect, stateOf, test } from "./parley";
+import { BOB, Chat, CORE, expect, signUp, stateOf, test } from "./parley";
 
 const MARY = { name: "Mary", email: "mary@example.com", password: "mechanism of the heavens" };
 
 test("signing out ends the session and leaves no data in the page", CORE, async ({ page }) => {
   const chat = new Chat(page);
-  await page.goto("/sign-up");
-  await page.getByLabel("Name").fill(MARY.name);
-  await page.getByLabel("E-mail").fill(MARY.email);
-  await page.getByLabel("Password").fill(MARY.password);
-  await page.getByRole("button", { name: "Create account" }).click();
+  await signUp(page, MARY);
   await chat.ask("My secret is a red door.");
   const id = await chat.conversationId();
 

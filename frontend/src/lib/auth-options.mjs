@@ -21,17 +21,15 @@ export function jwtOptions({ issuer, audience }) {
 }
 
 /**
- * `clientIpHeader` is the header in which a trusted proxy passes the client's IP address, by which sign-ins are
- * limited.
+ * What the tables depend on, and what holds for every deployment. lib/accounts.ts has the rest.
  * @param {{
  *   url: string,
  *   secret: string,
  *   audience: string,
  *   database: import("pg").Pool,
- *   clientIpHeader?: string,
  * }} settings
  */
-export function authOptions({ url, secret, audience, database, clientIpHeader }) {
+export function authOptions({ url, secret, audience, database }) {
   return /** @satisfies {import("better-auth").BetterAuthOptions} */ ({
     baseURL: url,
     secret,
@@ -40,7 +38,6 @@ export function authOptions({ url, secret, audience, database, clientIpHeader })
     plugins: [jwt(jwtOptions({ issuer: url, audience }))],
     // In the database, because the instances of a serverless front end share no memory.
     rateLimit: { storage: "database" },
-    advanced: clientIpHeader ? { ipAddress: { ipAddressHeaders: [clientIpHeader] } } : {},
     telemetry: { enabled: false },
   });
 }

@@ -1,20 +1,48 @@
 import "server-only";
 import { betterAuth } from "better-auth";
 import { headers } from "next/headers";
+import { accountOptions } from "./accounts";
 import { authOptions } from "./auth-options.mjs";
 import { config } from "./config";
 import { connectDatabase } from "./database";
+import { WINDOW_S } from "./limits";
+import { sendMail } from "./mail";
 
 async function createAuth() {
-  return betterAuth(
-    authOptions({
-      url: config.authUrl,
+  const { authUrl: url, clientIpHeader } = config;
+  const pool = await connectDatabase();
+  const isSecure = url.startsWith("https:");
+  return betterAuth({
+    ...authOptions({
+      url,
       secret: config.authSecret,
       audience: config.jwtAudience,
-      clientIpHeader: config.clientIpHeader,
-      database: await connectDatabase(),
+      database: pool,
     }),
-  );
+    ...accountOptions({
+      url,
+      pool,
+      verifies: config.verifiesEmail,
+      sendMail: config.mail && sendMail,
+    }),
+    rateLimit: {
+      storage: "database",
+      customRules: {
+        "/sign-in/email": { window: 10, max: 10 },
+        // Also how long the table keeps what lib/limits.ts counts.
+        "/request-password-reset": { window: WINDOW_S, max: 20 },
+      },
+    },
+    advanced: {
+      // An empty list, because by default X-Forwarded-For would be believed, which anybody can send.
+      ipAddress: { ipAddressHeaders: clientIpHeader ? [clientIpHeader] : [] },
+      // Browsers accept `__Host-` only from this very host, over TLS. Better Auth's own prefix, `__Secure-`, lets
+      // other hosts of the same domain set the cookie.
+      useSecureCookies: false,
+      cookiePrefix: isSecure ? "__Host-better-auth" : "better-auth",
+      defaultCookieAttributes: { secure: isSecure, httpOnly: true, sameSite: "lax" },
+    },
+  });
 }
 
 let auth: ReturnType<typeof createAuth> | undefined;

@@ -72,6 +72,29 @@ export const config = {
   get clientIpHeader() {
     return process.env.CLIENT_IP_HEADER || undefined;
   },
+  /** Whether an e-mail address must be confirmed before its account can be used. */
+  get verifiesEmail() {
+    const choice = oneOf("EMAIL_VERIFICATION", ["auto", "on", "off"]);
+    const verifies = choice === "auto" ? this.authUrl.startsWith("https:") : choice === "on";
+    if (verifies && !this.mail) {
+      throw new Error("SMTP_URL is not set. Without mail, set EMAIL_VERIFICATION=off");
+    }
+    return verifies;
+  },
+  /** How mail is sent, if it is. */
+  get mail() {
+    const url = process.env.SMTP_URL;
+    if (!url) return undefined;
+    if (!/^smtps?:/.test(url) || !URL.canParse(url)) {
+      throw new Error("SMTP_URL is not an smtp:// or smtps:// address");
+    }
+    const { hostname } = new URL(this.authUrl);
+    return { smtp: new URL(url), from: process.env.MAIL_FROM || `Parley <no-reply@${hostname}>` };
+  },
+  /** Mail does not leave this machine: `make dev` prints it. */
+  get isMailLocal() {
+    return this.mail !== undefined && LOOPBACK.includes(this.mail.smtp.hostname);
+  },
   get isDevelopment() {
     return process.env.NODE_ENV === "development";
   },

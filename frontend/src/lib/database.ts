@@ -56,3 +56,12 @@ function freshConnectionsOnly(pool: Pool): Pool {
   };
   return pool;
 }
+
+export async function query<Row>(pool: Pool, text: string, values: unknown[]): Promise<Row[]> {
+  const client = await pool.connect();
+  try {
+    return (await client.query(text, values)).rows as Row[];
+  } finally {
+    client.release();
+  }
+}

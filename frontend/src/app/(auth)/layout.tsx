@@ -1,10 +1,7 @@
-import { redirect } from "next/navigation";
 import { Brand } from "@/components/Brand";
-import { getUser } from "@/lib/auth";
 import styles from "./auth.module.css";
 
-export default async function AuthLayout({ children }: LayoutProps<"/">) {
-  if (await getUser()) redirect("/chat");
+export default function AuthLayout({ children }: LayoutProps<"/">) {
   return (
     <main className={styles.page}>
       <div className={styles.card}>

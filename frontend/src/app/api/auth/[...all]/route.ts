@@ -1,7 +1,22 @@
 import { getAuth } from "@/lib/auth";
+import { config } from "@/lib/config";
+
+/** Longer than a mail server takes to accept a message. */
+const LEAST_MS = 1_500;
+
+/** These answer the same whether an account exists or not, so they must not answer sooner when no mail is sent. */
+function mayNotTell(path: string): boolean {
+  if (path.endsWith("/sign-up/email")) return config.verifiesEmail;
+  return /\/(request-password-reset|send-verification-email)$/.test(path);
+}
 
 export async function POST(request: Request) {
-  return (await getAuth()).handler(request);
+  const leastMs = mayNotTell(new URL(request.url).pathname) ? LEAST_MS : 0;
+  const [response] = await Promise.all([
+    getAuth().then((auth) => auth.handler(request)),
+    new Promise((resolve) => setTimeout(resolve, leastMs)),
+  ]);
+  return response;
 }
 
 export async function GET(request: Request) {

@@ -1,0 +1,12 @@
+import type { Metadata } from "next";
+import { redirect } from "next/navigation";
+import { ResetPasswordForm } from "@/components/ResetPasswordForm";
+
+export const metadata: Metadata = { title: "Choose a new password" };
+
+/** Also for somebody who is signed in: the link may be for another account. */
+export default async function ResetPasswordPage({ searchParams }: PageProps<"/reset-password">) {
+  const { token } = await searchParams;
+  if (typeof token !== "string") redirect("/forgot-password");
+  return <ResetPasswordForm token={token} />;
+}

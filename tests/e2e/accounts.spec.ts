@@ -1,0 +1,359 @@
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { createServer, type AddressInfo } from "node:net";
+import { join } from "node:path";
+import type { APIRequestContext, Browser, Page } from "@playwright/test";
+import { expectNoViolations } from "./axe";
+import { linkTo, mailTo } from "./mail";
+import {
+  ADA,
+  ADDRESS,
+  comeFrom,
+  expect,
+  fillIn,
+  signIn,
+  signUp,
+  test,
+  type Person,
+} from "./parley";
+
+let people = 0;
+const LINK_TO_RESET = "Choose a new password";
+
+/** Somebody new, because what one test does to an account must not matter to another. */
+function somebody(): Person {
+  const name = `Somebody ${++people}`;
+  return { name, email: `somebody-${people}@example.com`, password: `violet staircase ${people}` };
+}
+
+const alertOf = (page: Page) => page.getByRole("alert").filter({ hasText: /./ });
+
+async function pageOf(browser: Browser, address: string): Promise<Page> {
+  const page = await (await browser.newContext()).newPage();
+  await comeFrom(page, address);
+  return page;
+}
+
+async function post(request: APIRequestContext, path: string, data: object, headers = {}) {
+  const started = Date.now();
+  const response = await request.post(`/api/auth${path}`, {
+    data,
+    headers: { Origin: process.env.PARLEY_URL!, ...headers },
+  });
+  const { date, "content-length": length, ...kept } = response.headers();
+  return {
+    status: response.status(),
+    headers: kept,
+    body: (await response.json()) as Record<string, unknown>,
+    ms: Date.now() - started,
+  };
+}
+
+/** The shape of a body: names and types, not the values, of which some are made anew each time. */
+function shapeOf(value: unknown): unknown {
+  if (value === null || typeof value !== "object") return value === null ? null : typeof value;
+  return Object.entries(value).map(([name, inner]) => [name, shapeOf(inner)]);
+}
+
+async function wrongPassword(page: Page, person: Person) {
+  await fillIn(page, { email: person.email, password: "not the right one" });
+  const answer = page.waitForResponse("**/api/auth/sign-in/email");
+  await page.getByRole("button", { name: "Sign in" }).click();
+  await answer;
+  await expect(page.getByRole("button", { name: "Sign in" })).toBeEnabled();
+}
+
+test("an address is confirmed by the link in the mail, by keyboard", async ({ page }) => {
+  const person = somebody();
+  await page.goto("/sign-up");
+  await expect(page.getByRole("button", { name: "Create account" })).toBeEnabled();
+  await page.getByLabel("Name").focus();
+  for (const text of [person.name, person.email, person.password]) {
+    await page.keyboard.type(text);
+    await page.keyboard.press("Tab");
+  }
+  await page.keyboard.press("Enter");
+  const heading = page.getByRole("heading", { name: "Check your mail" });
+  await expect(heading).toBeFocused();
+  await expect(page.getByText("make dev")).toBeVisible();
+  await expectNoViolations(page);
+  await page.screenshot({ path: "test-results/screenshots/check-mail-dark.png" });
+
+  await page.goto("/sign-in");
+  await fillIn(page, { email: person.email, password: person.password });
+  await page.getByRole("button", { name: "Sign in" }).click();
+  await expect(alertOf(page)).toContainText("Confirm your e-mail address first");
+  await page.getByRole("button", { name: "Send the link again" }).click();
+  await expect(page.getByRole("status").filter({ hasText: "Sent again." })).toBeVisible();
+  expect(mailTo(person.email)).toHaveLength(2);
+  await expectNoViolations(page);
+  await page.screenshot({ path: "test-results/screenshots/unverified-dark.png" });
+
+  const link = await linkTo(person.email);
+  await page.goto(link.replace("token=", "token=x"));
+  await expect(page.getByRole("status")).toContainText("This link is no longer valid");
+  await page.goto(link);
+  await expect(page.getByRole("status")).toContainText("Your e-mail address is confirmed");
+  await signIn(page, person);
+});
+
+test("sign-up answers the same whether an address is known or not", async ({ page }) => {
+  const stranger = somebody();
+  const known = await post(page.request, "/sign-up/email", { ...ADA, password: "violet stairs" });
+  const unknown = await post(page.request, "/sign-up/email", stranger);
+  expect(known.status).toBe(200);
+  expect(known.status).toBe(unknown.status);
+  expect(known.headers).toEqual(unknown.headers);
+  expect(shapeOf(known.body)).toEqual(shapeOf(unknown.body));
+  expect(Math.min(known.ms, unknown.ms)).toBeGreaterThanOrEqual(1_500);
+  expect(mailTo(ADA.email).at(-1)!.subject).toBe("You already have an account");
+  expect(mailTo(stranger.email).at(-1)!.subject).toBe("Confirm your e-mail address");
+});
+
+test("other answers do not tell either whether an address is known", async ({ page }) => {
+  const { email } = somebody();
+  for (const [path, data] of [
+    ["/request-password-reset", {}],
+    ["/send-verification-email", {}],
+    ["/sign-in/email", { password: "not the right one" }],
+  ] as const) {
+    const known = await post(page.request, path, { email: ADA.email, ...data });
+    const unknown = await post(page.request, path, { email, ...data });
+    expect({ ...known, ms: 0 }, path).toEqual({ ...unknown, ms: 0 });
+    if (known.status === 200) expect(Math.min(known.ms, unknown.ms)).toBeGreaterThanOrEqual(1_500);
+  }
+  expect(mailTo(email)).toEqual([]);
+});
+
+test("a new password ends all sessions, and its link works once", async ({ browser, page }) => {
+  const person = somebody();
+  await signUp(page, person);
+  const other = await pageOf(browser, "198.51.100.1");
+  await signIn(other, person);
+
+  const third = await pageOf(browser, "198.51.100.2");
+  await third.goto("/sign-in");
+  await third.getByRole("link", { name: "Forgot your password?" }).click();
+  await fillIn(third, { email: person.email });
+  await third.getByRole("button", { name: "Send me a link" }).click();
+  await expect(third.getByRole("heading", { name: "Check your mail" })).toBeFocused();
+  const link = await linkTo(person.email, LINK_TO_RESET);
+  await third.goto(link);
+  for (const [password, reason] of [
+    ["qwertyuiop", "among the first that an attacker would try"],
+    ["12345678", ""],
+  ] as const) {
+    await fillIn(third, { password });
+    await third.getByRole("button", { name: "Change the password" }).click();
+    if (reason) await expect(alertOf(third)).toContainText(reason);
+    else expect(await third.locator("input:invalid").count()).toBe(1);
+  }
+  const changed = { ...person, password: "marble corridor 7" };
+  await fillIn(third, { password: changed.password });
+  await third.getByRole("button", { name: "Change the password" }).click();
+  await expect(third.getByRole("heading", { name: "Your password is changed" })).toBeFocused();
+
+  for (const signedIn of [page, other]) {
+    expect((await signedIn.request.get("/api/auth/token")).status()).toBe(401);
+    await signedIn.goto("/chat");
+    await expect(signedIn).toHaveURL("/sign-in");
+  }
+  await wrongPassword(page, person);
+  await expect(alertOf(page)).toContainText("Invalid email or password");
+  await fillIn(page, { email: person.email, password: person.password });
+  await page.getByRole("button", { name: "Sign in" }).click();
+  await expect(alertOf(page)).toContainText("Invalid email or password");
+  await signIn(page, changed);
+
+  await other.goto(link);
+  await fillIn(other, { password: "another corridor 8" });
+  await other.getByRole("button", { name: "Change the password" }).click();
+  await expect(alertOf(other)).toContainText("This link is no longer valid. Get a new link");
+  await expectNoViolations(other);
+});
+
+test("a changed password ends the other sessions, whatever the client asks for", async ({
+  browser,
+  page,
+}) => {
+  const person = somebody();
+  await signUp(page, person);
+  const other = await pageOf(browser, "198.51.100.3");
+  await signIn(other, person);
+  const change = (newPassword: string) =>
+    post(page.request, "/change-password", {
+      currentPassword: person.password,
+      newPassword,
+      revokeOtherSessions: false,
+    });
+  expect((await change("Password123!")).body.code).toBe("PASSWORD_TOO_COMMON");
+  expect((await change("marble corridor 9")).status).toBe(200);
+  expect((await page.request.get("/api/auth/token")).status()).toBe(200);
+  expect((await other.request.get("/api/auth/token")).status()).toBe(401);
+});
+
+test("who guesses is locked out and told for how long, the owner is not", async ({
+  browser,
+  page,
+}) => {
+  const person = somebody();
+  await signUp(page, person);
+  const stranger = await pageOf(browser, "198.51.100.4");
+  await stranger.setViewportSize({ width: 360, height: 740 });
+  await stranger.goto("/sign-in");
+  for (let guess = 0; guess < 5; guess++) {
+    await wrongPassword(stranger, person);
+    await expect(alertOf(stranger)).toContainText("Invalid email or password");
+  }
+  // Even the right password is refused now, from another address as well.
+  const elsewhere = await pageOf(browser, "198.51.100.5");
+  await elsewhere.goto("/sign-in");
+  for (const locked of [stranger, elsewhere]) {
+    await fillIn(locked, { email: person.email, password: person.password });
+    await locked.getByRole("button", { name: "Sign in" }).click();
+    await expect(alertOf(locked)).toContainText("Too many attempts. Try again in 15 minutes.");
+  }
+  expect(await stranger.evaluate(() => document.documentElement.scrollWidth)).toBe(360);
+  await expectNoViolations(stranger);
+  await stranger.screenshot({ path: "test-results/screenshots/locked-out-phone-dark.png" });
+
+  await page.getByRole("button", { name: "Sign out" }).click();
+  await expect(page).toHaveURL("/sign-in");
+  await signIn(page, person);
+
+  // A device that the owner has not used yet gets in by way of the mail.
+  await elsewhere.getByRole("link", { name: "Choose a new password" }).click();
+  await fillIn(elsewhere, { email: person.email });
+  await elsewhere.getByRole("button", { name: "Send me a link" }).click();
+  await elsewhere.goto(await linkTo(person.email, LINK_TO_RESET));
+  await fillIn(elsewhere, { password: "marble corridor 10" });
+  await elsewhere.getByRole("button", { name: "Change the password" }).click();
+  await elsewhere.getByRole("link", { name: "Sign in", exact: true }).click();
+  await signIn(elsewhere, { ...person, password: "marble corridor 10" });
+});
+
+test("guesses made at the same time are counted one by one", async ({ page }) => {
+  const person = somebody();
+  await signUp(page, person);
+  const guess = (turn: number) =>
+    post(
+      page.context().request,
+      "/sign-in/email",
+      { email: person.email, password: `not the right one ${turn}` },
+      { [ADDRESS]: `203.0.113.${turn}`, Cookie: "none=1" },
+    );
+  const statuses = (
+    await Promise.all(Array.from({ length: 30 }, (_, turn) => guess(turn + 1)))
+  ).map(({ status }) => status);
+  expect(statuses.filter((status) => status === 401)).toHaveLength(5);
+  expect(statuses.filter((status) => status === 429)).toHaveLength(25);
+});
+
+test("an address that guesses at many accounts is locked out, whatever it forwards", async ({
+  playwright,
+}) => {
+  const request = await playwright.request.newContext({ baseURL: process.env.PARLEY_URL });
+  const guess = (turn: number, address: string) =>
+    post(
+      request,
+      "/sign-in/email",
+      { email: `account-${turn}@example.com`, password: "not the right one" },
+      { [ADDRESS]: address, "X-Forwarded-For": `203.0.113.${turn}` },
+    );
+  let status = 401;
+  let turn = 0;
+  while (status !== 429 || turn <= 20) {
+    ({ status } = await guess(turn, "198.51.100.6"));
+    if (status === 401) turn++;
+    // Better Auth's own limit, of 10 requests in 10 s.
+    if (status === 429 && turn < 20) await new Promise((resolve) => setTimeout(resolve, 10_000));
+    if (status === 429 && turn === 20) break;
+    expect(turn).toBeLessThanOrEqual(20);
+  }
+  expect((await guess(50, "198.51.100.7")).status).toBe(401);
+});
+
+test("common passwords are refused, and those made of the person's own words", async ({ page }) => {
+  const person = somebody();
+  await page.goto("/sign-up");
+  for (const password of ["Password123!", "1234567890", "somebody example"]) {
+    await fillIn(page, { ...person, name: "Somebody Example", password });
+    await page.getByRole("button", { name: "Create account" }).click();
+    await expect(alertOf(page)).toContainText("among the first that an attacker would try");
+  }
+  for (const password of ["password", "12345678"]) {
+    const { status, body } = await post(page.request, "/sign-up/email", { ...person, password });
+    expect([status, body.code]).toEqual([400, "PASSWORD_TOO_SHORT"]);
+  }
+  expect(mailTo(person.email)).toEqual([]);
+});
+
+test("nobody's inbox is filled", async ({ playwright }) => {
+  const request = await playwright.request.newContext({ baseURL: process.env.PARLEY_URL });
+  const before = mailTo("bob@example.com").length;
+  const ask = (turn: number) =>
+    post(
+      request,
+      "/request-password-reset",
+      { email: "bob@example.com" },
+      { [ADDRESS]: `203.0.113.${100 + turn}` },
+    );
+  const answers = await Promise.all(Array.from({ length: 9 }, (_, turn) => ask(turn)));
+  expect(answers.filter(({ status }) => status === 429)).toHaveLength(4);
+  expect(mailTo("bob@example.com").length - before).toBe(5);
+});
+
+test("behind TLS a cookie is for this host only, and no script reads it", async ({
+  playwright,
+}) => {
+  const port = await freePort();
+  const url = "https://parley.example";
+  const server = spawn("node", [".next/standalone/server.js"], {
+    cwd: join(import.meta.dirname, "../../frontend"),
+    env: {
+      ...process.env,
+      BETTER_AUTH_URL: url,
+      EMAIL_VERIFICATION: "off",
+      HOSTNAME: "127.0.0.1",
+      PORT: String(port),
+    },
+    stdio: "ignore",
+  });
+  try {
+    const request = await playwright.request.newContext({ baseURL: `http://127.0.0.1:${port}` });
+    await expect
+      .poll(() =>
+        request.get("/api/auth/ok").then(
+          (answer) => answer.status(),
+          () => 0,
+        ),
+      )
+      .toBe(200);
+    const answer = await request.post("/api/auth/sign-up/email", {
+      data: somebody(),
+      headers: { Origin: url },
+    });
+    expect(answer.status()).toBe(200);
+    const cookies = answer.headersArray().filter(({ name }) => name.toLowerCase() === "set-cookie");
+    expect(cookies.length).toBeGreaterThan(0);
+    for (const { value } of cookies) {
+      expect(value).toMatch(/^__Host-[\w.-]+=/);
+      const attributes = value.split("; ").slice(1);
+      expect(attributes).toEqual(
+        expect.arrayContaining(["Path=/", "HttpOnly", "Secure", "SameSite=Lax"]),
+      );
+      expect(value).not.toContain("Domain=");
+    }
+  } finally {
+    server.kill();
+    await once(server, "exit");
+  }
+});
+
+async function freePort(): Promise<number> {
+  const probe = createServer().listen(0, "127.0.0.1");
+  await once(probe, "listening");
+  const { port } = probe.address() as AddressInfo;
+  probe.close();
+  return port;
+}
