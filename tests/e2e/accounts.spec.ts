@@ -1,4 +1,5 @@
 import { spawn } from "node:child_process";
+import { randomInt } from "node:crypto";
 import { once } from "node:events";
 import { createServer, type AddressInfo } from "node:net";
 import { join } from "node:path";
@@ -17,14 +18,19 @@ import {
   type Person,
 } from "./parley";
 
-let people = 0;
 const LINK_TO_RESET = "Choose a new password";
 
 /** Somebody new, because what one test does to an account must not matter to another. */
 function somebody(): Person {
-  const name = `Somebody ${++people}`;
-  return { name, email: `somebody-${people}@example.com`, password: `violet staircase ${people}` };
+  const number = randomInt(1e9);
+  return {
+    name: `Somebody ${number}`,
+    email: `somebody-${number}@example.com`,
+    password: `violet staircase ${number}`,
+  };
 }
+
+const someAddress = () => `203.0.113.${randomInt(1, 255)}`;
 
 const alertOf = (page: Page) => page.getByRole("alert").filter({ hasText: /./ });
 
@@ -38,7 +44,7 @@ async function post(request: APIRequestContext, path: string, data: object, head
   const started = Date.now();
   const response = await request.post(`/api/auth${path}`, {
     data,
-    headers: { Origin: process.env.PARLEY_URL!, ...headers },
+    headers: { Origin: process.env.PARLEY_URL!, [ADDRESS]: someAddress(), ...headers },
   });
   const { date, "content-length": length, ...kept } = response.headers();
   return {
@@ -61,6 +67,13 @@ async function wrongPassword(page: Page, person: Person) {
   await page.getByRole("button", { name: "Sign in" }).click();
   await answer;
   await expect(page.getByRole("button", { name: "Sign in" })).toBeEnabled();
+}
+
+async function askForLink(page: Page, { email }: Person) {
+  await expect(page.getByRole("heading", { name: "Forgot your password?" })).toBeVisible();
+  await fillIn(page, { email });
+  await page.getByRole("button", { name: "Send me a link" }).click();
+  await expect(page.getByRole("heading", { name: "Check your mail" })).toBeFocused();
 }
 
 test("an address is confirmed by the link in the mail, by keyboard", async ({ page }) => {
@@ -134,9 +147,7 @@ test("a new password ends all sessions, and its link works once", async ({ brows
   const third = await pageOf(browser, "198.51.100.2");
   await third.goto("/sign-in");
   await third.getByRole("link", { name: "Forgot your password?" }).click();
-  await fillIn(third, { email: person.email });
-  await third.getByRole("button", { name: "Send me a link" }).click();
-  await expect(third.getByRole("heading", { name: "Check your mail" })).toBeFocused();
+  await askForLink(third, person);
   const link = await linkTo(person.email, LINK_TO_RESET);
   await third.goto(link);
   for (const [password, reason] of [
@@ -223,8 +234,7 @@ test("who guesses is locked out and told for how long, the owner is not", async 
 
   // A device that the owner has not used yet gets in by way of the mail.
   await elsewhere.getByRole("link", { name: "Choose a new password" }).click();
-  await fillIn(elsewhere, { email: person.email });
-  await elsewhere.getByRole("button", { name: "Send me a link" }).click();
+  await askForLink(elsewhere, person);
   await elsewhere.goto(await linkTo(person.email, LINK_TO_RESET));
   await fillIn(elsewhere, { password: "marble corridor 10" });
   await elsewhere.getByRole("button", { name: "Change the password" }).click();
@@ -232,15 +242,16 @@ test("who guesses is locked out and told for how long, the owner is not", async 
   await signIn(elsewhere, { ...person, password: "marble corridor 10" });
 });
 
-test("guesses made at the same time are counted one by one", async ({ page }) => {
+test("guesses made at the same time are counted one by one", async ({ playwright, page }) => {
   const person = somebody();
   await signUp(page, person);
+  const request = await playwright.request.newContext({ baseURL: process.env.PARLEY_URL });
   const guess = (turn: number) =>
     post(
-      page.context().request,
+      request,
       "/sign-in/email",
       { email: person.email, password: `not the right one ${turn}` },
-      { [ADDRESS]: `203.0.113.${turn}`, Cookie: "none=1" },
+      { [ADDRESS]: `198.51.100.${100 + turn}` },
     );
   const statuses = (
     await Promise.all(Array.from({ length: 30 }, (_, turn) => guess(turn + 1)))
@@ -260,16 +271,13 @@ test("an address that guesses at many accounts is locked out, whatever it forwar
       { email: `account-${turn}@example.com`, password: "not the right one" },
       { [ADDRESS]: address, "X-Forwarded-For": `203.0.113.${turn}` },
     );
-  let status = 401;
-  let turn = 0;
-  while (status !== 429 || turn <= 20) {
-    ({ status } = await guess(turn, "198.51.100.6"));
-    if (status === 401) turn++;
-    // Better Auth's own limit, of 10 requests in 10 s.
-    if (status === 429 && turn < 20) await new Promise((resolve) => setTimeout(resolve, 10_000));
-    if (status === 429 && turn === 20) break;
-    expect(turn).toBeLessThanOrEqual(20);
+  for (let turn = 0; turn < 20; turn++) {
+    // Better Auth's own limit is 10 requests in 10 s.
+    if (turn === 10) await new Promise((resolve) => setTimeout(resolve, 11_000));
+    expect((await guess(turn, "198.51.100.6")).status).toBe(401);
   }
+  await new Promise((resolve) => setTimeout(resolve, 11_000));
+  expect((await guess(20, "198.51.100.6")).body.code).toBe("TOO_MANY_ATTEMPTS");
   expect((await guess(50, "198.51.100.7")).status).toBe(401);
 });
 
@@ -288,19 +296,13 @@ test("common passwords are refused, and those made of the person's own words", a
   expect(mailTo(person.email)).toEqual([]);
 });
 
-test("nobody's inbox is filled", async ({ playwright }) => {
-  const request = await playwright.request.newContext({ baseURL: process.env.PARLEY_URL });
-  const before = mailTo("bob@example.com").length;
-  const ask = (turn: number) =>
-    post(
-      request,
-      "/request-password-reset",
-      { email: "bob@example.com" },
-      { [ADDRESS]: `203.0.113.${100 + turn}` },
-    );
-  const answers = await Promise.all(Array.from({ length: 9 }, (_, turn) => ask(turn)));
-  expect(answers.filter(({ status }) => status === 429)).toHaveLength(4);
-  expect(mailTo("bob@example.com").length - before).toBe(5);
+test("nobody's inbox is filled", async ({ page }) => {
+  const person = somebody();
+  await post(page.request, "/sign-up/email", person);
+  const ask = () => post(page.request, "/request-password-reset", { email: person.email });
+  const statuses = (await Promise.all(Array.from({ length: 9 }, ask))).map(({ status }) => status);
+  expect(statuses.filter((status) => status === 429)).toHaveLength(5);
+  expect(mailTo(person.email)).toHaveLength(5);
 });
 
 test("behind TLS a cookie is for this host only, and no script reads it", async ({
@@ -331,7 +333,7 @@ test("behind TLS a cookie is for this host only, and no script reads it", async 
       .toBe(200);
     const answer = await request.post("/api/auth/sign-up/email", {
       data: somebody(),
-      headers: { Origin: url },
+      headers: { Origin: url, [ADDRESS]: someAddress() },
     });
     expect(answer.status()).toBe(200);
     const cookies = answer.headersArray().filter(({ name }) => name.toLowerCase() === "set-cookie");
