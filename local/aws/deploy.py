@@ -39,6 +39,14 @@ SECRETS = {
 }
 # Beside the code of each function.
 DIGEST = "deployment.sha256"
+# What the front end's server gets beside, where it is set, and whether the API gets it as well.
+ALSO_FOR_WEB = {
+    "SMTP_URL": False,
+    "MAIL_FROM": False,
+    "EMAIL_VERIFICATION": False,
+    "DATABASE_TRANSPORT": True,
+    "DATABASE_HTTP_URL": True,
+}
 # Used on this machine only, never sent to AWS.
 LOCAL_ONLY = ("AUTH_MIGRATIONS_DATABASE_URL",)
 NOT_KNOWN_YET = "https://not-known-yet.invalid"
@@ -154,7 +162,10 @@ class Deployment:
 
     def _missing(self) -> list[str]:
         settings = self._settings()
-        names = [name for name in (*SECRETS["api"], *SECRETS["web"], *LOCAL_ONLY) if not settings.get(name)]
+        needed = [*SECRETS["api"], *SECRETS["web"], *LOCAL_ONLY]
+        if settings.get("EMAIL_VERIFICATION") != "off":
+            needed.append("SMTP_URL")
+        names = [name for name in needed if not settings.get(name)]
         text = f"{self._file.name} does not name: {', '.join(names)}. See docs/deploy.md."
         return [text] if names else []
 
@@ -171,8 +182,9 @@ class Deployment:
     def _content(self, kind: str) -> dict[str, str]:
         """All other settings in the file go to the API, such as OPENAI_MODEL or a tool's key."""
         settings = self._settings()
-        web = {name: settings[name] for name in SECRETS["web"]}
-        api = {name: value for name, value in settings.items() if name not in web and name not in LOCAL_ONLY}
+        web = {name: settings[name] for name in (*SECRETS["web"], *ALSO_FOR_WEB) if name in settings}
+        not_api = [*LOCAL_ONLY, *(name for name in web if not ALSO_FOR_WEB.get(name))]
+        api = {name: value for name, value in settings.items() if name not in not_api}
         return web if kind == "web" else api
 
     def _store_secrets(self) -> None:

@@ -24,6 +24,8 @@ OPENAI_MODEL=gpt-5-mini
 AUTH_DATABASE_URL=postgresql://auth:p@db.example.com/parley
 AUTH_MIGRATIONS_DATABASE_URL=postgresql://owner:p@db.example.com/parley
 BETTER_AUTH_SECRET=not-guessable
+SMTP_URL=smtps://user:p@mail.example.com
+DATABASE_TRANSPORT=tcp
 """
 
 
@@ -52,8 +54,14 @@ def secret(name: str) -> dict[str, str]:
 def test_each_server_gets_the_settings_that_it_needs_and_no_others(deployment: Deployment) -> None:
     deployment._store_secrets()
     api, web = secret("parley-dev-api"), secret("parley-dev-web")
-    assert web.keys() == {"BETTER_AUTH_SECRET", "AUTH_DATABASE_URL"}
-    assert api.keys() == {"DATABASE_URL", "MIGRATIONS_DATABASE_URL", "OPENAI_API_KEY", "OPENAI_MODEL"}
+    assert web.keys() == {"BETTER_AUTH_SECRET", "AUTH_DATABASE_URL", "SMTP_URL", "DATABASE_TRANSPORT"}
+    assert api.keys() == {
+        "DATABASE_URL",
+        "DATABASE_TRANSPORT",
+        "MIGRATIONS_DATABASE_URL",
+        "OPENAI_API_KEY",
+        "OPENAI_MODEL",
+    }
     assert api["DATABASE_URL"] == "postgresql://app:p=1@db.example.com/parley?sslmode=require"
     assert api["MIGRATIONS_DATABASE_URL"] == "postgresql://owner:p@db.example.com/parley"
 
@@ -63,6 +71,14 @@ def test_nothing_is_begun_while_a_setting_is_missing(deployment: Deployment) -> 
     with pytest.raises(Problem, match=r"BETTER_AUTH_SECRET\. See docs/deploy\.md"):
         deployment.run()
     assert boto3.client("secretsmanager").list_secrets()["SecretList"] == []
+
+
+def test_mail_is_needed_unless_addresses_are_not_confirmed(deployment: Deployment) -> None:
+    without = SETTINGS.replace("SMTP_URL=smtps://user:p@mail.example.com", "")
+    deployment._file.write_text(without)
+    assert deployment._missing() == ["SMTP_URL"]
+    deployment._file.write_text(f"{without}EMAIL_VERIFICATION=off\n")
+    assert deployment._missing() == []
 
 
 def test_a_dry_run_needs_nothing_and_says_each_step() -> None:

@@ -2,7 +2,7 @@ import "server-only";
 import { APIError, createAuthMiddleware, getIP, isAPIError } from "better-auth/api";
 import { randomUUID } from "node:crypto";
 import { limitKey, type Limit, type Limits } from "./limits";
-import { isCommonPassword } from "./passwords";
+import { isEasyToGuess } from "./passwords";
 
 type Context = Parameters<Parameters<typeof createAuthMiddleware>[0]>[0];
 type Body = Record<string, unknown>;
@@ -21,7 +21,7 @@ export function guards(limits: Limits) {
       const body = (ctx.body ?? {}) as Body;
       switch (ctx.path) {
         case "/sign-up/email":
-          await refuseCommonPassword(body.password, [body.name, body.email]);
+          await refuseEasyPassword(body.password, [body.name, body.email]);
           return take(limits, [
             ...ofClient(ctx, "sign-up", SIGN_UPS_OF_AN_ADDRESS),
             ...mailTo(body.email),
@@ -30,9 +30,9 @@ export function guards(limits: Limits) {
         case "/send-verification-email":
           return take(limits, mailTo(body.email));
         case "/reset-password":
-          return refuseCommonPassword(body.newPassword, []);
+          return refuseEasyPassword(body.newPassword, []);
         case "/change-password":
-          await refuseCommonPassword(body.newPassword, []);
+          await refuseEasyPassword(body.newPassword, []);
           return { context: { body: { ...body, revokeOtherSessions: true } } };
         case "/sign-in/email":
           return take(limits, await signInLimits(ctx, body.email));
@@ -59,12 +59,12 @@ async function take(limits: Limits, asked: Limit[]): Promise<void> {
   );
 }
 
-async function refuseCommonPassword(password: unknown, ownWords: unknown[]): Promise<void> {
+async function refuseEasyPassword(password: unknown, ownTexts: unknown[]): Promise<void> {
   if (typeof password !== "string" || password.length < 10) return; // Better Auth refuses it.
-  if (!(await isCommonPassword(password, ownWords.map(String)))) return;
+  if (!(await isEasyToGuess(password, ownTexts.map(String)))) return;
   throw new APIError("BAD_REQUEST", {
-    code: "PASSWORD_TOO_COMMON",
-    message: "This password is among the first that an attacker would try. Choose another one.",
+    code: "PASSWORD_TOO_EASY",
+    message: "This password is easy to guess. Choose another one.",
   });
 }
 
