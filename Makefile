@@ -67,8 +67,8 @@ test: ## Check the code and run all tests
 	@$(RUN) -m local.dev --e2e node_modules/.bin/playwright test
 	@echo "== end to end, through the gateway, with the database as at Neon"
 	@DATABASE_TRANSPORT=http $(RUN) -m local.dev --gateway --e2e node_modules/.bin/playwright test chat.spec isolation tools
-	@echo "== end to end, on the development server"
-	@$(RUN) -m local.dev --development --e2e node_modules/.bin/playwright test --grep @core --trace off
+	@echo "== end to end, on the development server, with the database as at Neon"
+	@DATABASE_TRANSPORT=http $(RUN) -m local.dev --development --e2e node_modules/.bin/playwright test --grep @core --trace off
 
 .PHONY: test-python
 test-python:

@@ -1,10 +1,7 @@
-import { spawn } from "node:child_process";
 import { randomInt } from "node:crypto";
-import { once } from "node:events";
-import { createServer, type AddressInfo } from "node:net";
-import { join } from "node:path";
 import type { APIRequestContext, Browser, Page } from "@playwright/test";
 import { expectNoViolations } from "./axe";
+import { FrontEnd, Network } from "./front_end";
 import { linkTo, mailTo } from "./mail";
 import {
   ADA,
@@ -305,33 +302,19 @@ test("nobody's inbox is filled", async ({ page }) => {
   expect(mailTo(person.email)).toHaveLength(5);
 });
 
-test("behind TLS a cookie is for this host only, and no script reads it", async ({
-  playwright,
-}) => {
-  const port = await freePort();
+test("a name that would not fit into a token is refused", async ({ page }) => {
+  const long = { ...somebody(), name: "A".repeat(255) };
+  expect((await post(page.request, "/sign-up/email", long)).body.code).toBe("TEXT_TOO_LONG");
+  await signUp(page, somebody());
+  const renamed = await post(page.request, "/update-user", { name: long.name });
+  expect(renamed.body.code).toBe("TEXT_TOO_LONG");
+});
+
+test("behind TLS a cookie is for this host only, and no script reads it", async () => {
   const url = "https://parley.example";
-  const server = spawn("node", [".next/standalone/server.js"], {
-    cwd: join(import.meta.dirname, "../../frontend"),
-    env: {
-      ...process.env,
-      BETTER_AUTH_URL: url,
-      EMAIL_VERIFICATION: "off",
-      HOSTNAME: "127.0.0.1",
-      PORT: String(port),
-    },
-    stdio: "ignore",
-  });
+  const server = await FrontEnd.start({ BETTER_AUTH_URL: url, EMAIL_VERIFICATION: "off" });
   try {
-    const request = await playwright.request.newContext({ baseURL: `http://127.0.0.1:${port}` });
-    await expect
-      .poll(() =>
-        request.get("/api/auth/ok").then(
-          (answer) => answer.status(),
-          () => 0,
-        ),
-      )
-      .toBe(200);
-    const answer = await request.post("/api/auth/sign-up/email", {
+    const answer = await server.request.post("/api/auth/sign-up/email", {
       data: somebody(),
       headers: { Origin: url, [ADDRESS]: someAddress() },
     });
@@ -347,15 +330,28 @@ test("behind TLS a cookie is for this host only, and no script reads it", async 
       expect(value).not.toContain("Domain=");
     }
   } finally {
-    server.kill();
-    await once(server, "exit");
+    await server.stop();
   }
 });
 
-async function freePort(): Promise<number> {
-  const probe = createServer().listen(0, "127.0.0.1");
-  await once(probe, "listening");
-  const { port } = probe.address() as AddressInfo;
-  probe.close();
-  return port;
-}
+test("a connection that the network forgot while the server was frozen is not used", async () => {
+  const network = await Network.before(process.env.AUTH_DATABASE_URL!);
+  const server = await FrontEnd.start({
+    AUTH_DATABASE_URL: network.url,
+    DATABASE_TRANSPORT: "tcp",
+  });
+  try {
+    const keys = () => server.request.get("/api/auth/jwks", { timeout: 5_000 });
+    expect((await keys()).status()).toBe(200);
+    server.process.kill("SIGSTOP");
+    network.forget();
+    // Longer than a connection may be idle, as Lambda freezes an environment.
+    await new Promise((resolve) => setTimeout(resolve, 11_000));
+    const answer = keys();
+    server.process.kill("SIGCONT");
+    expect((await answer).status()).toBe(200);
+  } finally {
+    await server.stop();
+    network.close();
+  }
+});

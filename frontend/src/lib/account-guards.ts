@@ -12,6 +12,7 @@ const FOR_AN_ACCOUNT = 5;
 const FOR_AN_ADDRESS = 20;
 const SIGN_UPS_OF_AN_ADDRESS = 20;
 const MAILS_TO_AN_ADDRESS = 5;
+const TEXT_MAX = 254;
 const DEVICE_MAX_AGE_S = 400 * 24 * 60 * 60; // The longest that browsers keep a cookie.
 
 /** What must hold before an endpoint of Better Auth runs, and what follows from how it ended. */
@@ -20,7 +21,10 @@ export function guards(limits: Limits) {
     before: createAuthMiddleware(async (ctx) => {
       const body = (ctx.body ?? {}) as Body;
       switch (ctx.path) {
+        case "/update-user":
+          return refuseLongText(body.name);
         case "/sign-up/email":
+          refuseLongText(body.name, body.email);
           await refuseEasyPassword(body.password, [body.name, body.email]);
           return take(limits, [
             ...ofClient(ctx, "sign-up", SIGN_UPS_OF_AN_ADDRESS),
@@ -66,6 +70,12 @@ async function refuseEasyPassword(password: unknown, ownTexts: unknown[]): Promi
     code: "PASSWORD_TOO_EASY",
     message: "This password is easy to guess. Choose another one.",
   });
+}
+
+/** A token carries both, and has to fit into a header. */
+function refuseLongText(...texts: unknown[]): void {
+  if (texts.every((text) => String(text ?? "").length <= TEXT_MAX)) return;
+  throw new APIError("BAD_REQUEST", { code: "TEXT_TOO_LONG", message: "This name is too long." });
 }
 
 const mailTo = (email: unknown): Limit[] => [
