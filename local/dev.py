@@ -35,6 +35,7 @@ E2E_SETTINGS = {
     "CLIENT_IP_HEADER": "x-tests-address",
     "EMAIL_VERIFICATION": "on",
     "OPENAI_MODEL": "offline,offline-2",
+    "SMOKE_PASSWORD": "made by the migration",
 }
 # People watch the words appear; tests need not wait for them.
 WORD_DELAY_MS, E2E_WORD_DELAY_MS = 25, 1
@@ -208,10 +209,10 @@ def run_e2e(
     ports = Ports(free_port(), free_port(), issuer=0, stream=free_port() if gateway else None)
     state.reset()
     with start(state, ports, env, durable=False) as stack:
-        stack.set_up_auth()
-        stack.start_mail(prints=False)
         stack.start_offline_model(E2E_WORD_DELAY_MS)
         stack.env |= E2E_SETTINGS
+        stack.set_up_auth()
+        stack.start_mail(prints=False)
         if development:
             stack.env["NEXT_DIST_DIR"] = ".next/tests"
             stack.env["EMAIL_VERIFICATION"] = "off"

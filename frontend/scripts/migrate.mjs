@@ -124,6 +124,25 @@ async function ensureSigningKey(options, token) {
   }
 }
 
+/**
+ * The account of `make smoke`, which cannot follow a link in a mail.
+ * @param {ReturnType<typeof authOptions>} options
+ * @param {string} chosen
+ */
+async function ensureSmokeAccount(options, chosen) {
+  const { internalAdapter, password } = await betterAuth(options).$context;
+  const email = "smoke-test@example.com";
+  const hash = await password.hash(chosen);
+  const known = await internalAdapter.findUserByEmail(email);
+  if (known) return internalAdapter.updatePassword(known.user.id, hash);
+  const { id } = await internalAdapter.createUser(
+    { email, name: "Smoke test", emailVerified: true },
+    { method: "email-password" },
+  );
+  const account = { userId: id, accountId: id, providerId: "credential", password: hash };
+  await internalAdapter.linkAccount(account);
+}
+
 async function migrate() {
   const url = required("BETTER_AUTH_URL").replace(/\/+$/, "");
   const audience = process.env.JWT_AUDIENCE || "parley";
@@ -148,6 +167,8 @@ async function migrate() {
       const changed = await migrateTables(options);
       await grantAccess(owner, role.name);
       await ensureSigningKey(options, { issuer: url, audience });
+      const smokePassword = process.env.SMOKE_PASSWORD;
+      if (smokePassword) await ensureSmokeAccount(options, smokePassword);
       return changed;
     } finally {
       // Closes the connection instead of returning it to the pool, which releases the lock.

@@ -227,7 +227,9 @@ class Deployment:
     def _migrate_frontend(self) -> None:
         settings = self._settings()
         names = (*SECRETS["web"], *LOCAL_ONLY)
-        values = {**{name: settings[name] for name in names}, "BETTER_AUTH_URL": self._issuer()}
+        values = {name: settings[name] for name in names}
+        values["BETTER_AUTH_URL"] = self._issuer()
+        values["SMOKE_PASSWORD"] = smoke.password_of(settings["BETTER_AUTH_SECRET"])
         with step("npm run migrate"):
             run(["npm", "run", "migrate"], cwd=FRONTEND, env={**os.environ, **values})
 

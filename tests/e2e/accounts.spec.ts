@@ -302,6 +302,12 @@ test("nobody's inbox is filled", async ({ page }) => {
   expect(mailTo(person.email)).toHaveLength(5);
 });
 
+test("the account of `make smoke` is made by the migration, and is confirmed", async ({ page }) => {
+  const account = { email: "smoke-test@example.com", password: process.env.SMOKE_PASSWORD! };
+  expect((await post(page.request, "/sign-in/email", account)).status).toBe(200);
+  expect(mailTo(account.email)).toEqual([]);
+});
+
 test("a name that would not fit into a token is refused", async ({ page }) => {
   const long = { ...somebody(), name: "A".repeat(255) };
   expect((await post(page.request, "/sign-up/email", long)).body.code).toBe("TEXT_TOO_LONG");

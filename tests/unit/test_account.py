@@ -34,6 +34,7 @@ OPENAI_API_KEY=sk-test
 AUTH_DATABASE_URL=postgresql://auth:p@db.example.com/parley
 AUTH_MIGRATIONS_DATABASE_URL=postgresql://owner:p@db.example.com/parley
 BETTER_AUTH_SECRET=not-guessable
+SMTP_URL=smtps://user:p@mail.example.com
 """
 WEB_URL = "https://d1.cloudfront.net"
 

@@ -76,7 +76,7 @@ def test_nothing_is_begun_while_a_setting_is_missing(deployment: Deployment) -> 
 def test_mail_is_needed_unless_addresses_are_not_confirmed(deployment: Deployment) -> None:
     without = SETTINGS.replace("SMTP_URL=smtps://user:p@mail.example.com", "")
     deployment._file.write_text(without)
-    assert deployment._missing() == ["SMTP_URL"]
+    assert deployment._missing() == [".env.dev does not name: SMTP_URL. See docs/deploy.md."]
     deployment._file.write_text(f"{without}EMAIL_VERIFICATION=off\n")
     assert deployment._missing() == []
 
