@@ -18,7 +18,11 @@ export class FrontEnd {
       env: { ...process.env, HOSTNAME: "127.0.0.1", PORT: String(port), ...env },
       stdio: "ignore",
     });
-    const client = await request.newContext({ baseURL: `http://127.0.0.1:${port}` });
+    const client = await request.newContext({
+      baseURL: `http://127.0.0.1:${port}`,
+      // A frozen server closes kept connections when it goes on.
+      extraHTTPHeaders: { Connection: "close" },
+    });
     const status = () => client.get("/sign-in").then((answer) => answer.status(), String);
     await expect.poll(status).toBe(200);
     return new FrontEnd(server, client);

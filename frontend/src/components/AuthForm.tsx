@@ -77,8 +77,9 @@ export function AuthForm(props: AuthFormProps) {
         {!refusal && props.notice}
         {props.children}
         {refusal && (
-          <div className="alert" role="alert">
-            {explainRefusal(refusal)} {props.remedy?.(refusal)}
+          <div className={`alert ${styles.refusal}`} role="alert">
+            {explainRefusal(refusal)}
+            {props.remedy?.(refusal)}
           </div>
         )}
         <button className="button" type="submit" disabled={!isHydrated || isBusy}>

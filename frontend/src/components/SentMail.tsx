@@ -7,10 +7,10 @@ import { explainRefusal } from "./explainRefusal";
 
 export function MailIsLocal() {
   return (
-    <p className="notice">
+    <span>
       This server sends no mail to the world: the link is printed in the terminal where{" "}
       <code>make dev</code> runs.
-    </p>
+    </span>
   );
 }
 
@@ -32,7 +32,11 @@ export function SentMail({ title, isMailLocal, children }: SentMailProps) {
       </h1>
       <div className={styles.form}>
         {children}
-        {isMailLocal && <MailIsLocal />}
+        {isMailLocal && (
+          <p className="notice">
+            <MailIsLocal />
+          </p>
+        )}
       </div>
     </>
   );
@@ -56,11 +60,11 @@ export function SendAgain({ email }: { email: string }) {
   }
 
   return (
-    <>
+    <span className={styles.again}>
       <button className="button secondary small" type="button" onClick={onClick} disabled={isBusy}>
         Send the link again
-      </button>{" "}
+      </button>
       <span role="status">{outcome}</span>
-    </>
+    </span>
   );
 }
