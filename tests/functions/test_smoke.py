@@ -1,7 +1,6 @@
 """`make smoke` against the built functions, and against a gateway that answers each question wrongly."""
 
 import asyncio
-import json
 import re
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import ExitStack

@@ -12,23 +12,27 @@ const DISGUISES: ((password: string) => string)[] = [
   (password) => password,
   (password) => `${password[0]!.toUpperCase()}${password.slice(1)}`,
   (password) => `${password}1`,
-  (password) => password.replaceAll("a", "@").replaceAll("o", "0"),
+  (password) => `${password}!`,
   (password) => [...password].reverse().join(""),
 ];
 
 test("common passwords are refused, and what is easily made of them", async () => {
   expect(common.length).toBeGreaterThan(500);
   for (let draw = 0; draw < 200; draw++) {
-    const password = common[randomInt(0, 200)]!;
-    const disguised = DISGUISES[randomInt(0, DISGUISES.length)]!(password);
+    const password = common[randomInt(common.length)]!;
+    const disguised = DISGUISES[randomInt(DISGUISES.length)]!(password);
     expect([disguised, await isEasyToGuess(disguised, OWN)]).toEqual([disguised, true]);
   }
 });
 
-test.each(["lovelace2026", "ada.byron@example.com", "parleyparley", "AdaLovelace", "aaaaaaaaaaaa"])(
-  "%s is refused",
-  async (password) => expect(await isEasyToGuess(password, OWN)).toBe(true),
-);
+test.each([
+  "P@ssword12",
+  "lovelace2026",
+  "ada.byron@example.com",
+  "parleyparley",
+  "AdaLovelace",
+  "aaaaaaaaaaaa",
+])("%s is refused", async (password) => expect(await isEasyToGuess(password, OWN)).toBe(true));
 
 test("what was drawn at random, or of several words, is accepted", async () => {
   for (let draw = 0; draw < 100; draw++) {
