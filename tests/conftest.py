@@ -3,7 +3,6 @@
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +12,7 @@ import parley.tools.lazy_mcp  # noqa: F401 (first, as in the chat Lambda)
 import httpx
 import pytest
 from agents import Agent
+from fastapi import FastAPI
 
 from local import offline_model
 from local.issuer import Issuer
@@ -101,16 +101,18 @@ def serve_api(settings: Settings) -> Iterator[Callable[..., str]]:
     with ExitStack() as stack:
 
         def serve(agent: Agent[Any] | None = None, hold_answers: bool = False, **changes: Any) -> str:
-            changed = settings.model_copy(update=changes)
-            app = partial(create_app, changed, agent, hold_answers=hold_answers)
-            return stack.enter_context(serve_in_thread(lambda _: app()))
+            def app(url: str) -> FastAPI:
+                changed = settings.model_copy(update={"api_url": url, **changes})
+                return create_app(changed, agent, hold_answers=hold_answers)
+
+            return stack.enter_context(serve_in_thread(app))
 
         yield serve
 
 
 @pytest.fixture(scope="session")
 def api_url(settings: Settings) -> Iterator[str]:
-    with serve_in_thread(lambda _: create_app(settings)) as url:
+    with serve_in_thread(lambda url: create_app(settings.model_copy(update={"api_url": url}))) as url:
         yield url
 
 

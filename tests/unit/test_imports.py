@@ -20,7 +20,7 @@ LAYERS = [
     "models",
     "tools",
 ]
-BASE = {"config", "errors", "ids", "logs", "metrics", "text"}
+BASE = {"config", "errors", "ids", "logs", "metrics", "paths", "text"}
 # Imports the base, and each other. The tools may not import it.
 INFRASTRUCTURE = {"database", "neon", "postgres", "security", "migrate"}
 

@@ -281,8 +281,8 @@ _ROCA = {
 def _is_roca(modulus: int) -> bool:
     """Whether some smart cards' faulty library made the key, which can then be factored (CVE-2017-15361).
 
-    Its primes, and so their products, are powers of 65537 modulo all these primes. So is one in 200 million of
-    other keys.
+    Its primes, and so their products, are powers of 65537 modulo all these primes. Of other keys, one in 200
+    million is.
     """
     return all(modulus % prime in remainders for prime, remainders in _ROCA.items())
 

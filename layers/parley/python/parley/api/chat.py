@@ -4,7 +4,7 @@ import uuid
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Path, Response
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, StrictBool
 
 from parley import errors
 from parley.api.dependencies import AppTurns, ConversationId, OwnerId, owner
@@ -43,7 +43,7 @@ class EditRequest(
 
 
 class Approval(BaseModel, extra="forbid", json_schema_extra={"examples": [{"approved": True}]}):
-    approved: bool
+    approved: StrictBool
     calls: Annotated[
         list[str] | None,
         Field(max_length=100, description="The `call_id`s that are decided about; none: all that wait"),

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from typing import Annotated
 
 from fastapi import APIRouter, Query
-from pydantic import AwareDatetime, BaseModel, Field
+from pydantic import AwareDatetime, BaseModel, Field, StrictBool
 
 from parley.api.dependencies import AppDatabase, ConversationId, OwnerId
 from parley.api.pages import Cursor
@@ -69,8 +69,8 @@ class ConversationChanges(
     """What is absent stays as it is."""
 
     title: TitleText = ""
-    archived: bool = False
-    pinned: bool = False
+    archived: StrictBool = False
+    pinned: StrictBool = False
 
 
 @router.get("", responses=_LIST_ERRORS, summary="The conversations, newest activity first")

@@ -11,6 +11,7 @@ from parley.errors import InternalError, PayloadTooLarge
 from parley.ids import new_id
 from parley.logs import describe_error, request_id
 from parley.metrics import emit
+from parley.paths import routed_path
 
 logger = logging.getLogger(__name__)
 
@@ -26,6 +27,7 @@ class RequestScope:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             return await self._app(scope, receive, send)
+        scope["path"] = routed_path(scope)
         event = scope.get("aws.event", {})
         # A tool calls the API in process, within the request that it serves, and shares its id.
         serving = request_id.get()
