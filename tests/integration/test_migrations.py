@@ -113,7 +113,8 @@ def test_every_table_is_walled_off_from_the_role(server: Postgres, owner: Engine
             connection.execute(
                 text("""
                     select relname, relrowsecurity and relforcerowsecurity from pg_class
-                    where relkind = 'r' and relnamespace = 'public'::regnamespace and relname <> 'alembic_version'
+                    where relkind = 'r' and relnamespace = 'public'::regnamespace
+                      and relname <> 'alembic_version'
                 """)
             ).all()
         )

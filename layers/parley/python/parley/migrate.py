@@ -121,8 +121,8 @@ def _make_role(connection: Connection, app: Address) -> None:
         connection.exec_driver_sql(f"create role {name} login password {password}")
     elif found:
         raise ConfigError(
-            f"DATABASE_URL: the role {app.user} is that of MIGRATIONS_DATABASE_URL, may act as it, or bypasses "
-            "row-level security. Name a role of its own; one that does not exist yet is made."
+            f"DATABASE_URL: the role {app.user} is that of MIGRATIONS_DATABASE_URL, may act as it, or "
+            "bypasses row-level security. Name a role of its own; one that does not exist yet is made."
         )
     elif _is_refused(app):
         # Not each time: a pooler may keep the password's stored form, which differs every time it is set.
@@ -145,7 +145,10 @@ _MAKE_LARGE_OBJECTS = "lo_creat(int), lo_create(oid), lo_from_bytea(oid, bytea)"
 
 
 def _grant(connection: Connection, app: Address) -> None:
-    """Give the role what it needs. What everybody may do by default is taken away, if it is the owner's to take."""
+    """Give the role what it needs, and take away what every role may do by default.
+
+    PostgreSQL only warns about what is not the owner's to take, such as functions of PostgreSQL itself.
+    """
     database = identifier(connection.execute(text("select current_database()")).scalar_one())
     for privilege in (
         "execute on all functions in schema public",

@@ -12,8 +12,8 @@ MINE = "user_id = (select current_setting('app.user_id', true))"
 MY_CONVERSATION = (
     f"exists (select from conversation where id = message.conversation_id and conversation.{MINE})"
 )
-# In conversation_exists and message_exists, which others call, and in parley.migrate. A process that connects as
-# the owner by mistake is walled off like any other.
+# In conversation_exists and message_exists, which others call, and in parley.migrate. A process that connects
+# as the owner by mistake is walled off like any other.
 ON_PURPOSE = "session_user <> current_user or current_setting('app.migrating', true) = 'on'"
 
 
