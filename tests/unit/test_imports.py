@@ -11,6 +11,7 @@ PACKAGE = Path(__file__).parents[2] / "layers" / "parley" / "python" / "parley"
 LAYERS = [
     "lambda_handler",
     "web_adapter",
+    "web_server",
     "priming",
     "main",
     "api",

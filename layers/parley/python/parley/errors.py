@@ -73,6 +73,14 @@ class MethodNotAllowed(ProblemError, status=405, problem="method-not-allowed"):
     detail = "This address does not take this method."
 
 
+class RequestTimeout(ProblemError, status=408, problem="request-timeout"):
+    title = "The request took too long to arrive"
+    detail = "Its body has to be here within 15 seconds."
+
+    def __init__(self) -> None:
+        super().__init__(headers={"Connection": "close"})
+
+
 class TurnInProgress(ProblemError, status=409, problem="turn-in-progress"):
     title = "An answer is still being written"
     detail = "Wait for the answer to finish, or cancel it, then try again."

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from fastapi import APIRouter, FastAPI
 from starlette.middleware.cors import CORSMiddleware
 
-from parley.api import account, conversations, health, messages, problems
+from parley.api import account, conversations, docs, health, messages, problems
 from parley.api.dependencies import ChatServices, Services
 from parley.api.middleware import RequestScope
 from parley.config import ConfigError, Settings
@@ -90,9 +90,9 @@ def create_light_app(settings: Settings | None = None, *routers: APIRouter) -> F
         version="1",
         summary="Chat with an agent; every conversation is kept, and yours alone.",
         openapi_url="/api/openapi.json",
-        docs_url="/api/docs",
+        # FastAPI's own pages load scripts from other hosts.
+        docs_url=None,
         redoc_url=None,
-        swagger_ui_oauth2_redirect_url=None,
         separate_input_output_schemas=False,
         lifespan=_lifespan,
     )
@@ -107,7 +107,9 @@ def create_light_app(settings: Settings | None = None, *routers: APIRouter) -> F
             expose_headers=EXPOSED_HEADERS,
             max_age=600,
         )
-    for router in (health.router, account.router, conversations.router, messages.router, *routers):
+    for module in (health, docs, account, conversations, messages):
+        app.include_router(module.router)
+    for router in routers:
         app.include_router(router)
     verifier = TokenVerifier(settings.jwt_issuer, settings.jwt_audience, settings.jwt_jwks_url)
     app.state.services = Services(settings, verifier, _database(settings))

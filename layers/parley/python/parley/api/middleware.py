@@ -1,5 +1,6 @@
-"""What every request gets: an id, a body limit, a log line, and a problem document for a crash."""
+"""What every request gets: an id, limits for its body, a log line, and a problem document for a crash."""
 
+import asyncio
 import logging
 import time
 
@@ -7,7 +8,7 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from parley.api.problems import problem_response
-from parley.errors import InternalError, PayloadTooLarge
+from parley.errors import InternalError, PayloadTooLarge, RequestTimeout
 from parley.ids import new_id
 from parley.logs import describe_error, request_id
 from parley.metrics import emit
@@ -16,6 +17,8 @@ from parley.paths import routed_path
 logger = logging.getLogger(__name__)
 
 MAX_BODY_BYTES = 256 * 1024
+# API Gateway and Function URLs hand over whole requests. Any other server passes on what comes, as it comes.
+BODY_TIMEOUT_S = 15
 
 
 class RequestScope:
@@ -51,7 +54,7 @@ class RequestScope:
             if _content_length(scope) > MAX_BODY_BYTES:
                 await problem_response(PayloadTooLarge(), identifier)(scope, receive, send_marked)
             else:
-                await self._app(scope, _limited(receive), send_marked)
+                await self._app(scope, _bounded(receive), send_marked)
         except Exception as error:
             # Not logger.exception: an error's text may hold content.
             logger.error("request_crashed", extra=describe_error(error))
@@ -73,16 +76,22 @@ def _content_length(scope: Scope) -> int:
     return int(header) if header.isdecimal() else 0
 
 
-def _limited(receive: Receive) -> Receive:
-    """`receive`, raising PayloadTooLarge before more than the limit is in memory."""
-    received = 0
+def _bounded(receive: Receive) -> Receive:
+    """`receive`, raising PayloadTooLarge before too much is in memory, and RequestTimeout for a slow body."""
+    received, is_whole = 0, False
+    deadline = asyncio.get_running_loop().time() + BODY_TIMEOUT_S
 
-    async def receive_limited() -> Message:
-        nonlocal received
-        message = await receive()
+    async def receive_bounded() -> Message:
+        nonlocal received, is_whole
+        try:
+            async with asyncio.timeout_at(None if is_whole else deadline):
+                message = await receive()
+        except TimeoutError:
+            raise RequestTimeout from None
         received += len(message.get("body", b""))
         if received > MAX_BODY_BYTES:
             raise PayloadTooLarge
+        is_whole = not message.get("more_body", False)
         return message
 
-    return receive_limited
+    return receive_bounded
