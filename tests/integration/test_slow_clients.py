@@ -16,7 +16,10 @@ from parley.web_server import Protocol
 from tests.conftest import ApiUser
 
 LIMIT_S = 0.5
-CHAT = "POST /api/{user} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {token}\r\nContent-Type: application/json\r\n"
+HEAD = (
+    "POST /api/{path} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {token}\r\n"
+    "Content-Type: application/json\r\n{length}\r\n\r\n"
+)
 
 
 @pytest.fixture(autouse=True)
@@ -65,10 +68,10 @@ def test_a_body_that_comes_slowly_is_answered_with_408(
     url: str, new_user: Callable[..., ApiUser], path: str, length: str
 ) -> None:
     alice = new_user(api_url=url)
-    head = CHAT.format(user=path.format(user=alice.id), token=alice.token)
+    head = HEAD.format(path=path.format(user=alice.id), token=alice.token, length=length)
     body = '{"message": "' if "Length" in length else "ff\r\n" + '{"message": "'
     with connected(url) as connection:
-        connection.sendall(f"{head}{length}\r\n\r\n".encode())
+        connection.sendall(head.encode())
         said, after_s = drip(connection, body + "x" * 200)
     assert said.startswith(b"HTTP/1.1 408 ")
     assert b"connection: close" in said.lower()
@@ -105,7 +108,7 @@ def test_a_turn_that_takes_longer_than_a_head_may_is_answered(
 ) -> None:
     alice = new_user(api_url=url)
     started = time.monotonic()
-    assert alice.say("/slow 100").status_code == 200
+    assert alice.say("[offline: slow=1] Hello").status_code == 200
     assert time.monotonic() - started > LIMIT_S
     for _ in range(3):
         assert alice.http.get("/conversations").status_code == 200
