@@ -180,15 +180,15 @@ class DeadlineExceeded(ProblemError, status=504, problem="deadline-exceeded"):
     detail = "What was written so far is kept. Please try again, or ask for less at once."
 
 
-# What a request about the user's own data may be answered with, and one that starts a turn.
+# What a request may be answered with: one about the user's own data, one with a body, one that starts a turn.
 DATA_ERRORS = (Unauthorized, Forbidden, NotFound, Unprocessable, DatabaseUnavailable, DataTooLarge)
+BODY_ERRORS = (BadRequest, RequestTimeout, PayloadTooLarge)
 TURN_ERRORS = (
-    BadRequest,
+    *BODY_ERRORS,
     Unauthorized,
     Forbidden,
     NotFound,
     TurnInProgress,
-    PayloadTooLarge,
     Unprocessable,
     KeyReused,
     ContentRefused,

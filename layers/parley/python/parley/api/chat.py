@@ -19,6 +19,12 @@ router = APIRouter(prefix="/api/{user_id}", tags=["chat"], dependencies=[Depends
 _REPLY: dict[str, Any] = {
     "description": "The reply; with `Accept: text/event-stream` the turn as it happens",
     "content": {"text/event-stream": {"schema": {"type": "string"}}},
+    "headers": {
+        "Idempotency-Replayed": {
+            "description": "`true`: the reply is that of an earlier request with this key",
+            "schema": {"type": "string", "enum": ["true"]},
+        }
+    },
 }
 _TURN = {200: _REPLY, **describe(*errors.TURN_ERRORS)}
 _NEW_VERSION = {200: _REPLY, **describe(*errors.TURN_ERRORS, errors.MessageSuperseded)}

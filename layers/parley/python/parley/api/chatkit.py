@@ -25,9 +25,14 @@ _OPERATION = {
     "content": {"application/json": {"schema": _SCHEMA, "example": _EXAMPLE}},
 }
 _REPLY: dict[str, Any] = {
-    "description": "What the operation gives; of one that begins a turn, the turn as it happens, and "
-    "`Content-Location`, where the answer can be cancelled",
+    "description": "What the operation gives; of one that begins a turn, the turn as it happens",
     "content": {"application/json": {}, "text/event-stream": {"schema": {"type": "string"}}},
+    "headers": {
+        "Content-Location": {
+            "description": "Of a turn: the path of the answer, where it can be cancelled",
+            "schema": {"type": "string"},
+        }
+    },
 }
 
 

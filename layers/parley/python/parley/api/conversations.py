@@ -12,7 +12,14 @@ from parley.api.dependencies import AppDatabase, ConversationId, OwnerId
 from parley.api.pages import Cursor
 from parley.api.problems import describe
 from parley.api.times import Time
-from parley.errors import DATA_ERRORS, DatabaseUnavailable, Forbidden, Unauthorized, Unprocessable
+from parley.errors import (
+    BODY_ERRORS,
+    DATA_ERRORS,
+    DatabaseUnavailable,
+    Forbidden,
+    Unauthorized,
+    Unprocessable,
+)
 from parley.repositories import conversations
 from parley.repositories.conversations import HIT_END, HIT_START, ConversationKey, ConversationState
 from parley.services.ownership import missing, own_conversation
@@ -96,7 +103,9 @@ def get_conversation(
     return ConversationOut.of(own_conversation(database, user_id, conversation_id))
 
 
-@router.patch("/{conversation_id}", responses=_ONE_ERRORS, summary="Rename, archive or pin it")
+@router.patch(
+    "/{conversation_id}", responses=describe(*DATA_ERRORS, *BODY_ERRORS), summary="Rename, archive or pin it"
+)
 def update_conversation(
     user_id: OwnerId, conversation_id: ConversationId, changes: ConversationChanges, database: AppDatabase
 ) -> ConversationOut:
