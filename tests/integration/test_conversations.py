@@ -1,6 +1,7 @@
 """The conversations and messages of a user, over HTTP."""
 
 import base64
+import random
 import uuid
 from collections.abc import Callable
 
@@ -272,6 +273,46 @@ def test_a_search_is_paged(alice: ApiUser) -> None:
 def test_odd_searches_find_nothing_and_break_nothing(alice: ApiUser, q: str) -> None:
     converse(alice, "Hello there")
     assert found(alice, q) == []
+
+
+def test_no_search_fails(alice: ApiUser) -> None:
+    converse(alice, "Hello there")
+    seed = random.randrange(2**32)
+    print("seed", seed)
+    draw = random.Random(seed)
+    parts = [
+        "-",
+        "-",
+        '"',
+        " ",
+        "!",
+        "&",
+        "|",
+        "(",
+        ")",
+        "<->",
+        ":*",
+        "'",
+        "\\",
+        "*",
+        "or",
+        "_",
+        "é",
+        "🦜",
+        "word",
+    ]
+    drawn = ["".join(draw.choices(draw.sample(parts, 4), k=draw.randrange(1, 70)))[:200] for _ in range(300)]
+    repeated = [(part * 200)[:200] for part in (*parts, "- ", "-!", '-"', '-" ', "-_", "or -", "--x ", '"-')]
+    for q in drawn + repeated:
+        reply = alice.http.get("/conversations", params={"q": q})
+        assert reply.status_code == 200, (q, reply.text)
+
+
+def test_a_hyphen_leaves_a_word_out(alice: ApiUser) -> None:
+    both, one = converse(alice, "cats dogs"), converse(alice, "cats")
+    assert [each["id"] for each in found(alice, "cats -dogs")] == [one]
+    for q in ("cats - dogs", "cats dogs --", "- cats -- dogs"):
+        assert [each["id"] for each in found(alice, q)] == [both]
 
 
 def test_what_was_replaced_is_not_found(alice: ApiUser) -> None:
