@@ -16,7 +16,7 @@ from parley.models import Conversation, Message
 ConversationKey = tuple[datetime, uuid.UUID]
 # Mark a hit in a snippet: control characters, which text hardly ever holds.
 HIT_START, HIT_END = "\x02", "\x03"
-# A negation of nothing. PostgreSQL remembers 32 negations while it looks for what they negate, and then fails.
+# Negates nothing. PostgreSQL remembers 32 negations while it looks for what they negate, and then fails.
 _STRAY_HYPHEN = re.compile(r'-(?![\w"])')
 
 
