@@ -138,7 +138,12 @@ def test_a_conversation_can_be_changed(alice: ApiUser, change: dict[str, object]
 
 
 @pytest.mark.parametrize(
-    "change", [{"title": ""}, {"title": "x" * 201}, {"title": None}, {"title": "a\x00b"}, {"owner": "bob"}]
+    "change",
+    [
+        *({"title": title} for title in ("", "x" * 201, None, "a\x00b")),
+        *({name: value} for name in ("archived", "pinned") for value in ("yes", "true", 1, 0, None)),
+        {"owner": "bob"},
+    ],
 )
 def test_a_bad_change_is_refused(alice: ApiUser, change: dict[str, object]) -> None:
     conversation_id = converse(alice, "Hello")
