@@ -3,7 +3,7 @@
 import html
 import uuid
 from datetime import UTC, datetime
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Query
 from pydantic import AwareDatetime, BaseModel, Field, StrictBool
@@ -70,10 +70,14 @@ class ConversationPage(BaseModel):
     next_cursor: str | None
 
 
-class ConversationChanges(
-    BaseModel, extra="forbid", json_schema_extra={"examples": [{"title": "Holiday plans"}]}
-):
-    """What is absent stays as it is."""
+def _without_defaults(schema: dict[str, Any]) -> None:
+    for field in schema["properties"].values():
+        del field["default"]
+    schema["examples"] = [{"title": "Holiday plans"}]
+
+
+class ConversationChanges(BaseModel, extra="forbid", json_schema_extra=_without_defaults):
+    """What is absent stays as it is. The defaults only stand for it."""
 
     title: TitleText = ""
     archived: StrictBool = False
