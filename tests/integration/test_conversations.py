@@ -1,6 +1,7 @@
 """The conversations and messages of a user, over HTTP."""
 
 import base64
+import json
 import random
 import uuid
 from collections.abc import Callable
@@ -149,6 +150,34 @@ def test_a_bad_change_is_refused(alice: ApiUser, change: dict[str, object]) -> N
     conversation_id = converse(alice, "Hello")
     assert alice.http.patch(f"/conversations/{conversation_id}", json=change).status_code == 422
     assert alice.http.get(f"/conversations/{conversation_id}").json()["title"] == "Hello"
+
+
+TIMES = [
+    *("0001-01-01T00:00:00Z", "0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59.999999-23:59"),
+    *(
+        "1969-12-31T23:59:59Z",
+        "2026-02-30T00:00:00Z",
+        "2026-01-01T00:00:00",
+        "infinity",
+        "-4713-11-24T00:00:00Z",
+    ),
+]
+NUMBERS = [-(2**63), -(2**31), -1, 0, 1, 2**31 - 1, 2**31, 2**32, 2**63, 10**30, 1e308, -0.5, 253402300800]
+
+
+def test_no_cursor_fails(alice: ApiUser) -> None:
+    seed = random.randrange(2**32)
+    print("seed", seed)
+    draw = random.Random(seed)
+    address = f"/conversations/{converse(alice, 'Hello')}/messages"
+    values = [*TIMES, *NUMBERS, *map(str, NUMBERS), str(uuid.uuid4()), "", "x" * 60, None, True, [], {}, [[]]]
+    keys = [*values, *([draw.choice(values), str(uuid.uuid4())] for _ in range(60))]
+    keys += [draw.choices(values, k=draw.randrange(4)) for _ in range(60)]
+    for key in keys:
+        cursor = base64.urlsafe_b64encode(json.dumps(key).encode()).rstrip(b"=").decode()
+        for path, parameter in ((address, "before"), ("/conversations", "cursor")):
+            reply = alice.http.get(path, params={parameter: cursor})
+            assert reply.status_code in (200, 422), (key, reply.text)
 
 
 def test_archived_conversations_are_listed_apart(alice: ApiUser) -> None:
