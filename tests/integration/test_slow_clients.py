@@ -73,10 +73,11 @@ def test_a_body_that_comes_slowly_is_answered_with_408(
     with connected(url) as connection:
         connection.sendall(head.encode())
         said, after_s = drip(connection, body + "x" * 200)
+    # The server's clock began a little earlier.
+    assert LIMIT_S * 0.8 <= after_s < LIMIT_S + 2
     assert said.startswith(b"HTTP/1.1 408 ")
     assert b"connection: close" in said.lower()
     assert b'"/problems/request-timeout"' in said
-    assert LIMIT_S <= after_s < LIMIT_S + 2
 
 
 @pytest.mark.parametrize(

@@ -110,7 +110,7 @@ class TokenVerifier:
             await asyncio.wait([asyncio.wrap_future(fetch)], timeout=FETCH_TIMEOUT_S)
         if key := self._keys.get(kid):
             return key
-        if not self._reachable:
+        if not self._reachable or (fetch and not fetch.done()):
             raise KeysUnavailable
         raise Unauthorized("The token is not valid")
 
