@@ -26,6 +26,7 @@ def test_drawn_requests_are_answered_as_the_document_says(
         TOKEN=alice.token,
         USER_ID=alice.id,
         CONVERSATION_ID=conversation_id,
+        OTHER_ID=alice.say("Goodbye").json()["conversation_id"],
         QUESTION_ID=question["id"],
         ANSWER_ID=answer["id"],
     )
