@@ -76,9 +76,10 @@ test-python:
 	@$(RUN) -m pytest -p tests.no_skips $(DESELECTED)
 
 # With two Pythons, tests that take minutes run on one only. The tests of the built functions run on ALSO, which is
-# Lambda's version; these, and those that are run again over HTTP, test the database more than Python, and run on
-# PYTHON.
-OF_THE_DATABASE = tests/integration/test_crash.py \
+# Lambda's version; these, and those that are run again over HTTP, test protocols more than Python, and run on PYTHON.
+OF_PROTOCOLS = tests/integration/test_crash.py \
+	tests/integration/test_arbitrary_model.py \
+	tests/integration/test_withheld.py \
 	tests/integration/test_database.py::test_no_statement_crosses_in_a_pooler \
 	tests/integration/test_chatkit_model.py::test_a_thousand_random_operations_of_two_users_are_answered_as_they_must_be
 
@@ -86,7 +87,7 @@ OF_THE_DATABASE = tests/integration/test_crash.py \
 .PHONY: test-python-also
 test-python-also:
 	@$(MAKE) --no-print-directory test-python PYTHON=$(ALSO) VENV=.venv-also \
-		DESELECTED="-k 'not http' $(OF_THE_DATABASE:%=--deselect=%)"
+		DESELECTED="-k 'not http' $(OF_PROTOCOLS:%=--deselect=%)"
 
 .PHONY: build
 build: ## Build what AWS Lambda runs into .aws-sam/build; ARCH=arm64 for Graviton

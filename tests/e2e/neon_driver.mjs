@@ -2,9 +2,7 @@
 // HTTP in one transaction with a setting before each, and over a WebSocket.
 import { Pool, neon, neonConfig } from "@neondatabase/serverless";
 
-const { connectionString, port, statements } = JSON.parse(
-  await new Response(process.stdin).text(),
-);
+const { connectionString, port, statements } = JSON.parse(await new Response(process.stdin).text());
 neonConfig.fetchEndpoint = () => `http://127.0.0.1:${port}/sql`;
 neonConfig.wsProxy = () => `127.0.0.1:${port}/v2`;
 neonConfig.useSecureWebSocket = false;
@@ -31,9 +29,7 @@ for (const [text, values] of statements) {
     batch: await outcome(
       async () => (await sql.transaction([setting, sql.query(text, values, options)], options))[1],
     ),
-    websocket: await outcome(() =>
-      pool.query({ text, values, rowMode: "array", types: asText }),
-    ),
+    websocket: await outcome(() => pool.query({ text, values, rowMode: "array", types: asText })),
   });
 }
 await pool.end();

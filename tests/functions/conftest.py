@@ -44,7 +44,8 @@ def secret(settings: Settings, postgres: Postgres) -> dict[str, str]:
         "MIGRATIONS_DATABASE_URL": postgres.owner_url,
         "OPENAI_API_KEY": "offline",
         "OPENAI_BASE_URL": settings.openai_base_url or "",
-        "OPENAI_MODEL": "offline",
+        # A pause after each word: a stream arrives in pieces, on a busy machine too.
+        "OPENAI_MODEL": "offline:word=10",
     }
 
 

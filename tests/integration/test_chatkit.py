@@ -33,8 +33,6 @@ from tests.chatkit_client import THREAD, THREADS, ChatKitClient, message, text_o
 from tests.conftest import ApiUser
 from tests.load.statements import CountingProxy
 
-pytestmark = pytest.mark.both_transports
-
 Chat = Callable[[ApiUser], ChatKitClient]
 
 

@@ -5,7 +5,7 @@ import pytest
 from tests.crash import parallel
 
 
-@pytest.mark.parametrize(("schedules", "http"), [(200, False), (100, True)], ids=["tcp", "http"])
+@pytest.mark.parametrize(("schedules", "http"), [(120, False), (60, True)], ids=["tcp", "http"])
 def test_nothing_is_lost_or_doubled_whatever_is_killed_when(schedules: int, http: bool) -> None:
     reports = list(parallel.run(first=0, count=schedules, jobs=2, http=http))
     failed = [str(report) for report in reports if report.problem]

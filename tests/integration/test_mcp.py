@@ -17,8 +17,6 @@ from mcp_types import CallToolResult
 from local.issuer import Issuer
 from tests.conftest import ApiUser
 
-pytestmark = pytest.mark.both_transports
-
 TOOLS = {"list_recent_conversations", "search_conversations", "read_conversation", "rename_conversation"}
 # The two generations of the protocol: with a handshake, and without.
 MODES = pytest.mark.parametrize("mode", ["legacy", "auto"])

@@ -12,8 +12,6 @@ from agents import Agent, function_tool
 from tests.conftest import ApiUser
 from tests.integration.test_chat import events
 
-pytestmark = pytest.mark.both_transports
-
 
 def use(user: ApiUser, tool: str, where: str | None = None, /, **arguments: Any) -> str:
     """What the offline model answers after using a tool: what the tool returned."""

@@ -1,4 +1,4 @@
-"""The guardrails of an agent and of those that it may hand over to."""
+"""The guardrails of an agent, of those that it may hand over to, and of those that it uses as tools."""
 
 import asyncio
 import inspect
@@ -9,12 +9,13 @@ from typing import Any
 
 from agents import Agent
 
-from parley.tools.handoffs import reachable
+from parley.tools.handoffs import reachable, used_as_tools
 
 
 def contained(agent: Agent[Any]) -> Agent[Any]:
     """`agent`, changed in place: no guardrail ends more than its turn, whatever it raises."""
-    for each in reachable(agent):
+    own = list(reachable(agent))
+    for each in [*own, *used_as_tools([tool for one in own for tool in one.tools])]:
         each.input_guardrails = [
             replace(guardrail, guardrail_function=_contained(guardrail.guardrail_function))
             for guardrail in each.input_guardrails
@@ -49,7 +50,7 @@ def _contained(function: Callable[..., Any]) -> Callable[..., Any]:
             # SystemExit would end the server, and the SDK takes a cancellation for a verdict.
             task = asyncio.current_task()
             if task is not None and task.cancelling():
-                raise
+                raise asyncio.CancelledError from None
             raise RuntimeError("A guardrail broke off.") from error
 
     return judge
