@@ -55,13 +55,13 @@ def tables(owner: Engine) -> set[str]:
 LIMITS = Limits(100, None, None)
 
 
-def turn(user_id: str, act: Send) -> NewTurn:
-    return NewTurn(user_id, act, "k", "h", model="m", title="t", tokens=3)
+def turn(user_id: str, act: Send, key: str | None = None) -> NewTurn:
+    return NewTurn(user_id, act, key, "h", model="m", title="t", tokens=3)
 
 
 def fill(database: Database) -> str:
     user_id = f"user-{uuid.uuid4().hex[:8]}"
-    assert isinstance(begin_turn(database, turn(user_id, Send(None, "hello")), LIMITS), Begun)
+    assert isinstance(begin_turn(database, turn(user_id, Send(None, "hello"), "k"), LIMITS), Begun)
     return user_id
 
 
@@ -141,7 +141,6 @@ def test_every_table_is_walled_off_from_the_role(server: Postgres, owner: Engine
         "select lo_create(0)",
         "select lo_from_bytea(0, 'x')",
         "select lo_import('/etc/hostname')",
-        "update conversation set user_id = 'bob' where user_id = 'alice'",
     ):
         with pytest.raises(Exception, match=r"42501|permission denied|must be owner"):
             database.rows("alice", text(statement))
@@ -212,6 +211,7 @@ def test_no_message_gets_into_another_users_conversation(server: Postgres, owner
     [[theirs]] = database.rows(alice, text("select id from conversation"))
     for statement in (
         "update message set conversation_id = :theirs where user_id = :me",
+        "update conversation set user_id = 'alice' where user_id = :me and id <> :theirs",
         "insert into message (id, conversation_id, user_id, seq, role, status, tokens, version_of) "
         "values (gen_random_uuid(), :theirs, :me, 99, 'user', 'completed', 1, gen_random_uuid())",
     ):
