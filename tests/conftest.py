@@ -22,6 +22,7 @@ from parley import migrate
 from parley.config import Settings
 from parley.database import Database
 from parley.main import create_app
+from parley.paths import user_path
 from tests import neon
 
 
@@ -123,7 +124,7 @@ class ApiUser:
         self.id = user_id
         self.token = issuer.mint(user_id)
         headers = {"Authorization": f"Bearer {self.token}"}
-        self.http = httpx.Client(base_url=f"{api_url}/api/{user_id}", headers=headers, timeout=40)
+        self.http = httpx.Client(base_url=api_url + user_path(user_id), headers=headers, timeout=40)
 
     def say(self, message: str, conversation_id: str | None = None, **headers: str) -> httpx.Response:
         body = {"message": message} | ({"conversation_id": conversation_id} if conversation_id else {})

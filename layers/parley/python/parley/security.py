@@ -212,8 +212,8 @@ def _get(connection: http.client.HTTPConnection, path: str, deadline: float) -> 
     cut.start()
     try:
         connection.request("GET", path or "/")
-        reply = connection.getresponse()
-        body = reply.read(MAX_DOCUMENT_BYTES + 1)
+        with connection.getresponse() as reply:
+            body = reply.read(MAX_DOCUMENT_BYTES + 1)
     finally:
         cut.cancel()
     if reply.status != 200 or len(body) > MAX_DOCUMENT_BYTES or time.monotonic() >= deadline:
