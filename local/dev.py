@@ -120,7 +120,8 @@ class Stack:
 
         It reads the keys of the issuer when it starts, so it comes second.
         """
-        env = {**self.env, "DATABASE_URL": self.postgres.app_url, "JWT_ISSUER": issuer_url}
+        addresses = {"DATABASE_URL": self.postgres.app_url, "JWT_ISSUER": issuer_url}
+        env = {**self.env, **addresses, "API_URL": self.ports.api_url}
         if self.ports.stream is None:
             self.supervisor.start(issuer, services.api(env, self.ports.api, factory))
             return

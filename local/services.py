@@ -77,6 +77,7 @@ def issuer(env: Environment, port: int, key: Path) -> Service:
 def api(env: Environment, port: int, factory: str = API) -> Service:
     command = ["uvicorn", factory, "--factory", "--app-dir", str(PACKAGE), "--host", "127.0.0.1"]
     command += ["--port", str(port), "--timeout-graceful-shutdown", "3"]
+    command += ["--http", "parley.web_server:Protocol"]
     return _python("API", command, env, f"http://127.0.0.1:{port}{READY_PATH}", restarts=True)
 
 

@@ -38,11 +38,11 @@ def listen(port: int = 0) -> socket.socket:
 
 
 @contextlib.contextmanager
-def serve_in_thread(make_app: Callable[[str], ASGIApp], port: int = 0) -> Iterator[str]:
-    """Serve the app that `make_app` makes for this address."""
+def serve_in_thread(make_app: Callable[[str], ASGIApp], port: int = 0, **options: Any) -> Iterator[str]:
+    """Serve the app that `make_app` makes for this address. `options` are uvicorn's."""
     with listen(port) as listener:
         url = f"http://127.0.0.1:{listener.getsockname()[1]}"
-        server = uvicorn.Server(uvicorn.Config(make_app(url), **QUIET))
+        server = uvicorn.Server(uvicorn.Config(make_app(url), **QUIET, **options))
         thread = threading.Thread(target=server.run, args=([listener],))
         thread.start()
         try:

@@ -3,7 +3,6 @@
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +12,7 @@ import parley.tools.lazy_mcp  # noqa: F401 (first, as in the chat Lambda)
 import httpx
 import pytest
 from agents import Agent
+from fastapi import FastAPI
 
 from local import offline_model
 from local.issuer import Issuer
@@ -22,6 +22,7 @@ from parley import migrate
 from parley.config import Settings
 from parley.database import Database
 from parley.main import create_app
+from parley.paths import user_path
 from tests import neon
 
 
@@ -101,16 +102,18 @@ def serve_api(settings: Settings) -> Iterator[Callable[..., str]]:
     with ExitStack() as stack:
 
         def serve(agent: Agent[Any] | None = None, hold_answers: bool = False, **changes: Any) -> str:
-            changed = settings.model_copy(update=changes)
-            app = partial(create_app, changed, agent, hold_answers=hold_answers)
-            return stack.enter_context(serve_in_thread(lambda _: app()))
+            def app(url: str) -> FastAPI:
+                changed = settings.model_copy(update={"api_url": url, **changes})
+                return create_app(changed, agent, hold_answers=hold_answers)
+
+            return stack.enter_context(serve_in_thread(app))
 
         yield serve
 
 
 @pytest.fixture(scope="session")
 def api_url(settings: Settings) -> Iterator[str]:
-    with serve_in_thread(lambda _: create_app(settings)) as url:
+    with serve_in_thread(lambda url: create_app(settings.model_copy(update={"api_url": url}))) as url:
         yield url
 
 
@@ -121,7 +124,7 @@ class ApiUser:
         self.id = user_id
         self.token = issuer.mint(user_id)
         headers = {"Authorization": f"Bearer {self.token}"}
-        self.http = httpx.Client(base_url=f"{api_url}/api/{user_id}", headers=headers, timeout=40)
+        self.http = httpx.Client(base_url=api_url + user_path(user_id), headers=headers, timeout=40)
 
     def say(self, message: str, conversation_id: str | None = None, **headers: str) -> httpx.Response:
         body = {"message": message} | ({"conversation_id": conversation_id} if conversation_id else {})

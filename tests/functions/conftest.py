@@ -12,6 +12,7 @@ from local.aws.environment import Runtime
 from local.aws.gateway import Gateway, parameters, serve
 from local.aws.template import Template, read_template
 from local.issuer import Issuer
+from local.ports import free_port
 from local.postgres import Postgres
 from parley.config import Settings
 from tests.conftest import ApiUser
@@ -52,12 +53,13 @@ def secret(settings: Settings, postgres: Postgres) -> dict[str, str]:
 def gateway(
     template: Template, built: Path, secret: dict[str, str], tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Gateway]:
-    logs = tmp_path_factory.mktemp("logs")
+    logs, port = tmp_path_factory.mktemp("logs"), free_port()
+    secret = secret | {"API_URL": f"http://127.0.0.1:{port}"}
     # A busy machine may take longer for a cold start than AWS's gateway waits.
     made = DeploymentSettings(
         logs, secret, environments=2, retry_after_s=(0.1, 0.2), integration_timeout_s=120
     )
-    with serve(template, built, made) as gateway:
+    with serve(template, built, made, port) as gateway:
         yield gateway
 
 

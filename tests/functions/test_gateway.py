@@ -376,7 +376,7 @@ def chat(gateway: Gateway, template: Template) -> Iterator[Environment]:
 
 def turn(user: ApiUser, said: str) -> bytes:
     made: dict[str, Any] = json.loads((ROOT / "tests" / "events" / "chat.json").read_text())
-    made["rawPath"] = made["requestContext"]["http"]["path"] = f"/api/{user.id}/chat"
+    made["pathParameters"] = {"user_id": user.id}
     made["headers"]["authorization"] = f"Bearer {user.token}"
     return json.dumps(made | {"body": json.dumps({"message": said})}).encode()
 

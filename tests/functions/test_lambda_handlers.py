@@ -74,6 +74,7 @@ def event(method: str, path: str, token: str | None, body: Any = None) -> dict[s
         "headers": headers,
         "requestContext": {
             "http": {"method": method, "path": path, "sourceIp": "192.0.2.1", "protocol": "HTTP/1.1"},
+            "domainName": "api.example.com",
             "requestId": "JKJaXmPLvHcESHA=",
             "stage": "$default",
         },
@@ -469,8 +470,11 @@ def test_a_newer_client_is_served_at_the_function(
 def test_the_mcp_function_says_where_to_get_a_token(
     load_function: Callable[[str], ModuleType], issuer: Issuer
 ) -> None:
+    """At the name that the gateway has, and never at one that a client sends."""
     handler = load_function("tools").handler
-    refused = handler(rpc("ping", None), Context())
+    request = rpc("ping", None)
+    request["headers"]["host"] = "evil.example.com"
+    refused = handler(request, Context())
     url = "https://api.example.com/.well-known/oauth-protected-resource/api/mcp"
     assert refused["statusCode"] == 401
     assert refused["headers"]["www-authenticate"] == f'Bearer resource_metadata="{url}"'

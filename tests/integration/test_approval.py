@@ -65,7 +65,7 @@ def path(waiting: dict[str, Any]) -> str:
     return f"/conversations/{waiting['conversation_id']}/messages/{waiting['message_id']}/approval"
 
 
-def decide(user: ApiUser, waiting: dict[str, Any], approved: bool, **headers: str) -> httpx.Response:
+def decide(user: ApiUser, waiting: dict[str, Any], approved: Any, **headers: str) -> httpx.Response:
     return user.http.post(path(waiting), json={"approved": approved}, headers=headers)
 
 
@@ -206,6 +206,13 @@ def test_going_on_without_deciding_decides_against_it(alice: ApiUser, waiting: d
     assert decide(alice, waiting, approved=True).json()["status"] == "cancelled"
     assert done == []
     assert "Ada" in alice.say("What is my name?", waiting["conversation_id"]).json()["response"]
+
+
+@pytest.mark.parametrize("approved", ["yes", "true", "", 1, 0, 1.0, None, [True], {}])
+def test_a_decision_is_yes_or_no(alice: ApiUser, waiting: dict[str, Any], approved: Any) -> None:
+    assert decide(alice, waiting, approved).status_code == 422
+    assert done == []
+    assert alice.messages(waiting["conversation_id"])[1]["status"] == "waiting_approval"
 
 
 def test_nobody_else_decides(

@@ -1,6 +1,8 @@
 """The conversations and messages of a user, over HTTP."""
 
 import base64
+import json
+import random
 import uuid
 from collections.abc import Callable
 
@@ -137,12 +139,45 @@ def test_a_conversation_can_be_changed(alice: ApiUser, change: dict[str, object]
 
 
 @pytest.mark.parametrize(
-    "change", [{"title": ""}, {"title": "x" * 201}, {"title": None}, {"title": "a\x00b"}, {"owner": "bob"}]
+    "change",
+    [
+        *({"title": title} for title in ("", "x" * 201, None, "a\x00b")),
+        *({name: value} for name in ("archived", "pinned") for value in ("yes", "true", 1, 0, None)),
+        {"owner": "bob"},
+    ],
 )
 def test_a_bad_change_is_refused(alice: ApiUser, change: dict[str, object]) -> None:
     conversation_id = converse(alice, "Hello")
     assert alice.http.patch(f"/conversations/{conversation_id}", json=change).status_code == 422
     assert alice.http.get(f"/conversations/{conversation_id}").json()["title"] == "Hello"
+
+
+TIMES = [
+    *("0001-01-01T00:00:00Z", "0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59.999999-23:59"),
+    *(
+        "1969-12-31T23:59:59Z",
+        "2026-02-30T00:00:00Z",
+        "2026-01-01T00:00:00",
+        "infinity",
+        "-4713-11-24T00:00:00Z",
+    ),
+]
+NUMBERS = [-(2**63), -(2**31), -1, 0, 1, 2**31 - 1, 2**31, 2**32, 2**63, 10**30, 1e308, -0.5, 253402300800]
+
+
+def test_no_cursor_fails(alice: ApiUser) -> None:
+    seed = random.randrange(2**32)
+    print("seed", seed)
+    draw = random.Random(seed)
+    address = f"/conversations/{converse(alice, 'Hello')}/messages"
+    values = [*TIMES, *NUMBERS, *map(str, NUMBERS), str(uuid.uuid4()), "", "x" * 60, None, True, [], {}, [[]]]
+    keys = [*values, *([draw.choice(values), str(uuid.uuid4())] for _ in range(60))]
+    keys += [draw.choices(values, k=draw.randrange(4)) for _ in range(60)]
+    for key in keys:
+        cursor = base64.urlsafe_b64encode(json.dumps(key).encode()).rstrip(b"=").decode()
+        for path, parameter in ((address, "before"), ("/conversations", "cursor")):
+            reply = alice.http.get(path, params={parameter: cursor})
+            assert reply.status_code in (200, 422), (key, reply.text)
 
 
 def test_archived_conversations_are_listed_apart(alice: ApiUser) -> None:
@@ -272,6 +307,46 @@ def test_a_search_is_paged(alice: ApiUser) -> None:
 def test_odd_searches_find_nothing_and_break_nothing(alice: ApiUser, q: str) -> None:
     converse(alice, "Hello there")
     assert found(alice, q) == []
+
+
+def test_no_search_fails(alice: ApiUser) -> None:
+    converse(alice, "Hello there")
+    seed = random.randrange(2**32)
+    print("seed", seed)
+    draw = random.Random(seed)
+    parts = [
+        "-",
+        "-",
+        '"',
+        " ",
+        "!",
+        "&",
+        "|",
+        "(",
+        ")",
+        "<->",
+        ":*",
+        "'",
+        "\\",
+        "*",
+        "or",
+        "_",
+        "é",
+        "🦜",
+        "word",
+    ]
+    drawn = ["".join(draw.choices(draw.sample(parts, 4), k=draw.randrange(1, 70)))[:200] for _ in range(300)]
+    repeated = [(part * 200)[:200] for part in (*parts, "- ", "-!", '-"', '-" ', "-_", "or -", "--x ", '"-')]
+    for q in drawn + repeated:
+        reply = alice.http.get("/conversations", params={"q": q})
+        assert reply.status_code == 200, (q, reply.text)
+
+
+def test_a_hyphen_leaves_a_word_out(alice: ApiUser) -> None:
+    both, one = converse(alice, "cats dogs"), converse(alice, "cats")
+    assert [each["id"] for each in found(alice, "cats -dogs")] == [one]
+    for q in ("cats - dogs", "cats dogs --", "- cats -- dogs"):
+        assert [each["id"] for each in found(alice, q)] == [both]
 
 
 def test_what_was_replaced_is_not_found(alice: ApiUser) -> None:

@@ -315,9 +315,15 @@ def test_only_known_pages_may_call(
 
 
 @pytest.mark.parametrize("host", ["api.example.com", "api.example.com:8443", "[::1]", 'a"b', "[", "?"])
-def test_the_metadata_names_the_host_that_was_asked(api_url: str, host: str) -> None:
-    path = "/.well-known/oauth-protected-resource/api/mcp"
-    reply = httpx.get(f"{api_url}{path}", headers={"Host": host})
-    assert reply.status_code < 500
-    if reply.status_code == 200 and host.startswith("api"):
-        assert reply.json()["resource"] == f"http://{host}/api/mcp"
+def test_no_host_that_a_client_names_is_taken_for_the_apis(api_url: str, host: str) -> None:
+    metadata = f"{api_url}/.well-known/oauth-protected-resource/api/mcp"
+    reply = httpx.get(metadata, headers={"Host": host})
+    assert reply.status_code == 400 or reply.json()["resource"] == f"{api_url}/api/mcp"
+    refused = post(api_url, None, rpc("ping"), Host=host)
+    assert refused.status_code == 400 or challenge(refused) == f'Bearer resource_metadata="{metadata}"'
+
+
+def test_an_api_that_does_not_know_its_address_names_none(serve_api: Callable[..., str]) -> None:
+    url = serve_api(api_url=None)
+    assert challenge(post(url, None, rpc("ping"))) == "Bearer"
+    assert httpx.get(f"{url}/.well-known/oauth-protected-resource").status_code == 404

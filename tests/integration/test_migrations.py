@@ -24,7 +24,7 @@ from parley.config import ConfigError
 from parley.database import Database
 from parley.models.turn import Send
 from parley.postgres import Address
-from parley.repositories.turns import Begun, Limits, NewTurn, begin_turn
+from parley.repositories.turns import Begun, Limits, NewTurn, Refused, begin_turn
 
 PACKAGE = Path(migrate.__file__).parents[1]
 
@@ -52,10 +52,16 @@ def tables(owner: Engine) -> set[str]:
         return {row[0] for row in rows}
 
 
+LIMITS = Limits(100, None, None)
+
+
+def turn(user_id: str, act: Send, key: str | None = None) -> NewTurn:
+    return NewTurn(user_id, act, key, "h", model="m", title="t", tokens=3)
+
+
 def fill(database: Database) -> str:
     user_id = f"user-{uuid.uuid4().hex[:8]}"
-    turn = NewTurn(user_id, Send(None, "hello"), "k", "h", model="m", title="t", tokens=3)
-    assert isinstance(begin_turn(database, turn, Limits(100, None, None)), Begun)
+    assert isinstance(begin_turn(database, turn(user_id, Send(None, "hello"), "k"), LIMITS), Begun)
     return user_id
 
 
@@ -105,10 +111,11 @@ def test_every_table_is_walled_off_from_the_role(server: Postgres, owner: Engine
     with owner.connect() as connection:
         walls: dict[str, Any] = dict(
             connection.execute(
-                text(
-                    "select relname, relrowsecurity from pg_class where relkind = 'r' and relname = any(:t)"
-                ),
-                {"t": list(SQLModel.metadata.tables)},
+                text("""
+                    select relname, relrowsecurity and relforcerowsecurity from pg_class
+                    where relkind = 'r' and relnamespace = 'public'::regnamespace
+                      and relname <> 'alembic_version'
+                """)
             ).all()
         )
         owned = connection.execute(
@@ -129,16 +136,88 @@ def test_every_table_is_walled_off_from_the_role(server: Postgres, owner: Engine
         "select 1 from alembic_version",
         "create table mine (id int)",
         "set role parley_owner",
+        "create temp table mine (id int)",
+        "select lo_creat(-1)",
+        "select lo_create(0)",
+        "select lo_from_bytea(0, 'x')",
+        "select lo_import('/etc/hostname')",
     ):
         with pytest.raises(Exception, match=r"42501|permission denied|must be owner"):
             database.rows("alice", text(statement))
     database.close()
 
 
-def test_a_role_that_would_see_everything_is_refused(server: Postgres, owner: Engine) -> None:
-    del owner
-    with pytest.raises(ConfigError, match="bypasses row-level security"):
+def as_role(server: Postgres, name: str) -> str:
+    return f"postgresql://{name}:secret@{server.owner_url.partition('@')[2]}"
+
+
+@pytest.mark.parametrize(
+    "attribute", ["superuser", "bypassrls", "in role parley_owner", "in role half_an_owner", "in role seer"]
+)
+def test_a_role_that_may_see_everything_is_refused(server: Postgres, owner: Engine, attribute: str) -> None:
+    name = f"role_{uuid.uuid4().hex}"
+    with owner.begin() as connection:
+        for role in ("half_an_owner in role parley_owner", "seer bypassrls"):
+            connection.exec_driver_sql(f"drop role if exists {role.split()[0]}")
+            connection.exec_driver_sql(f"create role {role}")
+        connection.exec_driver_sql(f"create role {name} login password 'secret' {attribute}")
+    with pytest.raises(ConfigError, match=f"^DATABASE_URL: the role {name} .* Name a role of its own"):
+        migrate.upgrade(server.owner_url, as_role(server, name))
+    assert tables(owner) == set()
+
+
+def test_migrations_role_is_never_the_apps(server: Postgres, owner: Engine) -> None:
+    with pytest.raises(ConfigError, match="is that of MIGRATIONS_DATABASE_URL"):
         migrate.upgrade(server.owner_url, server.owner_url)
+    assert tables(owner) == set()
+
+
+@pytest.fixture
+def plain_owner(server: Postgres, owner: Engine) -> Iterator[str]:
+    """The address, as an owner without a superuser's powers, of a database of its own."""
+    with owner.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        connection.exec_driver_sql("create role plain_owner login createrole password 'secret'")
+        connection.exec_driver_sql("create database plain owner plain_owner")
+        yield as_role(server, "plain_owner").rpartition("/")[0] + "/plain"
+        connection.exec_driver_sql("drop database plain with (force)")
+        connection.exec_driver_sql("drop owned by plain_owner")
+        for role in ("plain_app", "plain_owner"):
+            connection.exec_driver_sql(f"drop role {role}")
+
+
+def test_an_owner_without_a_superusers_powers_is_walled_off_too(plain_owner: str) -> None:
+    app_url = plain_owner.replace("plain_owner:", "plain_app:")
+    for _ in range(2):
+        migrate.upgrade(plain_owner, app_url)
+    app, by_mistake = Database(app_url, pool_size=1), Database(plain_owner, pool_size=1)
+    alice, bob = fill(app), fill(app)
+    [[conversation_id]] = app.rows(alice, text("select id from conversation"))
+    for database in (app, by_mistake):
+        assert database.rows(alice, text("select count(*) from message"))[0][0] == 2
+        assert database.rows(None, text("select count(*) from message"))[0][0] == 0
+    # It looks past the wall for ids, as the owner: 403 in place of 404.
+    assert begin_turn(app, turn(bob, Send(conversation_id, "hello")), LIMITS) == Refused("forbidden")
+    app.close()
+    by_mistake.close()
+    migrate.downgrade(plain_owner, "0008")
+    migrate.upgrade(plain_owner, app_url)
+
+
+def test_no_message_gets_into_another_users_conversation(server: Postgres, owner: Engine) -> None:
+    del owner
+    migrate.upgrade(server.owner_url, server.app_url)
+    database = Database(server.app_url, pool_size=1)
+    alice, mallory = fill(database), fill(database)
+    [[theirs]] = database.rows(alice, text("select id from conversation"))
+    for statement in (
+        "update message set conversation_id = :theirs where user_id = :me",
+        "update conversation set user_id = 'alice' where user_id = :me and id <> :theirs",
+        "insert into message (id, conversation_id, user_id, seq, role, status, tokens, version_of) "
+        "values (gen_random_uuid(), :theirs, :me, 99, 'user', 'completed', 1, gen_random_uuid())",
+    ):
+        with pytest.raises(Exception, match="42501"):
+            database.rows(mallory, text(statement), {"theirs": theirs, "me": mallory})
+    database.close()
 
 
 @pytest.mark.usefixtures("owner")

@@ -38,7 +38,6 @@ STATEMENTS: list[tuple[str, list[Any]]] = [
     ("select generate_series(1, 3) as n", []),
     ("select * from conversation where false", []),
     ("select from conversation where false", []),
-    ("create temporary table if not exists scratch (id int primary key)", []),
     ("insert into conversation (id, user_id, title) select gen_random_uuid(), 'alice', 't' where false", []),
     ("update conversation set title = 't' where false returning id, title", []),
     ("delete from conversation where false", []),
@@ -48,6 +47,7 @@ STATEMENTS: list[tuple[str, list[Any]]] = [
     ("values (1, 'a'), (2, null)", []),
     ("do $$ begin null; end $$", []),
     # Errors.
+    ("create temporary table if not exists scratch (id int primary key)", []),
     ("selekt 1", []),
     ("select 1; select $1::text", ["without parameters, the WebSocket allows it"]),
     ("select * from nothing", []),

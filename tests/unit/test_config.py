@@ -52,6 +52,7 @@ def test_a_missing_variable_is_named(name: str, monkeypatch: pytest.MonkeyPatch)
         ("LOG_LEVEL", "LOUD"),
         ("JWT_ISSUER", "localhost"),
         ("OPENAI_BASE_URL", "file:///etc/passwd"),
+        ("API_URL", "api.example.com/etc/passwd"),
         ("DATABASE_TRANSPORT", "pigeon"),
         ("DATABASE_HTTP_URL", "ftp://h/etc/passwd"),
         ("DATABASE_HTTP_URL", "https:///etc/passwd"),

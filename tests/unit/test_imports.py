@@ -11,6 +11,7 @@ PACKAGE = Path(__file__).parents[2] / "layers" / "parley" / "python" / "parley"
 LAYERS = [
     "lambda_handler",
     "web_adapter",
+    "web_server",
     "priming",
     "main",
     "api",
@@ -20,7 +21,7 @@ LAYERS = [
     "models",
     "tools",
 ]
-BASE = {"config", "errors", "ids", "logs", "metrics", "otlp", "text", "tracing"}
+BASE = {"config", "errors", "ids", "logs", "metrics", "otlp", "paths", "text", "tracing"}
 # Imports the base, and each other. The tools may not import it.
 INFRASTRUCTURE = {"database", "neon", "postgres", "security", "migrate"}
 

@@ -18,6 +18,7 @@ from agents.mcp import _compat, server, util
         ("openai", "3.54.0"),
         ("openai-chatkit", "1.6.5"),
         ("mcp", "2.3.0"),
+        ("uvicorn", "0.54.0"),
     ],
 )
 def test_the_version_is_the_one_that_was_read(package: str, pinned: str) -> None:

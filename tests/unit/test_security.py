@@ -5,8 +5,13 @@ import base64
 import hashlib
 import hmac
 import json
+import math
+import random
+import socket
+import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +28,15 @@ from starlette.routing import Route
 from local.issuer import Issuer
 from local.serving import serve_in_thread
 from parley.errors import Unauthorized
-from parley.security import REFETCH_INTERVAL_S, KeysUnavailable, TokenVerifier, User, load_key
+from parley.security import (
+    FETCH_TIMEOUT_S,
+    MAX_AGE_S,
+    REFETCH_INTERVAL_S,
+    KeysUnavailable,
+    TokenVerifier,
+    User,
+    load_key,
+)
 
 
 class Clock:
@@ -124,18 +137,28 @@ def test_a_minute_of_clock_skew_is_forgiven(site: Site, verifier: TokenVerifier,
     assert verify(verifier, token).id == "alice"
 
 
+def test_a_name_or_address_that_is_too_long_is_left_out(site: Site, verifier: TokenVerifier) -> None:
+    user = verify(verifier, site.issuer.mint("alice", email="e" * 255, name="n" * 256))
+    assert (user.email, user.name) == ("e" * 255, None)
+
+
 def b64(data: bytes | dict[str, Any]) -> str:
     raw = data if isinstance(data, bytes) else json.dumps(data).encode()
     return base64.urlsafe_b64encode(raw).rstrip(b"=").decode()
 
 
-def sign(site: Site, claims: dict[str, Any], header: dict[str, Any] | None = None) -> str:
+def sign(
+    site: Site, claims: bytes | dict[str, Any], header: dict[str, Any] | None = None, charset: str = "utf-8"
+) -> str:
     """A token signed by the issuer's own key, whatever it says."""
-    signer = jwt.get_algorithm_by_name("RS256")
     head = {"alg": "RS256", "typ": "JWT", "kid": site.issuer.jwk["kid"]} | (header or {})
     head = {name: value for name, value in head.items() if value is not None}
-    message = f"{b64(head)}.{b64(claims)}"
-    return f"{message}.{b64(signer.sign(message.encode(), site.issuer._key))}"
+    return signed(site, b64(json.dumps(head).encode(charset)), b64(claims))
+
+
+def signed(site: Site, head: str, body: str) -> str:
+    signer = jwt.get_algorithm_by_name("RS256")
+    return f"{head}.{body}.{b64(signer.sign(f'{head}.{body}'.encode(), site.issuer._key))}"
 
 
 def forgeries(site: Site) -> dict[str, str]:
@@ -182,6 +205,21 @@ def forgeries(site: Site) -> dict[str, str]:
         "header deep": f"{b64(b'[' * 5_000)}.{body}.{signature}",
         "huge": sign(site, claims | {"x": "y" * 10_000}),
         "unicode": "é.é.é",
+        **misspelt(site, claims),
+    }
+
+
+def misspelt(site: Site, claims: dict[str, Any]) -> dict[str, str]:
+    """Signed by the issuer, and yet no token."""
+    head, body, _ = sign(site, claims).split(".")
+    charsets = ("utf-8-sig", "utf-16", "utf-16-le", "utf-32-be")
+    return {
+        "a space inside": signed(site, head, f"{body[:8]} {body[8:]}"),
+        "padding": signed(site, head, f"{b64(claims | {'jti': 'x'})}="),
+        "no JSON": sign(site, b"foo"),
+        "deep JSON": sign(site, b"[" * 2_000),
+        **{f"header in {each}": sign(site, claims, charset=each) for each in charsets},
+        **{f"body in {each}": sign(site, json.dumps(claims).encode(each)) for each in charsets},
     }
 
 
@@ -244,6 +282,8 @@ def test_an_unknown_key_is_looked_for_once_per_half_minute(
         lambda: Response(status_code=500),
         lambda: RedirectResponse("http://127.0.0.1:9/elsewhere"),
         lambda: Response(b'{"keys": [' + b" " * 70_000 + b"]}"),
+        lambda: Response(b"[" * 60_000),
+        lambda: Response("garbage", headers={"x": "y" * 70_000}),
     ],
 )
 def test_broken_keys_are_503_and_a_cached_key_works_on(
@@ -273,6 +313,101 @@ def test_an_issuer_that_is_away_is_503() -> None:
     header, body = b64({"alg": "RS256", "kid": "k"}), b64({"sub": "alice"})
     with pytest.raises(KeysUnavailable):
         verify(verifier, f"{header}.{body}.{b64(b'signature')}")
+
+
+def test_keys_in_another_encoding_than_utf_8_are_not_taken(site: Site, verifier: TokenVerifier) -> None:
+    site.jwks = lambda: Response(json.dumps({"keys": [site.issuer.jwk]}).encode("utf-16"))
+    with pytest.raises(KeysUnavailable):
+        verify(verifier, site.issuer.mint("alice"))
+
+
+@contextmanager
+def dripping(reply: bytes) -> Iterator[tuple[str, list[float]]]:
+    """The address of a server that sends a byte every 20 ms, and when each connection began."""
+    began: list[float] = []
+
+    def drip(connection: socket.socket) -> None:
+        with connection, suppress(OSError):
+            for byte in reply:
+                connection.sendall(bytes([byte]))
+                time.sleep(0.02)
+
+    def serve(listener: socket.socket) -> None:
+        with suppress(OSError):
+            while True:
+                connection, _ = listener.accept()
+                began.append(time.monotonic())
+                threading.Thread(target=drip, args=(connection,), daemon=True).start()
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        threading.Thread(target=serve, args=(listener,), daemon=True).start()
+        yield f"http://127.0.0.1:{listener.getsockname()[1]}/jwks", began
+        listener.shutdown(socket.SHUT_RDWR)
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [b"HTTP/1.1 200 OK\r\nX: " + b"x" * 10_000, b"HTTP/1.1 200 OK\r\n\r\n" + b" " * 10_000],
+    ids=["headers", "body"],
+)
+def test_a_server_that_drips_delays_no_good_token(
+    site: Site, verifier: TokenVerifier, clock: Clock, reply: bytes
+) -> None:
+    good = site.issuer.mint("alice")
+    verify(verifier, good)
+    clock.now += MAX_AGE_S + 1
+    with dripping(reply) as (url, began):
+        verifier.jwks_url = url
+
+        async def one_after_the_other() -> list[float]:
+            times = []
+            until = time.monotonic() + FETCH_TIMEOUT_S
+            while time.monotonic() < until:
+                started = time.monotonic()
+                await verifier.verify(good)
+                times.append(time.monotonic() - started)
+                await asyncio.sleep(0.01)
+            return times
+
+        async def unknown(number: int) -> float:
+            started = time.monotonic()
+            with suppress(KeysUnavailable):
+                await verifier.verify(sign(site, {"sub": "x"}, {"kid": f"unknown-{number}"}))
+            return time.monotonic() - started
+
+        async def both() -> tuple[list[float], list[float]]:
+            turns = asyncio.create_task(one_after_the_other())
+            return await asyncio.gather(*map(unknown, range(50))), await turns
+
+        strangers, times = asyncio.run(both())
+        print(f"{len(times)} good tokens, the slowest {max(times) * 1000:.1f} ms")
+        assert len(times) > 50
+        assert max(times) < 0.5
+        assert max(strangers) < FETCH_TIMEOUT_S + 1
+        assert len(began) == 1
+        # The fetch has ended, and the next one may begin.
+        clock.now += REFETCH_INTERVAL_S
+        verify(verifier, good)
+        wait_until(lambda: len(began) == 2)
+
+
+def wait_until(condition: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 5
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
+def test_many_who_wait_for_the_first_keys_share_one_fetch(site: Site, verifier: TokenVerifier) -> None:
+    async def all_at_once() -> list[User]:
+        token = site.issuer.mint("alice")
+        gone = asyncio.create_task(verifier.verify(token))
+        await asyncio.sleep(0)
+        gone.cancel()
+        return await asyncio.gather(*(verifier.verify(token) for _ in range(50)))
+
+    assert {user.id for user in asyncio.run(all_at_once())} == {"alice"}
+    assert site.fetches == ["/.well-known/openid-configuration", "/jwks"]
 
 
 def good_key() -> dict[str, Any]:
@@ -319,6 +454,24 @@ def test_a_small_key_or_another_kind_is_not_loaded() -> None:
     assert load_key(weak_key(2_048, 3)) is None
     curve = ec.generate_private_key(ec.SECP256R1()).public_key()
     assert load_key({"kid": "k"} | ECAlgorithm.to_jwk(curve, as_dict=True)) is None
+
+
+def roca_prime(draw: random.Random) -> int:
+    """A prime as the faulty library makes it: a power of 65537 modulo the product of the first 126 primes."""
+    product = math.prod(n for n in range(2, 702) if all(n % divisor for divisor in range(2, n)))
+    while True:
+        number = draw.getrandbits(80) * product + pow(65_537, draw.getrandbits(64), product)
+        if pow(2, number - 1, number) == 1:
+            return number
+
+
+def test_a_key_of_the_faulty_library_of_roca_is_not_loaded() -> None:
+    seed = random.randrange(2**32)
+    print("seed", seed)
+    draw = random.Random(seed)
+    key = rsa.RSAPublicNumbers(65_537, roca_prime(draw) * roca_prime(draw)).public_key()
+    assert key.key_size >= 2_048
+    assert load_key({"kid": "k"} | RSAAlgorithm.to_jwk(key, as_dict=True)) is None
 
 
 def test_keys_that_share_a_kid_are_not_used(site: Site, verifier: TokenVerifier) -> None:

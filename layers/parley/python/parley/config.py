@@ -84,6 +84,8 @@ class Settings(_Environment):
     jwt_issuer: Issuer
     jwt_audience: Annotated[str, Field(min_length=1)] = "parley"
     jwt_jwks_url: Url | None = None
+    # Where clients reach the API, for the MCP server's metadata. Behind API Gateway, the gateway's own name.
+    api_url: Url | None = None
     openai_api_key: SecretStr | None = None
     openai_base_url: Url | None = None
     # One model or several, separated by commas. The first is the default.

@@ -73,6 +73,14 @@ class MethodNotAllowed(ProblemError, status=405, problem="method-not-allowed"):
     detail = "This address does not take this method."
 
 
+class RequestTimeout(ProblemError, status=408, problem="request-timeout"):
+    title = "The request took too long to arrive"
+    detail = "Its body has to be here within 15 seconds."
+
+    def __init__(self) -> None:
+        super().__init__(headers={"Connection": "close"})
+
+
 class TurnInProgress(ProblemError, status=409, problem="turn-in-progress"):
     title = "An answer is still being written"
     detail = "Wait for the answer to finish, or cancel it, then try again."
@@ -192,7 +200,7 @@ class DeadlineExceeded(ProblemError, status=504, problem="deadline-exceeded"):
     detail = "What was written so far is kept. Please try again, or ask for less at once."
 
 
-# What a request about the user's own data may be answered with, and one that starts a turn.
+# What a request may be answered with: one about the user's own data, one with a body, one that starts a turn.
 DATA_ERRORS = (
     Unauthorized,
     Forbidden,
@@ -202,13 +210,13 @@ DATA_ERRORS = (
     DatabaseUnavailable,
     DataTooLarge,
 )
+BODY_ERRORS = (BadRequest, RequestTimeout, PayloadTooLarge)
 TURN_ERRORS = (
-    BadRequest,
+    *BODY_ERRORS,
     Unauthorized,
     Forbidden,
     NotFound,
     TurnInProgress,
-    PayloadTooLarge,
     Unprocessable,
     KeyReused,
     ContentRefused,

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from fastapi import APIRouter, FastAPI
 from starlette.middleware.cors import CORSMiddleware
 
-from parley.api import account, conversations, health, messages, problems, usage
+from parley.api import account, conversations, docs, health, messages, problems, usage
 from parley.api.dependencies import ChatServices, Services
 from parley.api.middleware import RequestScope
 from parley.config import ConfigError, Settings
@@ -96,9 +96,9 @@ def create_light_app(settings: Settings | None = None, *routers: APIRouter) -> F
         version="1",
         summary="Chat with an agent; every conversation is kept, and yours alone.",
         openapi_url="/api/openapi.json",
-        docs_url="/api/docs",
+        # FastAPI's own pages load scripts from other hosts.
+        docs_url=None,
         redoc_url=None,
-        swagger_ui_oauth2_redirect_url=None,
         separate_input_output_schemas=False,
         # FastAPI's own spans and logs would hold queries and errors' texts.
         telemetry={"tracing": False, "metrics": False, "logs": False},
@@ -115,14 +115,9 @@ def create_light_app(settings: Settings | None = None, *routers: APIRouter) -> F
             expose_headers=EXPOSED_HEADERS,
             max_age=600,
         )
-    for router in (
-        health.router,
-        account.router,
-        usage.router,
-        conversations.router,
-        messages.router,
-        *routers,
-    ):
+    for module in (health, docs, account, usage, conversations, messages):
+        app.include_router(module.router)
+    for router in routers:
         app.include_router(router)
     verifier = TokenVerifier(settings.jwt_issuer, settings.jwt_audience, settings.jwt_jwks_url)
     shares = Shares(DATA_REQUESTS_AT_ONCE, DATA_REQUESTS_WAITING, TooManyRequests)

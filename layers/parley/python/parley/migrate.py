@@ -81,6 +81,8 @@ def _transaction(owner_url: str) -> Iterator[Connection]:
     engine = create_engine("postgresql+pg8000://", creator=address.connect, poolclass=NullPool)
     with engine.begin() as connection:
         connection.execute(text("select pg_advisory_xact_lock(:lock)"), {"lock": LOCK})
+        # Row-level security applies to the owner too, unless the owner says this.
+        connection.execute(text("select set_config('app.migrating', 'on', true)"))
         yield connection
 
 
@@ -100,19 +102,27 @@ def _upgrade_schema(connection: Connection) -> None:
         command.upgrade(config, "head")
 
 
+# A role may also become each role that it is a member of.
+_MAY_TOO_MUCH = text("""
+    select exists (
+        select from pg_roles as other
+        where pg_has_role(role.oid, other.oid, 'member')
+          and (other.rolsuper or other.rolbypassrls or other.rolname = current_user
+               or other.oid in (select relowner from pg_class where relnamespace = 'public'::regnamespace)))
+    from pg_roles as role where role.rolname = :name
+""")
+
+
 def _make_role(connection: Connection, app: Address) -> None:
     name = identifier(app.user)
-    role = connection.execute(
-        text("select rolsuper or rolbypassrls, rolname = current_user from pg_roles where rolname = :name"),
-        {"name": app.user},
-    ).one_or_none()
+    found = connection.execute(_MAY_TOO_MUCH, {"name": app.user}).scalar_one_or_none()
     password = literal(app.password)
-    if role is None:
+    if found is None:
         connection.exec_driver_sql(f"create role {name} login password {password}")
-    elif any(role):
+    elif found:
         raise ConfigError(
-            f"The role {app.user} of DATABASE_URL owns the tables or bypasses row-level security. "
-            "Name a role of its own there; one that does not exist yet is made."
+            f"DATABASE_URL: the role {app.user} is that of MIGRATIONS_DATABASE_URL, may act as it, or "
+            "bypasses row-level security. Name a role of its own; one that does not exist yet is made."
         )
     elif _is_refused(app):
         # Not each time: a pooler may keep the password's stored form, which differs every time it is set.
@@ -130,14 +140,28 @@ def _is_refused(app: Address) -> bool:
     return False
 
 
+# Large objects fill a disk without a row in a table.
+_MAKE_LARGE_OBJECTS = "lo_creat(int), lo_create(oid), lo_from_bytea(oid, bytea)"
+
+
 def _grant(connection: Connection, app: Address) -> None:
+    """Give the role what it needs, and take away what every role may do by default.
+
+    PostgreSQL only warns about what is not the owner's to take, such as functions of PostgreSQL itself.
+    """
+    database = identifier(connection.execute(text("select current_database()")).scalar_one())
+    for privilege in (
+        "execute on all functions in schema public",
+        f"execute on function {_MAKE_LARGE_OBJECTS}",
+        f"temporary on database {database}",
+    ):
+        connection.exec_driver_sql(f"revoke {privilege} from public")
     for privilege in (
         "usage on schema public",
         "select, insert, update, delete on conversation, message, usage, deleted_turn",
         "execute on all functions in schema public",
     ):
         connection.exec_driver_sql(f"grant {privilege} to {identifier(app.user)}")
-    connection.exec_driver_sql("revoke execute on all functions in schema public from public")
 
 
 def main() -> None:

@@ -84,6 +84,13 @@ def _visible(text: str) -> str:
     return text
 
 
-Text = Annotated[str, AfterValidator(storable)]
-MessageText = Annotated[Text, Field(min_length=1, max_length=32_000), AfterValidator(_visible)]
-TitleText = Annotated[Text, Field(min_length=1, max_length=200), AfterValidator(_visible)]
+def _described(pattern: str) -> Any:
+    """Says in the OpenAPI document what a validator here asks for."""
+    return Field(json_schema_extra={"pattern": pattern})
+
+
+_SEEN = _described(r"^[^\u0000]*[\p{L}\p{N}\p{P}\p{S}][^\u0000]*$")
+
+Text = Annotated[str, AfterValidator(storable), _described(r"^[^\u0000]*$")]
+MessageText = Annotated[Text, Field(min_length=1, max_length=32_000), AfterValidator(_visible), _SEEN]
+TitleText = Annotated[Text, Field(min_length=1, max_length=200), AfterValidator(_visible), _SEEN]

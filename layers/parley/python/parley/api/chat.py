@@ -4,7 +4,7 @@ import uuid
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Path, Response
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, StrictBool
 
 from parley import errors
 from parley.api.dependencies import AppTurns, ConversationId, OwnerId, owner
@@ -19,6 +19,12 @@ router = APIRouter(prefix="/api/{user_id}", tags=["chat"], dependencies=[Depends
 _REPLY: dict[str, Any] = {
     "description": "The reply; with `Accept: text/event-stream` the turn as it happens",
     "content": {"text/event-stream": {"schema": {"type": "string"}}},
+    "headers": {
+        "Idempotency-Replayed": {
+            "description": "`true`: the reply is that of an earlier request with this key",
+            "schema": {"type": "string", "enum": ["true"]},
+        }
+    },
 }
 _TURN = {200: _REPLY, **describe(*errors.TURN_ERRORS)}
 _NEW_VERSION = {200: _REPLY, **describe(*errors.TURN_ERRORS, errors.MessageSuperseded)}
@@ -43,7 +49,7 @@ class EditRequest(
 
 
 class Approval(BaseModel, extra="forbid", json_schema_extra={"examples": [{"approved": True}]}):
-    approved: bool
+    approved: StrictBool
     calls: Annotated[
         list[str] | None,
         Field(max_length=100, description="The `call_id`s that are decided about; none: all that wait"),

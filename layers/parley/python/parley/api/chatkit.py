@@ -1,7 +1,6 @@
 """`/api/chatkit`: the ChatKit protocol, every operation of it by POST."""
 
 from typing import Any
-from urllib.parse import quote
 
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import StreamingResponse
@@ -10,6 +9,7 @@ from parley.api.dependencies import AppChatKit
 from parley.api.problems import describe
 from parley.api.turn_replies import TurnClient
 from parley.errors import TURN_ERRORS, NotSupported
+from parley.paths import user_path
 
 router = APIRouter(prefix="/api", tags=["chatkit"])
 
@@ -25,9 +25,14 @@ _OPERATION = {
     "content": {"application/json": {"schema": _SCHEMA, "example": _EXAMPLE}},
 }
 _REPLY: dict[str, Any] = {
-    "description": "What the operation gives; of one that begins a turn, the turn as it happens, and "
-    "`Content-Location`, where the answer can be cancelled",
+    "description": "What the operation gives; of one that begins a turn, the turn as it happens",
     "content": {"application/json": {}, "text/event-stream": {"schema": {"type": "string"}}},
+    "headers": {
+        "Content-Location": {
+            "description": "Of a turn: the path of the answer, where it can be cancelled",
+            "schema": {"type": "string"},
+        }
+    },
 }
 
 
@@ -42,7 +47,7 @@ async def chatkit(request: Request, client: TurnClient, server: AppChatKit) -> R
     reply = await server.handle(await request.body(), client)
     headers = {}
     if turn := reply.created:
-        conversation = f"/api/{quote(client.user_id, safe='')}/conversations/{turn.conversation_id}"
+        conversation = f"{user_path(client.user_id)}/conversations/{turn.conversation_id}"
         headers["Content-Location"] = f"{conversation}/messages/{turn.message_id}"
     if isinstance(reply.content, bytes):
         return Response(reply.content, 200, headers, "application/json")

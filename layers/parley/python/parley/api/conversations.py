@@ -3,16 +3,17 @@
 import html
 import uuid
 from datetime import UTC, datetime
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Query
-from pydantic import AwareDatetime, BaseModel, Field
+from pydantic import AwareDatetime, BaseModel, Field, StrictBool
 
 from parley.api.dependencies import AppDatabase, ConversationId, OwnerId, Share
 from parley.api.pages import Cursor
 from parley.api.problems import describe
 from parley.api.times import Time
 from parley.errors import (
+    BODY_ERRORS,
     DATA_ERRORS,
     DatabaseUnavailable,
     Forbidden,
@@ -70,14 +71,18 @@ class ConversationPage(BaseModel):
     next_cursor: str | None
 
 
-class ConversationChanges(
-    BaseModel, extra="forbid", json_schema_extra={"examples": [{"title": "Holiday plans"}]}
-):
-    """What is absent stays as it is."""
+def _without_defaults(schema: dict[str, Any]) -> None:
+    for field in schema["properties"].values():
+        del field["default"]
+    schema["examples"] = [{"title": "Holiday plans"}]
+
+
+class ConversationChanges(BaseModel, extra="forbid", json_schema_extra=_without_defaults):
+    """What is absent stays as it is. The defaults only stand for it."""
 
     title: TitleText = ""
-    archived: bool = False
-    pinned: bool = False
+    archived: StrictBool = False
+    pinned: StrictBool = False
 
 
 @router.get("", responses=_LIST_ERRORS, summary="The conversations, newest activity first")
@@ -103,7 +108,9 @@ def get_conversation(
     return ConversationOut.of(own_conversation(database, user_id, conversation_id))
 
 
-@router.patch("/{conversation_id}", responses=_ONE_ERRORS, summary="Rename, archive or pin it")
+@router.patch(
+    "/{conversation_id}", responses=describe(*DATA_ERRORS, *BODY_ERRORS), summary="Rename, archive or pin it"
+)
 def update_conversation(
     user_id: OwnerId, conversation_id: ConversationId, changes: ConversationChanges, database: AppDatabase
 ) -> ConversationOut:

@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Annotated, Any
+from urllib.parse import unquote
 
 from fastapi import Depends, Header, Path, Request
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
@@ -15,7 +16,7 @@ from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from parley.config import Settings
 from parley.database import Database
 from parley.errors import Forbidden, Unauthorized
-from parley.security import TokenVerifier, User
+from parley.security import MAX_TOKEN_BYTES, TokenVerifier, User
 from parley.services.shares import Shares
 
 if TYPE_CHECKING:
@@ -80,11 +81,15 @@ _bearer = HTTPBearer(auto_error=False, bearerFormat="JWT", description="A token 
 
 
 async def current_user(
-    verifier: AppVerifier, credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)]
+    request: Request,
+    verifier: AppVerifier,
+    credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)],
 ) -> User:
     """The verified user, the only source of identity. Every route but the public ones needs it."""
     if credentials is None:
         raise Unauthorized
+    if len(request.headers["authorization"]) > MAX_TOKEN_BYTES + len("Bearer "):
+        raise Unauthorized("The token is too long")
     return await verifier.verify(credentials.credentials)
 
 
@@ -93,7 +98,8 @@ CurrentUser = Annotated[User, Depends(current_user)]
 
 async def owner(user: CurrentUser, user_id: Annotated[str, Path(description="The token's `sub`")]) -> str:
     """The user id in the path, which must be the token's."""
-    if user_id != user.id:
+    # paths.routed_path has left some of it encoded.
+    if unquote(user_id) != user.id:
         raise Forbidden
     return user.id
 

@@ -10,24 +10,35 @@ from fastapi import APIRouter, Depends, Header, Request, Response
 from starlette.types import Message, Receive, Scope, Send
 
 from parley.api.dependencies import AppSettings, CurrentUser
-from parley.errors import Forbidden, Unauthorized
+from parley.errors import Forbidden, NotFound, Unauthorized
 from parley.tools.api_client import ApiClient
 
-PATH = "api/mcp"
-METADATA_PATH = ".well-known/oauth-protected-resource"
+PATH = "/api/mcp"
+METADATA_PATH = "/.well-known/oauth-protected-resource"
 
 router = APIRouter(include_in_schema=False)
 
 
-async def challenge(request: Request) -> AsyncIterator[None]:
+async def api_url(request: Request, settings: AppSettings) -> str | None:
+    """Where clients reach the API. Never taken from `Host`, in which a client writes what it likes."""
+    gateway = request.scope.get("aws.event", {}).get("requestContext", {})
+    # API Gateway answers to the names that it is configured for, and to no others.
+    return settings.api_url or (f"https://{gateway['domainName']}" if "domainName" in gateway else None)
+
+
+ApiUrl = Annotated[str | None, Depends(api_url)]
+
+
+async def challenge(api_url: ApiUrl) -> AsyncIterator[None]:
     """Let a 401 name the metadata about how to get a token (RFC 9728, section 5.1)."""
     try:
         yield
     except Unauthorized as error:
-        bearer = error.headers["WWW-Authenticate"]
-        separator = ", " if "=" in bearer else " "
-        where = f'resource_metadata="{request.base_url}{METADATA_PATH}/{PATH}"'
-        error.headers["WWW-Authenticate"] = f"{bearer}{separator}{where}"
+        if api_url:
+            bearer = error.headers["WWW-Authenticate"]
+            separator = ", " if "=" in bearer else " "
+            where = f'resource_metadata="{api_url}{METADATA_PATH}{PATH}"'
+            error.headers["WWW-Authenticate"] = f"{bearer}{separator}{where}"
         raise
 
 
@@ -57,18 +68,20 @@ class _Exchange(Response):
         await serve(self._api_client, scope, receive_again, send)
 
 
-@router.post(f"/{PATH}", dependencies=[Depends(challenge), Depends(known_origin)])
+@router.post(PATH, dependencies=[Depends(challenge), Depends(known_origin)])
 async def mcp(request: Request, user: CurrentUser) -> Response:
     # The body is read here, where an oversized one becomes a problem document.
     return _Exchange(ApiClient(request.app, user.id, user.token), await request.body())
 
 
-@router.get(f"/{METADATA_PATH}")
-@router.get(f"/{METADATA_PATH}/{PATH}")
-async def resource_metadata(request: Request, settings: AppSettings) -> dict[str, Any]:
+@router.get(METADATA_PATH)
+@router.get(f"{METADATA_PATH}{PATH}")
+async def resource_metadata(api_url: ApiUrl, settings: AppSettings) -> dict[str, Any]:
     """Public: who issues the tokens (RFC 9728)."""
+    if api_url is None:
+        raise NotFound
     return {
-        "resource": f"{request.base_url}{PATH}",
+        "resource": f"{api_url}{PATH}",
         "resource_name": "Parley",
         "authorization_servers": [settings.jwt_issuer],
         "bearer_methods_supported": ["header"],

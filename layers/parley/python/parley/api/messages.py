@@ -11,7 +11,7 @@ from parley.api.dependencies import AppDatabase, ConversationId, OwnerId, Share
 from parley.api.pages import Cursor
 from parley.api.problems import describe
 from parley.api.times import Time
-from parley.errors import DATA_ERRORS, Unprocessable
+from parley.errors import BODY_ERRORS, DATA_ERRORS, Unprocessable
 from parley.models.tool_call import ToolCall, read_tool_calls
 from parley.repositories import messages
 from parley.repositories.messages import MessageState
@@ -150,7 +150,9 @@ class OwnAnswer:
         return MessageOut.of(state)
 
 
-@router.put("/{message_id}/feedback", summary="Say what you think of an answer")
+@router.put(
+    "/{message_id}/feedback", responses=describe(*BODY_ERRORS), summary="Say what you think of an answer"
+)
 def set_feedback(answer: Annotated[OwnAnswer, Depends()], feedback: Feedback) -> MessageOut:
     return answer.rate(feedback.model_dump())
 

@@ -1,5 +1,6 @@
 """What every request gets: an id, limits, a log line, and a problem document for a crash."""
 
+import asyncio
 import logging
 import time
 from contextlib import AbstractAsyncContextManager, nullcontext
@@ -10,10 +11,11 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from parley import tracing
 from parley.api.problems import problem_response
-from parley.errors import InternalError, PayloadTooLarge, TooManyRequests
+from parley.errors import InternalError, PayloadTooLarge, RequestTimeout, TooManyRequests
 from parley.ids import new_id
 from parley.logs import describe_error, request_id
 from parley.metrics import emit
+from parley.paths import routed_path
 from parley.services.shares import Shares
 
 logger = logging.getLogger(__name__)
@@ -21,6 +23,8 @@ logger = logging.getLogger(__name__)
 MAX_BODY_BYTES = 256 * 1024
 # With one token. Finding out whose it is costs more than to refuse here. Nobody else can use its places up.
 MAX_AT_ONCE = 50
+# API Gateway and Function URLs hand over whole requests. Any other server passes on what comes, as it comes.
+BODY_TIMEOUT_S = 15
 
 
 class RequestScope:
@@ -33,6 +37,7 @@ class RequestScope:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             return await self._app(scope, receive, send)
+        scope["path"] = routed_path(scope)
         event = scope.get("aws.event", {})
         # A tool calls the API in process, within the request that it serves, and shares its id.
         serving = request_id.get()
@@ -52,7 +57,7 @@ class RequestScope:
                 await problem_response(PayloadTooLarge(), reply.request_id)(scope, receive, reply.send)
             else:
                 async with self._place(scope, reply.is_inner):
-                    await self._app(scope, _limited(receive), reply.send)
+                    await self._app(scope, _bounded(receive), reply.send)
         except TooManyRequests as problem:
             await problem_response(problem, reply.request_id)(scope, receive, reply.send)
         except Exception as error:
@@ -104,16 +109,22 @@ def _content_length(scope: Scope) -> int:
     return int(header) if header.isdecimal() else 0
 
 
-def _limited(receive: Receive) -> Receive:
-    """`receive`, raising PayloadTooLarge before more than the limit is in memory."""
-    received = 0
+def _bounded(receive: Receive) -> Receive:
+    """`receive`, raising PayloadTooLarge before too much is in memory, and RequestTimeout for a slow body."""
+    received, is_whole = 0, False
+    deadline = asyncio.get_running_loop().time() + BODY_TIMEOUT_S
 
-    async def receive_limited() -> Message:
-        nonlocal received
-        message = await receive()
+    async def receive_bounded() -> Message:
+        nonlocal received, is_whole
+        try:
+            async with asyncio.timeout_at(None if is_whole else deadline):
+                message = await receive()
+        except TimeoutError:
+            raise RequestTimeout from None
         received += len(message.get("body", b""))
         if received > MAX_BODY_BYTES:
             raise PayloadTooLarge
+        is_whole = not message.get("more_body", False)
         return message
 
-    return receive_limited
+    return receive_bounded

@@ -7,10 +7,11 @@ from collections.abc import AsyncIterator
 from dataclasses import asdict, dataclass
 from typing import Annotated, Any, Literal, assert_never
 
-from fastapi import Depends, Header, Request, Response
+from fastapi import Depends, Request, Response
 from fastapi.responses import StreamingResponse
 from pydantic import BaseModel
 
+from parley.api.accept import EVENTS, JSON, wants_events
 from parley.api.dependencies import AppTurns, CurrentUser, IdempotencyKey
 from parley.api.messages import TurnUsage
 from parley.api.problems import problem_document
@@ -74,20 +75,19 @@ class TurnRequest:
     request: Request
     client: TurnClient
     turns: AppTurns
-    accept: Annotated[str, Header(include_in_schema=False)] = ""
 
     async def start(self, act: Act) -> Response:
         """Raises ProblemError when the turn does not begin or, of an answer sent whole, does not complete."""
         events = await self.turns.start(act, self.client)
-        if "text/event-stream" in self.accept:
+        if wants_events(",".join(self.request.headers.getlist("accept"))):
             frames = _server_sent(events, self.request.state.request_id)
-            return StreamingResponse(frames, media_type="text/event-stream")
+            return StreamingResponse(frames, media_type=EVENTS)
         ended = [event async for event in until_ended(events)][-1]
         assert isinstance(ended, TurnEnded)  # noqa: S101 (the events' promise)
         if ended.problem:
             raise ended.problem
         headers = {"Idempotency-Replayed": "true"} if ended.replayed else None
-        return Response(ChatReply.of(ended.message).model_dump_json(), 200, headers, "application/json")
+        return Response(ChatReply.of(ended.message).model_dump_json(), 200, headers, JSON)
 
 
 async def _server_sent(events: asyncio.Queue[TurnEvent], request_id: str) -> AsyncIterator[bytes]:

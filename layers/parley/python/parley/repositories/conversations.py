@@ -1,5 +1,6 @@
 """SQL of conversations. Another user's row is simply not there."""
 
+import re
 import uuid
 from dataclasses import dataclass
 from datetime import datetime
@@ -15,6 +16,8 @@ from parley.models import Conversation, Message
 ConversationKey = tuple[datetime, uuid.UUID]
 # Mark a hit in a snippet: control characters, which text hardly ever holds.
 HIT_START, HIT_END = "\x02", "\x03"
+# Negates nothing. PostgreSQL remembers 32 negations while it looks for what they negate, and then fails.
+_STRAY_HYPHEN = re.compile(r'-(?![\w"])')
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +97,7 @@ def _matching(user_id: str, search: str) -> Select[*tuple[Any, ...]]:
     The user's messages are found by their index and then matched one by one: row-level security keeps the
     planner from using an index on the words, since the operator `@@` is not leakproof.
     """
-    query = func.websearch_to_tsquery("simple", search)
+    query = func.websearch_to_tsquery("simple", _STRAY_HYPHEN.sub(" ", search))
     marks = f"StartSel={HIT_START}, StopSel={HIT_END}, MaxWords=30, MinWords=10"
     hit = (
         select(

@@ -11,6 +11,8 @@ from typing import Any
 import httpx2
 from starlette.types import ASGIApp
 
+from parley.paths import user_path
+
 TIMEOUT_S = 10
 
 
@@ -51,7 +53,7 @@ class ApiClient:
             headers={"Authorization": f"Bearer {self.token}"},
             timeout=TIMEOUT_S,
         ) as http:
-            reply = await http.request(method, f"/api/{self.user_id}{path}", **content)
+            reply = await http.request(method, user_path(self.user_id) + path, **content)
         if reply.is_success:
             return reply.json()
         raise ToolError(reply.json()["detail"])
