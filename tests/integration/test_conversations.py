@@ -170,8 +170,20 @@ def test_no_cursor_fails(alice: ApiUser) -> None:
     print("seed", seed)
     draw = random.Random(seed)
     address = f"/conversations/{converse(alice, 'Hello')}/messages"
-    values = [*TIMES, *NUMBERS, *map(str, NUMBERS), str(uuid.uuid4()), "", "x" * 60, None, True, [], {}, [[]]]
-    keys = [*values, *([draw.choice(values), str(uuid.uuid4())] for _ in range(60))]
+    values: list[object] = [
+        *TIMES,
+        *NUMBERS,
+        *map(str, NUMBERS),
+        str(uuid.uuid4()),
+        "",
+        "x" * 60,
+        None,
+        True,
+        [],
+        {},
+        [[]],
+    ]
+    keys: list[object] = [*values, *([draw.choice(values), str(uuid.uuid4())] for _ in range(60))]
     keys += [draw.choices(values, k=draw.randrange(4)) for _ in range(60)]
     for key in keys:
         cursor = base64.urlsafe_b64encode(json.dumps(key).encode()).rstrip(b"=").decode()

@@ -31,7 +31,7 @@ def test_drawn_requests_are_answered_as_the_document_says(
         ANSWER_ID=answer["id"],
     )
     (tmp_path / CONFIG.name).write_text(config)
-    command = [Path(sys.executable).with_name("schemathesis"), "run", f"{api_url}/api/openapi.json"]
+    command = [str(Path(sys.executable).with_name("schemathesis")), "run", f"{api_url}/api/openapi.json"]
     command += ["--checks=all", "--continue-on-failure", "--no-color", f"--max-examples={CASES}"]
     # It prints the seed again where a case failed.
     command += [f"--seed={random.randrange(2**32)}", "--output-truncate=true"]

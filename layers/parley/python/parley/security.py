@@ -122,7 +122,7 @@ class TokenVerifier:
             if kid is not None and not self._is_due(kid):
                 return None
             self._tried_at = self.clock()
-            self._fetch = fetch = Future()
+            fetch = self._fetch = Future[None]()
             # One who waits for it and gives up must not cancel it for the others.
             fetch.set_running_or_notify_cancel()
             threading.Thread(target=self._refresh, args=(fetch,), daemon=True).start()

@@ -64,7 +64,7 @@ def _page(openapi: dict[str, Any]) -> str:
 
 def _operation(method: str, path: str, operation: dict[str, Any]) -> str:
     parts = [f"<p>{_prose(operation['description'])}</p>"] if "description" in operation else []
-    rows = [
+    rows: list[tuple[str, ...]] = [
         (
             f"<code>{escape(each['name'])}</code>",
             f"{each['in']}{', required' if each.get('required') else ''}",

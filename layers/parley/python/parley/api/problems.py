@@ -102,8 +102,8 @@ def _problem(error: Exception, request: Request) -> ProblemError:
 def _allowed(request: Request) -> set[str]:
     """The methods of all routes with this path. Starlette names those of the first."""
     routes = iter_route_contexts(request.app.routes)
-    found = [route.methods for route in routes if route.path_regex.match(request.scope["path"])]
-    return set().union(*found)
+    found = [route for route in routes if route.path_regex.match(request.scope["path"])]
+    return {method for route in found for method in route.methods or ()}
 
 
 def _validation_problem(error: RequestValidationError) -> ProblemError:
