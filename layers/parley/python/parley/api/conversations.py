@@ -22,7 +22,9 @@ from parley.errors import (
     Unprocessable,
 )
 from parley.repositories import conversations
-from parley.repositories.conversations import HIT_END, HIT_START, ConversationKey, ConversationState
+from parley.repositories.conversations import ConversationKey, ConversationState
+from parley.repositories.search import search_conversations
+from parley.search_words import HIT_END, HIT_START
 from parley.services.ownership import missing, own_conversation
 from parley.text import Text, TitleText
 
@@ -34,6 +36,10 @@ _ONE_ERRORS = describe(*DATA_ERRORS)
 _Time = Annotated[
     AwareDatetime, Field(ge=datetime(1970, 1, 1, tzinfo=UTC), lt=datetime(9000, 1, 1, tzinfo=UTC))
 ]
+_SEARCH = (
+    "Words to search for, in any order, each of which may be the beginning of a word. Case, accents and the width "
+    'of letters do not matter. "Quotation marks" ask for a phrase of whole words; a hyphen leaves -out a word.'
+)
 _CURSOR = Cursor[ConversationKey]("cursor", tuple[_Time, uuid.UUID])
 
 
@@ -91,12 +97,16 @@ def list_conversations(
     database: AppDatabase,
     limit: Annotated[int, Query(ge=1, le=100)] = 20,
     cursor: Annotated[str | None, Query(max_length=200)] = None,
-    q: Annotated[Text | None, Query(max_length=200, description="Words to search for")] = None,
+    q: Annotated[Text | None, Query(max_length=200, description=_SEARCH)] = None,
     archived: bool = False,
 ) -> ConversationPage:
-    page, last = conversations.list_conversations(
-        database, user_id, limit=limit, after=_CURSOR.decode(cursor), archived=archived, search=q or None
-    )
+    after = _CURSOR.decode(cursor)
+    if q:
+        page, last = search_conversations(database, user_id, q, limit=limit, after=after, archived=archived)
+    else:
+        page, last = conversations.list_conversations(
+            database, user_id, limit=limit, after=after, archived=archived
+        )
     data = [ConversationOut.of(state) for state in page]
     return ConversationPage(data=data, has_more=last is not None, next_cursor=_CURSOR.encode(last))
 

@@ -4,6 +4,7 @@ import uuid
 from datetime import datetime
 
 from sqlalchemy import Column, DateTime
+from sqlalchemy.dialects.postgresql import TSVECTOR
 from sqlmodel import Field, SQLModel
 
 
@@ -15,6 +16,8 @@ class Conversation(SQLModel, table=True):
     id: uuid.UUID = Field(primary_key=True)
     user_id: str
     title: str = Field(max_length=200)
+    # For the search (`search_vector`); nothing reads it, so selects leave it out.
+    search: str | None = Field(default=None, sa_column=Column(TSVECTOR))
     archived: bool = False
     pinned: bool = False
     message_count: int = 0

@@ -33,7 +33,7 @@ class Message(SQLModel, table=True):
     run_items: list[dict[str, Any]] | None = Field(default=None, sa_column=Column(JSONB(none_as_null=True)))
     # The Agents SDK's RunState. Set while the turn waits for approval; any process can resume from it.
     run_state: dict[str, Any] | None = Field(default=None, sa_column=Column(JSONB(none_as_null=True)))
-    # For the search; nothing reads it, so selects leave it out.
+    # For the search (`search_vector`); nothing reads it, so selects leave it out.
     search: str | None = Field(default=None, sa_column=Column(TSVECTOR))
     # A problem document, without request_id, of a turn that did not complete.
     error: dict[str, Any] | None = Field(default=None, sa_column=Column(JSONB(none_as_null=True)))

@@ -1,12 +1,12 @@
 """SQL of conversations. Another user's row is simply not there."""
 
-import re
 import uuid
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Select, and_, exists, func, not_, or_, select, text, true, tuple_, update
+from sqlalchemy import Select, and_, exists, func, select, text, tuple_, update
+from sqlalchemy.orm import defer
 from sqlmodel import col
 
 from parley.database import Database
@@ -14,16 +14,12 @@ from parley.models import Conversation, Message
 
 # A page's sort key. A page begins after the key of the row before it, so every page costs the same.
 ConversationKey = tuple[datetime, uuid.UUID]
-# Mark a hit in a snippet: control characters, which text hardly ever holds.
-HIT_START, HIT_END = "\x02", "\x03"
-# Negates nothing. PostgreSQL remembers 32 negations while it looks for what they negate, and then fails.
-_STRAY_HYPHEN = re.compile(r'-(?![\w"])')
 
 
 @dataclass(frozen=True, slots=True)
 class ConversationState:
     """`title_withheld`: the title is the beginning of a question that no model may read.
-    `snippet`: an excerpt of the newest matching message, hits between HIT_START and HIT_END.
+    `snippet`: an excerpt of the newest message that a search found, hits marked: see `search_words.snippet`.
     """
 
     conversation: Conversation
@@ -32,7 +28,7 @@ class ConversationState:
     snippet: str | None = None
 
 
-_RUNNING = (
+RUNNING = (
     exists()
     .where(
         col(Message.conversation_id) == col(Conversation.id),
@@ -42,7 +38,7 @@ _RUNNING = (
     .correlate(Conversation)
 )
 # Until a conversation is titled, its title is the beginning of its first message.
-_TITLE_WITHHELD = and_(
+TITLE_WITHHELD = and_(
     col(Conversation.titled).is_(False),
     exists()
     .where(
@@ -70,15 +66,11 @@ def list_conversations(
     after: ConversationKey | None,
     newest_first: bool = True,
     archived: bool = False,
-    search: str | None = None,
 ) -> tuple[list[ConversationState], ConversationKey | None]:
-    """A page by last activity, and the key of its last row, None when no page follows.
-
-    With `search`, only those whose title or messages match.
-    """
+    """A page by last activity, and the key of its last row, None when no page follows."""
     key = (col(Conversation.updated_at), col(Conversation.id))
     statement = (
-        (_of_user(user_id) if search is None else _matching(user_id, search))
+        _of_user(user_id)
         .where(col(Conversation.archived) == archived)
         .order_by(*(part.desc() if newest_first else part.asc() for part in key))
         .limit(limit + 1)
@@ -89,39 +81,6 @@ def list_conversations(
     page = states[:limit]
     last = page[-1].conversation if len(states) > limit else None
     return page, (last.updated_at, last.id) if last else None
-
-
-def _matching(user_id: str, search: str) -> Select[*tuple[Any, ...]]:
-    """The user's conversations that match, each with its newest matching message's snippet.
-
-    The user's messages are found by their index and then matched one by one: row-level security keeps the
-    planner from using an index on the words, since the operator `@@` is not leakproof.
-    """
-    query = func.websearch_to_tsquery("simple", _STRAY_HYPHEN.sub(" ", search))
-    marks = f"StartSel={HIT_START}, StopSel={HIT_END}, MaxWords=30, MinWords=10"
-    hit = (
-        select(
-            func.ts_headline("simple", func.left(col(Message.content), 100_000), query, marks).label("text")
-        )
-        .where(
-            col(Message.user_id) == user_id,
-            col(Message.conversation_id) == col(Conversation.id),
-            col(Message.superseded).is_(False),
-            # The agent searches as well.
-            col(Message.withheld).is_(False),
-            col(Message.search).op("@@")(query),
-        )
-        .order_by(col(Message.seq).desc())
-        .limit(1)
-        .correlate(Conversation)
-        .lateral("hit")
-    )
-    titled = and_(func.to_tsvector("simple", col(Conversation.title)).op("@@")(query), not_(_TITLE_WITHHELD))
-    return (
-        select(Conversation, _RUNNING, _TITLE_WITHHELD, hit.c.text)
-        .outerjoin(hit, true())
-        .where(col(Conversation.user_id) == user_id, or_(titled, hit.c.text.is_not(None)))
-    )
 
 
 def update_conversation(
@@ -147,4 +106,5 @@ def delete_conversation(database: Database, user_id: str, conversation_id: uuid.
 
 
 def _of_user(user_id: str) -> Select[*tuple[Any, ...]]:
-    return select(Conversation, _RUNNING, _TITLE_WITHHELD).where(col(Conversation.user_id) == user_id)
+    entity = select(Conversation, RUNNING, TITLE_WITHHELD).options(defer(Conversation.search))  # type: ignore[arg-type]
+    return entity.where(col(Conversation.user_id) == user_id)

@@ -1,0 +1,186 @@
+-- The search in a user's conversations. repositories/search.py calls search_conversations.
+--
+-- A text is found by what search_text makes of it. A pattern is a piece of such a text: it matches where it occurs.
+-- The columns `search` and their indexes tell which rows may match. They are no leakproof operators' business, so
+-- row-level security would keep the planner from them: this runs as the owner, and takes the user from the setting
+-- that row-level security reads, never from an argument.
+
+-- The newest conversations first, at most p_limit, before the key (p_before, p_before_id) where there is one.
+-- p_words: {"wanted": [[words, whole], …], "unwanted": [words, …]}; `whole`: the last word is no beginning.
+-- excerpt: from the newest message that matches; null where the title alone does.
+--
+-- What is frequent is found in the newest messages, and what is not there is rare: so the newest 500 are looked
+-- through one by one, and only then the index is asked for all that match. Either way the time hardly grows.
+create or replace function search_conversations(
+    p_words jsonb, p_archived boolean, p_before timestamptz, p_before_id uuid, p_limit int
+) returns table (conversation_id uuid, excerpt text)
+language plpgsql stable security definer set search_path = pg_catalog, public, pg_temp set jit = off as $$
+declare
+    request search_request := search_for(nullif(current_setting('app.user_id', true), ''), p_words);
+    upto timestamptz := coalesce(p_before, 'infinity');
+    upto_id uuid := coalesce(p_before_id, 'ffffffff-ffff-ffff-ffff-ffffffffffff');
+    conv conversation;
+    found_by_index record;
+    match record;
+    unread int := 500;
+begin
+    for conv in
+        select * from conversation c
+        where c.user_id = request.user_id and c.archived = p_archived and request.query is not null
+          and (c.updated_at, c.id) < (upto, upto_id)
+        order by c.updated_at desc, c.id desc
+    loop
+        exit when p_limit = 0 or unread <= 0;
+        match := search_match(request, conv, conv.last_seq, unread);
+        -- Undecided: more messages than may be read.
+        exit when match.seq is null and not match.titled and conv.last_seq > unread;
+        unread := unread - 1 - conv.last_seq + coalesce(match.seq, 0);
+        upto := conv.updated_at;
+        upto_id := conv.id;
+        if match.seq is not null or match.titled then
+            p_limit := p_limit - 1;
+            return query select conv.id, match.excerpt;
+        end if;
+        conv := null;
+    end loop;
+    if conv.id is null or p_limit = 0 then
+        return;
+    end if;
+    for found_by_index in select * from search_rest(request, p_archived, upto, upto_id) loop
+        exit when p_limit = 0;
+        match := search_match(request, found_by_index.conv, found_by_index.newest, null);
+        if match.seq is not null or match.titled then
+            p_limit := p_limit - 1;
+            return query select (found_by_index.conv).id, match.excerpt;
+        end if;
+    end loop;
+end
+$$;
+
+-- Conversations before a key that the indexes name, newest first, and the newest message that they name in each.
+create or replace function search_rest(
+    request search_request, p_archived boolean, p_before timestamptz, p_before_id uuid
+) returns table (conv conversation, newest int) language sql stable as $$
+    -- Materialized: only the index on words may find them, whatever the planner knows about the user.
+    with messages as materialized (
+        select m.conversation_id, m.user_id, m.seq from message m
+        where m.search @@ request.query and not m.superseded and not m.withheld
+    ), titles as materialized (
+        select t.id from conversation t where t.search @@ request.query
+    ), found as (
+        select id, max(seq) as seq from (
+            select m.conversation_id as id, m.seq from messages m where m.user_id = request.user_id
+            union all
+            select t.id, 0 from titles t
+        ) as either group by id
+    )
+    select c, f.seq from found f join conversation c on c.id = f.id
+    where c.user_id = request.user_id and c.archived = p_archived
+      and (c.updated_at, c.id) < (p_before, p_before_id)
+    order by c.updated_at desc, c.id desc
+$$;
+
+-- seq: of the newest message that matches, among p_reads messages from p_newest backwards; null: none.
+create or replace function search_match(
+    request search_request, conv conversation, p_newest int, p_reads int,
+    out seq int, out excerpt text, out titled boolean
+) language plpgsql stable as $$
+begin
+    select m.seq, search_excerpt(m.content, request.wanted[1]) into seq, excerpt
+    from (
+        select * from message r
+        where r.conversation_id = conv.id and r.user_id = request.user_id and r.seq <= p_newest
+        order by r.seq desc limit p_reads
+    ) as m
+    where m.search @@ request.query and not m.superseded and not m.withheld
+      and (request.exact or search_holds(request, m.content))
+    order by m.seq desc limit 1;
+    titled := conv.search @@ request.query and (request.exact or search_holds(request, conv.title))
+        -- Until a conversation is titled, its title is the beginning of its first message.
+        and (conv.titled or not exists (
+            select from message f where f.conversation_id = conv.id and f.seq = 1 and f.withheld));
+end
+$$;
+
+create or replace function search_holds(request search_request, p_text text) returns boolean
+language plpgsql stable cost 10000 as $$
+declare
+    content constant text := search_text(left(p_text, 100000));
+begin
+    return not exists (select from unnest(request.wanted) as wanted where strpos(content, wanted) = 0)
+        and not exists (select from unnest(request.unwanted) as unwanted where strpos(content, unwanted) > 0);
+end
+$$;
+
+-- 2,000 characters of a text, the pattern among them. Pieces overlap, so that no pattern is cut in two.
+create or replace function search_excerpt(p_text text, p_pattern text) returns text language sql stable cost 10000 as $$
+    select coalesce(
+        (
+            select substr(p_text, start, 2000)
+            from generate_series(1, least(length(p_text), 100000), 1700) as start
+            -- No word begins where a piece does.
+            where length(p_text) <= 2000 or strpos(
+                search_text(case when start > 1 then 'x' else '' end || substr(p_text, start, 2000)), p_pattern) > 0
+            limit 1
+        ),
+        left(p_text, 2000))
+$$;
+
+create or replace function search_for(p_user_id text, p_words jsonb) returns search_request
+language plpgsql stable as $$
+declare
+    request search_request;
+begin
+    request.user_id := p_user_id;
+    request.wanted := array(
+        select pattern from jsonb_array_elements(p_words -> 'wanted') as each,
+            search_pattern(each ->> 0, (each ->> 1)::boolean) as pattern
+        where pattern <> '');
+    request.unwanted := array(
+        select pattern from jsonb_array_elements_text(p_words -> 'unwanted') as each,
+            search_pattern(each, true) as pattern
+        where pattern <> '');
+    request.query := search_query(request);
+    -- One term of the index says all of a word of less than 40 characters, or of two characters without spaces.
+    request.exact := request.unwanted = '{}' and not exists (
+        select from unnest(request.wanted) as pattern, btrim(pattern) as words
+        where strpos(words, ' ') > 0 or length(words) > case when is_unspaced(left(words, 1)) then 2 else 39 end);
+    return request;
+end
+$$;
+
+-- Empty where nothing in the words can be found. Words have a space before them, and after them where they are
+-- whole.
+create or replace function search_pattern(p_words text, p_whole boolean) returns text
+language plpgsql stable as $$
+declare
+    pattern text := btrim(search_text(p_words));
+begin
+    if pattern <> '' and not is_unspaced(left(pattern, 1)) then
+        pattern := ' ' || pattern;
+    end if;
+    if p_whole and pattern <> '' and not is_unspaced(right(pattern, 1)) then
+        pattern := pattern || ' ';
+    end if;
+    return pattern;
+end
+$$;
+
+-- All the terms that search_vector has of a text that matches. Null where nothing is wanted.
+create or replace function search_query(request search_request) returns tsquery language sql stable as $$
+    select string_agg(quote_literal(search_key(request.user_id) || term.term) || term.suffix, ' & ')::tsquery
+    from unnest(request.wanted) as pattern,
+        unnest(string_to_array(btrim(pattern), ' ')) with ordinality as part (word, number),
+        lateral (
+            select left(word, 40) as term,
+                case when right(pattern, 1) <> ' '
+                          and number = cardinality(string_to_array(btrim(pattern), ' '))
+                     then ':*' else '' end as suffix
+            where not is_unspaced(left(word, 1))
+            union all
+            select word, ':*' where is_unspaced(left(word, 1)) and length(word) = 1
+            union all
+            select substr(word, start, 2), '' from generate_series(1, length(word) - 1) as start
+            where is_unspaced(left(word, 1))
+        ) as term
+$$;
