@@ -1,7 +1,7 @@
 """Search in every script: what is searched is normalised, and indexed a user at a time.
 
-The index holds what these functions returned when a row was written. To change one, write a migration that also
-writes the columns anew.
+The index holds what these functions returned when a row was written. To change one, write a migration that
+also writes the columns anew.
 """
 
 from alembic import op
@@ -11,8 +11,8 @@ down_revision = "0009"
 branch_labels = None
 depends_on = None
 
-# Nothing to see, or marks on letters of scripts that are read without them too. Vowels of Indic scripts, and what
-# makes another letter of a kana, stay.
+# Nothing to see, or marks on letters of scripts that are read without them too. Vowels of Indic scripts, and
+# what makes another letter of a kana, stay.
 DROPPED = (
     r"\u00AD\u0300-\u036F\u0483-\u0487\u0591-\u05BD\u05BF\u05C1-\u05C2\u05C4-\u05C5\u05C7\u0610-\u061A\u061C"
     r"\u0640\u064B-\u065F\u0670\u06D6-\u06DC\u06DF-\u06E8\u06EA-\u06ED\u180B-\u180F\u1AB0-\u1AFF\u1DC0-\u1DFF"
@@ -55,10 +55,10 @@ SEARCH_TEXT = rf"""
     $$
 """
 
-# What a user's rows are indexed by: each word, and each two unspaced characters that follow each other, the last of
-# a run alone. It all begins with the user's key, so that the time of a search does not depend on, nor tell about,
-# what others have. No text fails: terms are cut at 40 characters, and all of them stay under a tsvector's 1 MB.
-SEARCH_VECTOR = rf"""
+# What a user's rows are indexed by: each word, and each two unspaced characters that follow each other, the
+# last of a run alone. It all begins with the user's key, so that the time of a search does not depend on what
+# others have, nor tell about it. No text fails: terms have 40 characters at most, all of them less than 1 MB.
+SEARCH_VECTOR = r"""
     create function search_vector(p_user_id text, p_text text) returns tsvector
     language plpgsql immutable strict parallel safe as $$
     declare
@@ -69,9 +69,9 @@ SEARCH_VECTOR = rf"""
         terms text[];
     begin
         if octet_length(content) > length(content) then
-            words := regexp_replace(content, '[{UNSPACED}]+', '', 'g');
+            words := regexp_replace(content, '[<unspaced>]+', '', 'g');
             characters := string_to_array(
-                left(regexp_replace(content, '[^{UNSPACED}]+', ' ', 'g'), 55000), null);
+                left(regexp_replace(content, '[^<unspaced>]+', ' ', 'g'), 55000), null);
             terms := array(
                 select key || rtrim(this || coalesce(next, ''))
                 from unnest(characters, characters[2:]) as pair (this, next) where this <> ' ');
@@ -80,7 +80,7 @@ SEARCH_VECTOR = rf"""
             select key || left(word, 40) from unnest(string_to_array(words, ' ')) as word where word <> ''));
     end
     $$
-"""
+""".replace("<unspaced>", UNSPACED)
 SEARCH_KEY = """
     create function search_key(p_user_id text) returns text language sql immutable strict parallel safe
     return substr(md5(p_user_id), 1, 6)
