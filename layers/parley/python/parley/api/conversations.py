@@ -37,7 +37,7 @@ _Time = Annotated[
     AwareDatetime, Field(ge=datetime(1970, 1, 1, tzinfo=UTC), lt=datetime(9000, 1, 1, tzinfo=UTC))
 ]
 _SEARCH = (
-    "Words to search for, in any order, each of which may be the beginning of one. Case, accents and width do "
+    "Words to search for, in any order; each may be the beginning of one. Case, accents and width do "
     'not matter. "Quotation marks" ask for a phrase of whole words; a hyphen leaves -out a word.'
 )
 _CURSOR = Cursor[ConversationKey]("cursor", tuple[_Time, uuid.UUID])

@@ -1,5 +1,7 @@
 """SQL of the search in a user's conversations."""
 
+from typing import Any
+
 from sqlalchemy import bindparam, column, func, select
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import defer
@@ -13,7 +15,7 @@ from parley.repositories.conversations import (
     ConversationKey,
     ConversationState,
 )
-from parley.search_words import parse, snippet
+from parley.search_words import SearchWords, parse, snippet
 
 
 def search_conversations(
@@ -30,9 +32,8 @@ def search_conversations(
     """
     before, before_id = after or (None, None)
     words = parse(search)
-    parsed = {"wanted": [[each.text, each.whole] for each in words.wanted], "unwanted": words.unwanted}
     found = func.search_conversations(
-        bindparam(None, parsed, JSONB), archived, before, before_id, limit + 1
+        bindparam(None, as_json(words), JSONB), archived, before, before_id, limit + 1
     ).table_valued(column("conversation_id"), column("excerpt"), name="found")
     key = (col(Conversation.updated_at).desc(), col(Conversation.id).desc())
     statement = (
@@ -49,3 +50,8 @@ def search_conversations(
     page = states[:limit]
     last = page[-1].conversation if len(states) > limit else None
     return page, (last.updated_at, last.id) if last else None
+
+
+def as_json(words: SearchWords) -> dict[str, Any]:
+    """As search_conversations in search.sql takes it."""
+    return {"wanted": [[each.text, each.whole] for each in words.wanted], "unwanted": words.unwanted}
