@@ -13,7 +13,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 from local.progress import step
-from tests.load import cold_start, figures, transports
+from tests.load import cold_start, figures, search, transports
 from tests.load.chart import chart
 from tests.load.processes import SMALL_WINDOW, start_designs, start_served
 from tests.load.rig import start_rig
@@ -92,7 +92,8 @@ def measure(*, quick: bool, only: set[str] | None) -> list[Row]:
         figure("P5", "the first turn", lambda: cold_start.first_turn(built, rig, runs(5)))
         figure("P11", "size", lambda: cold_start.size(built, rig))
         figure("P12", "TCP and HTTP", lambda: transports.compare(folder / "transports", rig, runs(6)))
-        if only is not None and only <= COLD | {"P12"}:
+        figure("P13", "search", lambda: search.measure(rig.postgres, runs(6)))
+        if only is not None and only <= COLD | {"P12", "P13"}:
             return rows
         with step("every design in its own process, warmed up"):
             designs = stack.enter_context(start_designs(rig))
@@ -125,6 +126,8 @@ def _notes(load: float, seconds: float) -> list[str]:
         "whole; a window grows to 4,000 to 8,000 tokens, no more.",
         "P12 is Parley alone, over TLS 1.3: TCP with SCRAM through PgBouncer, HTTP through a stand-in for",
         "Neon's proxy. Its CPU is that of the client's thread.",
+        "P13 is what PostgreSQL says of search_conversations(), a page of 20, for words that are in every message",
+        "down to those that are in none, beginnings, phrases and Japanese: tests/load/search.py.",
         "CPU is the process time of the design's own process, the minimum of interleaved runs. The model,",
         "PostgreSQL and the proxy are other processes. ChatKit keeps a window of 20 items.",
         f"Python {platform.python_version()}, {os.cpu_count()} cores, load average {load:.1f} at the start.",

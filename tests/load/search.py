@@ -110,7 +110,7 @@ def cost(database: Database, user_id: str, search: str, runs: int) -> Cost:
 
 
 def rows(costs: dict[str, dict[str, Cost]]) -> list[Row]:
-    few, many = costs[FEW], costs[MANY]
+    many = costs[MANY]
     slowest = max(SEARCHES, key=lambda search: many[search].ms)
     times = {user: [cost.ms for cost in costs[user].values()] for user in costs}
     ratio = sum(times[MANY]) / sum(times[FEW])

@@ -22,7 +22,7 @@ async def search_conversations(api_client: ApiClient, words: str) -> str:
     """Search all of the user's conversations, titles and messages, and show the place that matched.
 
     Args:
-        words: A few words that must occur, in any order.
+        words: A few words, or beginnings of words, that must all occur, in any order.
     """
     page = await api_client.get("/conversations", q=words, limit=LIMIT)
     found = [_brief(each) | {"matched": each["snippet"]} for each in page["data"]]
