@@ -1,16 +1,17 @@
 -- The search in a user's conversations. repositories/search.py calls search_conversations.
 --
--- A text is found by what search_text makes of it. A pattern is a piece of such a text: it matches where it occurs.
--- The columns `search` and their indexes tell which rows may match. They are no leakproof operators' business, so
--- row-level security would keep the planner from them: this runs as the owner, and takes the user from the setting
--- that row-level security reads, never from an argument.
+-- A text is found by what search_text makes of it. A pattern is a piece of such a text: it matches where it
+-- occurs. The columns `search` and their indexes tell which rows may match. Row-level security would keep the
+-- planner from the indexes, since @@ is not leakproof: so this runs as the owner, and takes the user from the
+-- setting that row-level security reads, never from an argument.
 
--- The newest conversations first, at most p_limit, before the key (p_before, p_before_id) where there is one.
--- p_words: {"wanted": [[words, whole], …], "unwanted": [words, …]}; `whole`: the last word is no beginning.
+-- The newest conversations first, at most p_limit, before the key (p_before, p_before_id) if there is one.
+-- p_words: {"wanted": [[words, whole], …], "unwanted": [words, …]}; whole: the last word is no beginning.
 -- excerpt: from the newest message that matches; null where the title alone does.
 --
--- What is frequent is found in the newest messages, and what is not there is rare: so the newest 500 are looked
--- through one by one, and only then the index is asked for all that match. Either way the time hardly grows.
+-- The index names all that match, in no order, so a frequent word would cost as much as it has hits. But what
+-- is frequent is among the newest messages, and what is not there is rare: so the newest 500 are looked through
+-- one by one, and the index is asked for the rest.
 create or replace function search_conversations(
     p_words jsonb, p_archived boolean, p_before timestamptz, p_before_id uuid, p_limit int
 ) returns table (conversation_id uuid, excerpt text)
@@ -33,7 +34,7 @@ begin
         exit when p_limit = 0 or unread <= 0;
         match := search_match(request, conv, conv.last_seq, unread);
         -- Undecided: more messages than may be read.
-        exit when match.seq is null and not match.titled and conv.last_seq > unread;
+        exit when match.seq is null and conv.last_seq > unread;
         unread := unread - 1 - conv.last_seq + coalesce(match.seq, 0);
         upto := conv.updated_at;
         upto_id := conv.id;
@@ -57,7 +58,7 @@ begin
 end
 $$;
 
--- Conversations before a key that the indexes name, newest first, and the newest message that they name in each.
+-- Conversations before a key that the indexes name, newest first, and the newest message named in each.
 create or replace function search_rest(
     request search_request, p_archived boolean, p_before timestamptz, p_before_id uuid
 ) returns table (conv conversation, newest int) language sql stable as $$
@@ -113,14 +114,16 @@ end
 $$;
 
 -- 2,000 characters of a text, the pattern among them. Pieces overlap, so that no pattern is cut in two.
-create or replace function search_excerpt(p_text text, p_pattern text) returns text language sql stable cost 10000 as $$
+create or replace function search_excerpt(p_text text, p_pattern text) returns text
+language sql stable cost 10000 as $$
     select coalesce(
         (
-            select substr(p_text, start, 2000)
-            from generate_series(1, least(length(p_text), 100000), 1700) as start
+            select piece
+            from generate_series(1, least(length(p_text), 100000), 1700) as start,
+                substr(p_text, start, 2000) as piece
             -- No word begins where a piece does.
-            where length(p_text) <= 2000 or strpos(
-                search_text(case when start > 1 then 'x' else '' end || substr(p_text, start, 2000)), p_pattern) > 0
+            where length(p_text) <= 2000
+               or strpos(search_text(case when start > 1 then 'x' else '' end || piece), p_pattern) > 0
             limit 1
         ),
         left(p_text, 2000))
@@ -141,16 +144,16 @@ begin
             search_pattern(each, true) as pattern
         where pattern <> '');
     request.query := search_query(request);
-    -- One term of the index says all of a word of less than 40 characters, or of two characters without spaces.
+    -- One term of the index says all of a word of less than 40 characters, or of two unspaced characters.
     request.exact := request.unwanted = '{}' and not exists (
         select from unnest(request.wanted) as pattern, btrim(pattern) as words
-        where strpos(words, ' ') > 0 or length(words) > case when is_unspaced(left(words, 1)) then 2 else 39 end);
+        where strpos(words, ' ') > 0
+           or length(words) > case when is_unspaced(left(words, 1)) then 2 else 39 end);
     return request;
 end
 $$;
 
--- Empty where nothing in the words can be found. Words have a space before them, and after them where they are
--- whole.
+-- Empty where nothing in the words can be found. A word has a space before it, and after it where it is whole.
 create or replace function search_pattern(p_words text, p_whole boolean) returns text
 language plpgsql stable as $$
 declare
