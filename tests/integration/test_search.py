@@ -146,7 +146,7 @@ def draw_texts(draw: random.Random, language: str) -> Drawn:
             for content, _, _ in PAIRS[language]
             for character in unicodedata.normalize("NFC", content)
             if unicodedata.category(character) in ("Lu", "Ll", "Lo", "Mn", "Mc")
-            and not (language in UNSPACED and character.isascii())
+            and not (language in UNSPACED and unicodedata.normalize("NFKC", character).isascii())
         }
     )
     starts = [letter for letter in letters if unicodedata.category(letter)[0] == "L"]

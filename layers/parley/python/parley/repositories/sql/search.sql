@@ -10,8 +10,8 @@
 -- excerpt: from the newest message that matches; null where the title alone does.
 --
 -- The index names all that match, in no order, so a frequent word would cost as much as it has hits. But what
--- is frequent is among the newest messages, and what is not there is rare: so the newest 500 are looked through
--- one by one, and the index is asked for the rest.
+-- is frequent is among the newest messages, and what is not there is rare: so the newest 500 are looked
+-- through one by one, and the index is asked for the rest.
 create or replace function search_conversations(
     p_words jsonb, p_archived boolean, p_before timestamptz, p_before_id uuid, p_limit int
 ) returns table (conversation_id uuid, excerpt text)
@@ -144,16 +144,13 @@ begin
             search_pattern(each, true) as pattern
         where pattern <> '');
     request.query := search_query(request);
-    -- One term of the index says all of a word of less than 40 characters, or of two unspaced characters.
-    request.exact := request.unwanted = '{}' and not exists (
-        select from unnest(request.wanted) as pattern, btrim(pattern) as words
-        where strpos(words, ' ') > 0
-           or length(words) > case when is_unspaced(left(words, 1)) then 2 else 39 end);
+    request.exact := not exists (
+        select from unnest(request.wanted || request.unwanted) as pattern where not is_one_term(pattern));
     return request;
 end
 $$;
 
--- Empty where nothing in the words can be found. A word has a space before it, and after it where it is whole.
+-- Empty where nothing in the words can be found. A word has a space before it, and after it if it is whole.
 create or replace function search_pattern(p_words text, p_whole boolean) returns text
 language plpgsql stable as $$
 declare
@@ -169,15 +166,20 @@ begin
 end
 $$;
 
--- All the terms that search_vector has of a text that matches. Null where nothing is wanted.
-create or replace function search_query(request search_request) returns tsquery language sql stable as $$
-    select string_agg(quote_literal(search_key(request.user_id) || term.term) || term.suffix, ' & ')::tsquery
-    from unnest(request.wanted) as pattern,
-        unnest(string_to_array(btrim(pattern), ' ')) with ordinality as part (word, number),
+-- Whether a term of the index says all of it: a word of less than 40 characters, or two unspaced characters.
+create or replace function is_one_term(p_pattern text) returns boolean language sql stable as $$
+    select strpos(words, ' ') = 0 and length(words) <= case when is_unspaced(left(words, 1)) then 2 else 39 end
+    from btrim(p_pattern) as words
+$$;
+
+-- A pattern's terms as a tsquery's text.
+create or replace function search_terms(p_user_id text, p_pattern text) returns text language sql stable as $$
+    select string_agg(quote_literal(search_key(p_user_id) || part.term) || part.suffix, ' & ')
+    from unnest(string_to_array(btrim(p_pattern), ' ')) with ordinality as words (word, number),
         lateral (
             select left(word, 40) as term,
-                case when right(pattern, 1) <> ' '
-                          and number = cardinality(string_to_array(btrim(pattern), ' '))
+                case when right(p_pattern, 1) <> ' '
+                          and number = cardinality(string_to_array(btrim(p_pattern), ' '))
                      then ':*' else '' end as suffix
             where not is_unspaced(left(word, 1))
             union all
@@ -185,5 +187,16 @@ create or replace function search_query(request search_request) returns tsquery 
             union all
             select substr(word, start, 2), '' from generate_series(1, length(word) - 1) as start
             where is_unspaced(left(word, 1))
-        ) as term
+        ) as part
+$$;
+
+-- What search_vector has of every text that matches. Null where nothing is wanted.
+create or replace function search_query(request search_request) returns tsquery language sql stable as $$
+    select case when request.wanted <> '{}' then string_agg(term, ' & ')::tsquery end
+    from (
+        select search_terms(request.user_id, pattern) as term from unnest(request.wanted) as pattern
+        union all
+        select '!(' || search_terms(request.user_id, pattern) || ')' from unnest(request.unwanted) as pattern
+        where is_one_term(pattern)
+    ) as terms
 $$;

@@ -116,8 +116,11 @@ def _search_text() -> str:
 
 
 def downgrade() -> None:
-    op.execute("drop function if exists search_conversations, search_rest, search_match, search_excerpt")
-    op.execute("drop function if exists search_holds, search_for, search_query, search_pattern")
+    functions = (
+        "search_conversations, search_rest, search_match, search_excerpt, search_holds, search_for, "
+        "search_pattern, search_query, search_terms, is_one_term"
+    )
+    op.execute(f"drop function if exists {functions}")
     op.execute("drop type search_request")
     op.execute("alter table conversation drop column search")
     op.execute("alter table message drop column search")
