@@ -54,7 +54,7 @@ _MESSAGES = f"""
             '東京' || chr(x'4e00'::int + (h >> 6) % 100) || chr(x'4e00'::int + (h >> 7) % 500) || '行')
     from (
         select n, seq, md5('message ' || n || ' ' || seq)::uuid as id,
-            abs(hashint8(n * 20 + seq)::bigint) as h
+            hashint4(n * 20 + seq) & x'7fffffff'::int as h
         from generate_series(1, {MESSAGES // PER_CONVERSATION}) as n,
             generate_series(1, {PER_CONVERSATION}) as seq
     ) as made

@@ -890,7 +890,7 @@ export interface operations {
             query?: {
                 limit?: number;
                 cursor?: string | null;
-                /** @description Words to search for */
+                /** @description Words to search for, in any order; each may be the beginning of one. Case, accents and width do not matter. "Quotation marks" ask for a phrase of whole words; a hyphen leaves -out a word. */
                 q?: string | null;
                 archived?: boolean;
             };

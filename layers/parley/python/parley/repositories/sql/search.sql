@@ -90,10 +90,11 @@ begin
     select m.seq, search_excerpt(m.content, request.wanted[1]) into seq, excerpt
     from (
         select * from message r
-        where r.conversation_id = conv.id and r.user_id = request.user_id and r.seq <= p_newest
+        where r.conversation_id = conv.id and r.seq <= p_newest
         order by r.seq desc limit p_reads
     ) as m
-    where m.search @@ request.query and not m.superseded and not m.withheld
+    -- The user out here: in there, the planner may read the index of all the user's messages.
+    where m.user_id = request.user_id and m.search @@ request.query and not m.superseded and not m.withheld
       and (request.exact or search_holds(request, m.content))
     order by m.seq desc limit 1;
     titled := conv.search @@ request.query and (request.exact or search_holds(request, conv.title))
