@@ -25,7 +25,7 @@ SEARCHES = (
     *(
         "the nowhere",
         "the hundred7 thousand5",
-        '"half hundred7"',
+        '"half the"',
         '"hundred7 half"',
         "the -half",
         "erstwhile",
@@ -36,25 +36,26 @@ GOAL_MS = 30.0
 # Ten times as many messages may cost this much more at most.
 GOAL_RATIO = 3.0
 
+_OWNER = f"case when n % 10 = 0 then '{MANY}' when n % 100 = 1 then '{FEW}' else 'other' || n % 89 end"
 _CONVERSATIONS = f"""
     insert into conversation (id, user_id, title, last_seq, message_count, updated_at)
-    select md5('conversation ' || n)::uuid,
-        case when n % 10 = 0 then '{MANY}' when n % 100 = 1 then '{FEW}' else 'other' || n % 89 end,
-        'Talk ' || n, {PER_CONVERSATION}, {PER_CONVERSATION}, timestamptz '2026-01-01' + n * interval '1 s'
+    select md5('conversation ' || n)::uuid, {_OWNER}, 'Talk ' || n, {PER_CONVERSATION}, {PER_CONVERSATION},
+        timestamptz '2026-01-01' + n * interval '1 s'
     from generate_series(1, {MESSAGES // PER_CONVERSATION}) as n
 """
 _MESSAGES = f"""
     insert into message (id, conversation_id, user_id, seq, role, status, tokens, version_of, content)
-    select id, md5('conversation ' || n)::uuid,
-        case when n % 10 = 0 then '{MANY}' when n % 100 = 1 then '{FEW}' else 'other' || n % 89 end,
-        seq, 'user', 'completed', 9, id,
-        concat_ws(' ', 'the', 'thousand' || (h >> 3) % 2000, case when h % 2 = 0 then 'half' end,
-            'hundred' || (h >> 5) % 100, 'rare' || (h >> 4) % 20000,
-            case when n < {MESSAGES // PER_CONVERSATION // 2} and h % 5 = 0 then 'erstwhile' end,
-            '東京' || chr(x'4e00'::int + (h >> 6) % 100) || chr(x'4e00'::int + (h >> 7) % 500) || '行')
+    select id, md5('conversation ' || n)::uuid, {_OWNER}, seq, 'user', 'completed', 9, id,
+        concat_ws(' ', 'the', 'hundred' || (h >> 5) % 100, 'thousand' || (h >> 3) % 2000,
+            -- Others' may be shorter: half the time goes into their messages.
+            case when n % 10 < 2 then concat_ws(' ', case when h % 2 = 0 then 'half' end,
+                'rare' || (h >> 4) % 20000,
+                case when n < {MESSAGES // PER_CONVERSATION // 2} and h % 5 = 0 then 'erstwhile' end,
+                '東京' || chr(x'4e00'::int + (h >> 6) % 100) || chr(x'4e00'::int + (h >> 7) % 500) || '行')
+            end)
     from (
         select n, seq, md5('message ' || n || ' ' || seq)::uuid as id,
-            hashint4(n * 20 + seq) & x'7fffffff'::int as h
+            hashint4(n * {PER_CONVERSATION} + seq) & x'7fffffff'::int as h
         from generate_series(1, {MESSAGES // PER_CONVERSATION}) as n,
             generate_series(1, {PER_CONVERSATION}) as seq
     ) as made
