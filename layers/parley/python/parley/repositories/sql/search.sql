@@ -173,22 +173,27 @@ create or replace function is_one_term(p_pattern text) returns boolean language 
     from btrim(p_pattern) as words
 $$;
 
--- A pattern's terms as a tsquery's text.
+-- A pattern's terms as a tsquery's text. Whatever is not the last word, or is before a space, is whole.
 create or replace function search_terms(p_user_id text, p_pattern text) returns text language sql stable as $$
-    select string_agg(quote_literal(search_key(p_user_id) || part.term) || part.suffix, ' & ')
-    from unnest(string_to_array(btrim(p_pattern), ' ')) with ordinality as words (word, number),
-        lateral (
-            select left(word, 40) as term,
-                case when right(p_pattern, 1) <> ' '
-                          and number = cardinality(string_to_array(btrim(p_pattern), ' '))
-                     then ':*' else '' end as suffix
-            where not is_unspaced(left(word, 1))
-            union all
-            select word, ':*' where is_unspaced(left(word, 1)) and length(word) = 1
-            union all
-            select substr(word, start, 2), '' from generate_series(1, length(word) - 1) as start
-            where is_unspaced(left(word, 1))
-        ) as part
+    with parts as (
+        select word, lead(word) over (order by number) as next,
+            lead(word, 2) over (order by number) is null and right(p_pattern, 1) <> ' ' as next_begins,
+            lead(word) over (order by number) is null and right(p_pattern, 1) <> ' ' as begins
+        from unnest(string_to_array(btrim(p_pattern), ' ')) with ordinality as part (word, number)
+    ), terms as (
+        select left(word, 40) as term, case when begins then ':*' else '' end as suffix
+        from parts where not is_unspaced(left(word, 1))
+        union all
+        select word || ' ' || next, '' from parts
+        where octet_length(word) <= 4 and octet_length(next) <= 4 and not next_begins
+          and not is_unspaced(word || next)
+        union all
+        select word, ':*' from parts where is_unspaced(left(word, 1)) and length(word) = 1
+        union all
+        select substr(word, start, 2), '' from parts, generate_series(1, length(word) - 1) as start
+        where is_unspaced(left(word, 1))
+    )
+    select string_agg(quote_literal(search_key(p_user_id) || term) || suffix, ' & ') from terms
 $$;
 
 -- What search_vector has of every text that matches. Null where nothing is wanted.

@@ -55,29 +55,35 @@ SEARCH_TEXT = rf"""
     $$
 """
 
-# What a user's rows are indexed by: each word, and each two unspaced characters that follow each other, the
-# last of a run alone. It all begins with the user's key, so that the time of a search does not depend on what
-# others have, nor tell about it. No text fails: terms have 40 characters at most, all of them less than 1 MB.
+# What a user's rows are indexed by: each word; each two unspaced characters that follow each other, the last of
+# a run alone; each two words of at most four bytes that follow each other, since a phrase of "to" and "the"
+# would have too many candidates. All of it begins with the user's key, so that the time of a search does not
+# depend on what others have, nor tell about it. No text fails: these limits keep all terms below 1 MB.
 SEARCH_VECTOR = r"""
     create function search_vector(p_user_id text, p_text text) returns tsvector
     language plpgsql immutable strict parallel safe as $$
     declare
         key constant text := public.search_key(p_user_id);
         content constant text := left(public.search_text(left(p_text, 100000)), 100000);
-        words text := content;
+        spaced text := content;
         characters text[];
+        words text[];
         terms text[];
     begin
         if octet_length(content) > length(content) then
-            words := regexp_replace(content, '[<unspaced>]+', '', 'g');
+            spaced := regexp_replace(content, '[<unspaced>]+', '', 'g');
             characters := string_to_array(
-                left(regexp_replace(content, '[^<unspaced>]+', ' ', 'g'), 55000), null);
+                left(regexp_replace(content, '[^<unspaced>]+', ' ', 'g'), 36000), null);
             terms := array(
                 select key || rtrim(this || coalesce(next, ''))
                 from unnest(characters, characters[2:]) as pair (this, next) where this <> ' ');
         end if;
+        words := string_to_array(spaced, ' ');
         return array_to_tsvector(terms || array(
-            select key || left(word, 40) from unnest(string_to_array(words, ' ')) as word where word <> ''));
+            select key || left(word, 40) from unnest(words) as word where word <> ''
+            union all
+            select key || this || ' ' || next from unnest(words, words[2:]) as pair (this, next)
+            where octet_length(this) between 1 and 4 and octet_length(next) between 1 and 4));
     end
     $$
 """.replace("<unspaced>", UNSPACED)
