@@ -56,7 +56,7 @@ SEARCH_TEXT = rf"""
 """
 
 # What a user's rows are indexed by: each word; each two unspaced characters that follow each other, the last
-# of a run alone; each two words of at most four bytes that follow each other, since a phrase of "to" and "the"
+# of a run alone; each two words of at most four bytes that follow each other, as a phrase of "to" and "the"
 # would have too many candidates. All of it begins with the user's key, so that the time of a search does not
 # depend on what others have, nor tell about it. No text fails: these limits keep all terms below 1 MB.
 SEARCH_VECTOR = r"""
