@@ -165,7 +165,7 @@ def test_anothers_list_does_not_wait_for_five_hundred_searches_of_one(
 ) -> None:
     alice, bob = new_user("alice", api_url=api), new_user("bob", api_url=api)
     fill(database, alice.id)
-    search = Requests(alice, "GET", "/conversations?q=needle")
+    search = Requests(alice, "GET", "/conversations?q=%22needle%20straw%22")
     mine = Requests(bob, "GET", "/conversations")
 
     async def run() -> tuple[float, float, float, int]:
@@ -187,14 +187,16 @@ def test_anothers_list_does_not_wait_for_five_hundred_searches_of_one(
 
 
 def fill(database: Database, user_id: str) -> None:
-    """Enough to search in for a while."""
+    """Enough to search in for a while: each message has both words of the phrase, but the other way round."""
     conversation = text("""
-        insert into conversation (id, user_id, title) values (:id, :user_id, 'Straw') returning 1
+        insert into conversation (id, user_id, title, last_seq)
+        values (:id, :user_id, 'Straw', 3000) returning 1
     """)
     messages = text("""
         with added as (
             insert into message (id, conversation_id, user_id, seq, role, status, tokens, version_of, content)
-            select id, :id, :user_id, seq, 'user', 'completed', 3, id, repeat('straw ', 200) || seq
+            select id, :id, :user_id, seq, 'user', 'completed', 3, id,
+                repeat('straw ', 200) || 'needle ' || seq
             from (select gen_random_uuid() as id, generate_series(1, 3000) as seq) as made returning 1
         )
         select count(*) from added

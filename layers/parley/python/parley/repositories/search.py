@@ -44,8 +44,10 @@ def search_conversations(
         .order_by(*key)
     )
     states = [
-        ConversationState(*state, None if excerpt is None else snippet(excerpt, words))
-        for *state, excerpt in database.rows(user_id, statement)
+        ConversationState(
+            conversation, running, title_withheld, None if excerpt is None else snippet(excerpt, words)
+        )
+        for conversation, running, title_withheld, excerpt in database.rows(user_id, statement)
     ]
     page = states[:limit]
     last = page[-1].conversation if len(states) > limit else None
