@@ -113,7 +113,9 @@ def test_an_error_leaves_the_connection_usable(database: Database, rows_of_alice
         with pytest.raises(DBAPIError, match="23505"):
             database.rows(
                 rows_of_alice,
-                text("insert into conversation select * from conversation returning id"),
+                text(
+                    "insert into conversation (id, user_id, title) select id, user_id, '' from conversation"
+                ),
             )
         assert database.rows(rows_of_alice, WHOAMI, {"value": 7}) == [(rows_of_alice, 7)]
 
