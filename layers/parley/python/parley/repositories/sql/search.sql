@@ -32,7 +32,7 @@ begin
         order by c.updated_at desc, c.id desc
     loop
         exit when p_limit = 0 or unread <= 0;
-        match := search_match(request, conv, conv.last_seq, unread);
+        match := search_match(request, conv, null, unread);
         -- Undecided: more messages than may be read.
         exit when match.seq is null and conv.last_seq > unread;
         unread := unread - 1 - conv.last_seq + coalesce(match.seq, 0);
@@ -49,7 +49,7 @@ begin
     end if;
     for found_by_index in select * from search_rest(request, p_archived, upto, upto_id) loop
         exit when p_limit = 0;
-        match := search_match(request, found_by_index.conv, found_by_index.newest, null);
+        match := search_match(request, found_by_index.conv, found_by_index.seqs, null);
         if match.seq is not null or match.titled then
             p_limit := p_limit - 1;
             return query select (found_by_index.conv).id, match.excerpt;
@@ -58,10 +58,10 @@ begin
 end
 $$;
 
--- Conversations before a key that the indexes name, newest first, and the newest message named in each.
+-- Conversations before a key that the indexes name, newest first, and the messages named in each.
 create or replace function search_rest(
     request search_request, p_archived boolean, p_before timestamptz, p_before_id uuid
-) returns table (conv conversation, newest int) language sql stable as $$
+) returns table (conv conversation, seqs int[]) language sql stable as $$
     -- Materialized: only the index on words may find them, whatever the planner knows about the user.
     with messages as materialized (
         select m.conversation_id, m.user_id, m.seq from message m
@@ -69,34 +69,42 @@ create or replace function search_rest(
     ), titles as materialized (
         select t.id from conversation t where t.search @@ request.query
     ), found as (
-        select id, max(seq) as seq from (
+        select id, array_agg(seq) as seqs from (
             select m.conversation_id as id, m.seq from messages m where m.user_id = request.user_id
             union all
             select t.id, 0 from titles t
         ) as either group by id
     )
-    select c, f.seq from found f join conversation c on c.id = f.id
+    select c, f.seqs from found f join conversation c on c.id = f.id
     where c.user_id = request.user_id and c.archived = p_archived
       and (c.updated_at, c.id) < (p_before, p_before_id)
     order by c.updated_at desc, c.id desc
 $$;
 
--- seq: of the newest message that matches, among p_reads messages from p_newest backwards; null: none.
+-- seq: of the newest message that matches, among p_seqs or, without them, the newest p_reads; null: none.
 create or replace function search_match(
-    request search_request, conv conversation, p_newest int, p_reads int,
+    request search_request, conv conversation, p_seqs int[], p_reads int,
     out seq int, out excerpt text, out titled boolean
 ) language plpgsql stable as $$
 begin
-    select m.seq, search_excerpt(m.content, request.wanted[1]) into seq, excerpt
-    from (
-        select * from message r
-        where r.conversation_id = conv.id and r.seq <= p_newest
-        order by r.seq desc limit p_reads
-    ) as m
-    -- The user out here: in there, the planner may read the index of all the user's messages.
-    where m.user_id = request.user_id and m.search @@ request.query and not m.superseded and not m.withheld
-      and (request.exact or search_holds(request, m.content))
-    order by m.seq desc limit 1;
+    if p_seqs is null then
+        select m.seq, m.content into seq, excerpt
+        from (
+            select * from message r
+            where r.conversation_id = conv.id and r.seq <= conv.last_seq
+            order by r.seq desc limit p_reads
+        ) as m
+        -- The user out here: in there, the planner may read the index of all the user's messages.
+        where m.user_id = request.user_id and m.search @@ request.query and not m.superseded and not m.withheld
+          and (request.exact or search_holds(request, m.content))
+        order by m.seq desc limit 1;
+    else
+        select m.seq, m.content into seq, excerpt from message m
+        where m.conversation_id = conv.id and m.seq = any (p_seqs)
+          and (request.exact or search_holds(request, m.content))
+        order by m.seq desc limit 1;
+    end if;
+    excerpt := search_excerpt(excerpt, request.wanted[1]);
     titled := conv.search @@ request.query and (request.exact or search_holds(request, conv.title))
         -- Until a conversation is titled, its title is the beginning of its first message.
         and (conv.titled or not exists (
