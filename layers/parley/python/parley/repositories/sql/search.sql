@@ -15,7 +15,9 @@
 create or replace function search_conversations(
     p_words jsonb, p_archived boolean, p_before timestamptz, p_before_id uuid, p_limit int
 ) returns table (conversation_id uuid, excerpt text)
-language plpgsql stable security definer set search_path = pg_catalog, public, pg_temp set jit = off as $$
+language plpgsql stable security definer
+-- Planning each small statement anew would take longer than all else.
+set search_path = pg_catalog, public, pg_temp set jit = off set plan_cache_mode = force_generic_plan as $$
 declare
     request search_request := search_for(nullif(current_setting('app.user_id', true), ''), p_words);
     upto timestamptz := coalesce(p_before, 'infinity');
