@@ -46,8 +46,9 @@ _CURSOR = Cursor[ConversationKey]("cursor", tuple[bool, _Time, uuid.UUID])
 
 class ConversationOut(BaseModel):
     """`running`: an answer is being written right now. `title_withheld`: the title is the beginning of a
-    message that is withheld from models. `model`: the one last chosen for it, which answers where a turn names
-    none; null: the default. `snippet`: of a search, what matched, as HTML with nothing but `<mark>` in it.
+    message that is withheld from models. `model`: the one last chosen for it, which answers where a turn
+    names none; null: the default. `snippet`: of a search, what matched, as HTML with nothing but `<mark>` in
+    it.
     """
 
     id: uuid.UUID

@@ -22,4 +22,5 @@ def update_settings(database: Database, user_id: str, changes: dict[str, Any]) -
         .on_conflict_do_update(index_elements=[col(UserSettings.user_id)], set_=changes)
         .returning(UserSettings)
     )
-    return database.rows(user_id, statement)[0][0]
+    stored: UserSettings = database.rows(user_id, statement)[0][0]
+    return stored
