@@ -196,6 +196,8 @@ def test_each_request_is_one_statement(
         conversation_id = ada.say("Hello").json()["conversation_id"]
         path = f"/conversations/{conversation_id}"
         ada.http.patch(path, json={"title": "Mine"})
+        # From here on there is no follow-up.
+        ada.say("Hello", conversation_id)
         deletion = {"ids": [conversation_id, str(NOBODYS)], "action": "delete"}
         for method, where, body in (
             ("GET", "/conversations", None),
@@ -213,7 +215,8 @@ def test_a_page_is_read_by_the_index(alice: ApiUser, database: Database, postgre
     fill = text("""
         with made as (
             insert into conversation (id, user_id, title, updated_at, pinned, archived)
-            select gen_random_uuid(), :user_id, 'x', now() - n * interval '1 minute', mod(n, 50) = 0, mod(n, 3) = 0
+            select gen_random_uuid(), :user_id, 'x', now() - n * interval '1 minute', mod(n, 50) = 0,
+                mod(n, 3) = 0
             from generate_series(1, 5000) as n returning 1
         ) select count(*) from made
     """)

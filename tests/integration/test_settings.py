@@ -31,8 +31,7 @@ def test_settings_are_kept_each_by_itself(alice: ApiUser, bob: ApiUser) -> None:
     nothing = {"instructions": None, "model": None}
     assert alice.http.get("/settings").json() == nothing
     assert change(alice) == nothing
-    own = "Ruf mich Ada. 🦜\nSei kurz." + "x" * 1_474
-    assert len(own) == 1_500
+    own = "Ruf mich Ada. 🦜\nSei kurz.".ljust(1_500, "🦜")
     assert change(alice, instructions=own) == {"instructions": own, "model": None}
     assert change(alice, model="offline") == {"instructions": own, "model": "offline"}
     assert change(alice) == alice.http.get("/settings").json() == {"instructions": own, "model": "offline"}

@@ -23,7 +23,7 @@ from parley.logs import describe_error
 from parley.models.tool_call import CALL, OUTPUT, RunItem, ToolCall, with_outcome
 from parley.models.turn import Decision
 from parley.services import model_stops
-from parley.services.history import plain, with_instructions
+from parley.services.history import message_text, plain, with_instructions
 from parley.services.model_client import ModelClient
 from parley.services.model_report import ModelReport, Spent, current_report
 from parley.services.model_stops import RequestRefused
@@ -306,7 +306,7 @@ async def _runner_input(
     if isinstance(given, list):
         return cast("list[agents.TResponseInputItem]", given)
     context = RunContextWrapper(api_client)
-    state = await agents.RunState.from_json(agent, given.state["run"], context_override=context)
+    state = await agents.RunState.from_json(agent, _as_given(given.state["run"]), context_override=context)
     output.calls = {call["call_id"]: ToolCall(**call) for call in given.state["calls"]}
     decision = given.decision
     if api_client is not None:
@@ -320,6 +320,15 @@ async def _runner_input(
         else:
             state.reject(waiting)
     return state
+
+
+def _as_given(run: dict[str, Any]) -> dict[str, Any]:
+    """A stored run with its input as it was given: the SDK's form of it is only for the Responses API."""
+    items = [
+        {"role": "assistant", "content": message_text(item)} if item.get("role") == "assistant" else item
+        for item in run["original_input"]
+    ]
+    return run | {"original_input": items}
 
 
 def _note_accepted(result: agents.RunResultStreaming, agent: Agent[Any], output: AgentOutput) -> None:
