@@ -212,8 +212,10 @@ def test_a_user_with_an_odd_id_is_served_on_every_route(
 def test_the_tools_of_a_user_with_an_odd_id_find_the_way(
     user_id: str, app: FastAPI, new_user: Callable[..., ApiUser]
 ) -> None:
-    tools = ApiClient(app, user_id, new_user(user_id=user_id).token)
-    assert asyncio.run(tools.get("/conversations", limit=1))["has_more"] is False
+    odd = new_user(user_id=user_id)
+    tools = ApiClient(app, user_id, odd.token)
+    listed = asyncio.run(tools.get("/conversations", limit=1))
+    assert listed == odd.http.get("/conversations", params={"limit": 1}).json()
 
 
 def test_the_public_routes_tell_nothing(api_url: str) -> None:
