@@ -21,7 +21,7 @@ from parley.text import InstructionsText
 
 router = APIRouter(prefix="/api/{user_id}/settings", tags=["account"], dependencies=[Share])
 
-_ERRORS = (Unauthorized, Forbidden, TooManyRequests, DatabaseUnavailable)
+_ERRORS = (Unauthorized, Forbidden, Unprocessable, TooManyRequests, DatabaseUnavailable)
 
 
 class SettingsOut(BaseModel):
@@ -55,9 +55,7 @@ def get_settings(user_id: OwnerId, database: AppDatabase) -> SettingsOut:
     return SettingsOut.of(user_settings.get_settings(database, user_id))
 
 
-@router.patch(
-    "", responses=describe(*_ERRORS, Unprocessable, *BODY_ERRORS), summary="Set your instructions or model"
-)
+@router.patch("", responses=describe(*_ERRORS, *BODY_ERRORS), summary="Set your instructions or model")
 def update_settings(
     user_id: OwnerId, changes: SettingsChanges, database: AppDatabase, settings: AppSettings
 ) -> SettingsOut:
