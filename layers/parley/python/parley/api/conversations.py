@@ -22,10 +22,15 @@ from parley.errors import (
     Unprocessable,
 )
 from parley.repositories import conversations
-from parley.repositories.conversations import ConversationKey, ConversationState
+from parley.repositories.conversations import (
+    BatchAction,
+    BatchOutcome,
+    ConversationKey,
+    ConversationState,
+)
 from parley.repositories.search import search_conversations
 from parley.search_words import HIT_END, HIT_START
-from parley.services.ownership import missing, own_conversation
+from parley.services.ownership import change_conversation, missing, own_conversation
 from parley.text import Text, TitleText
 
 router = APIRouter(prefix="/api/{user_id}/conversations", tags=["conversations"], dependencies=[Share])
@@ -40,13 +45,14 @@ _SEARCH = (
     "Words to search for, in any order; each may be the beginning of one. Case, accents and width do "
     'not matter. "Quotation marks" ask for a phrase of whole words; a hyphen leaves -out a word.'
 )
-_CURSOR = Cursor[ConversationKey]("cursor", tuple[_Time, uuid.UUID])
+_CURSOR = Cursor[ConversationKey]("cursor", tuple[bool, _Time, uuid.UUID])
 
 
 class ConversationOut(BaseModel):
     """`running`: an answer is being written right now. `title_withheld`: the title is the beginning of a
-    message that is withheld from models. `snippet`: of a search, what matched, as HTML with nothing but
-    `<mark>` in it.
+    message that is withheld from models. `model`: the one last chosen for it, which answers where a turn
+    names none; null: the default. `snippet`: of a search, what matched, as HTML with nothing but `<mark>` in
+    it.
     """
 
     id: uuid.UUID
@@ -58,6 +64,7 @@ class ConversationOut(BaseModel):
     message_count: int
     running: bool
     title_withheld: bool
+    model: str | None
     snippet: str | None
 
     @classmethod
@@ -91,7 +98,7 @@ class ConversationChanges(BaseModel, extra="forbid", json_schema_extra=_without_
     pinned: StrictBool = False
 
 
-@router.get("", responses=_LIST_ERRORS, summary="The conversations, newest activity first")
+@router.get("", responses=_LIST_ERRORS, summary="The conversations, pinned first, then newest activity")
 def list_conversations(
     user_id: OwnerId,
     database: AppDatabase,
@@ -111,6 +118,40 @@ def list_conversations(
     return ConversationPage(data=data, has_more=last is not None, next_cursor=_CURSOR.encode(last))
 
 
+class Batch(
+    BaseModel,
+    extra="forbid",
+    json_schema_extra={"examples": [{"ids": ["0199d1a2-7c1e-7cc3-9a55-5f0a3f9f8a10"], "action": "archive"}]},
+):
+    ids: Annotated[list[uuid.UUID], Field(min_length=1, max_length=100)]
+    action: BatchAction
+
+
+class Outcome(BaseModel):
+    """`outcome`: what the route for one conversation would have answered with 2xx, 404 or 403."""
+
+    id: uuid.UUID
+    outcome: BatchOutcome
+
+
+class BatchResult(BaseModel):
+    """One entry for each id, in the order of the request."""
+
+    data: list[Outcome]
+
+
+@router.post(
+    "/batch",
+    responses=describe(
+        Unauthorized, Forbidden, Unprocessable, TooManyRequests, DatabaseUnavailable, *BODY_ERRORS
+    ),
+    summary="Archive, unarchive or delete several",
+)
+def batch_conversations(user_id: OwnerId, batch: Batch, database: AppDatabase) -> BatchResult:
+    outcomes = conversations.batch_conversations(database, user_id, batch.ids, batch.action)
+    return BatchResult(data=[Outcome(id=id_, outcome=outcome) for id_, outcome in outcomes])
+
+
 @router.get("/{conversation_id}", responses=_ONE_ERRORS, summary="One conversation")
 def get_conversation(
     user_id: OwnerId, conversation_id: ConversationId, database: AppDatabase
@@ -127,9 +168,9 @@ def update_conversation(
     values = changes.model_dump(exclude_unset=True)
     if "title" in values:
         values["titled"] = True
-    if values:
-        conversations.update_conversation(database, user_id, conversation_id, values)
-    return ConversationOut.of(own_conversation(database, user_id, conversation_id))
+    if not values:
+        return ConversationOut.of(own_conversation(database, user_id, conversation_id))
+    return ConversationOut.of(change_conversation(database, user_id, conversation_id, values))
 
 
 @router.delete(

@@ -30,7 +30,8 @@ def search_conversations(
     """Those whose title or messages match: a page by last activity, and the key of its last row, None when no
     page follows. Their snippets are from the newest message that matches.
     """
-    before, before_id = after or (None, None)
+    # By last activity alone: what is pinned need not be what is looked for.
+    _, before, before_id = after or (None, None, None)
     words = parse(search)
     found = func.search_conversations(
         bindparam(None, as_json(words), JSONB), archived, before, before_id, limit + 1
@@ -51,7 +52,7 @@ def search_conversations(
     ]
     page = states[:limit]
     last = page[-1].conversation if len(states) > limit else None
-    return page, (last.updated_at, last.id) if last else None
+    return page, (last.pinned, last.updated_at, last.id) if last else None
 
 
 def as_json(words: SearchWords) -> dict[str, Any]:
