@@ -42,7 +42,7 @@ _RUNNING = (
     .correlate(Conversation)
 )
 # Until a conversation is titled, its title is the beginning of its first message.
-_TITLE_WITHHELD = and_(
+TITLE_WITHHELD = and_(
     col(Conversation.titled).is_(False),
     exists()
     .where(
@@ -116,9 +116,9 @@ def _matching(user_id: str, search: str) -> Select[*tuple[Any, ...]]:
         .correlate(Conversation)
         .lateral("hit")
     )
-    titled = and_(func.to_tsvector("simple", col(Conversation.title)).op("@@")(query), not_(_TITLE_WITHHELD))
+    titled = and_(func.to_tsvector("simple", col(Conversation.title)).op("@@")(query), not_(TITLE_WITHHELD))
     return (
-        select(Conversation, _RUNNING, _TITLE_WITHHELD, hit.c.text)
+        select(Conversation, _RUNNING, TITLE_WITHHELD, hit.c.text)
         .outerjoin(hit, true())
         .where(col(Conversation.user_id) == user_id, or_(titled, hit.c.text.is_not(None)))
     )
@@ -147,4 +147,4 @@ def delete_conversation(database: Database, user_id: str, conversation_id: uuid.
 
 
 def _of_user(user_id: str) -> Select[*tuple[Any, ...]]:
-    return select(Conversation, _RUNNING, _TITLE_WITHHELD).where(col(Conversation.user_id) == user_id)
+    return select(Conversation, _RUNNING, TITLE_WITHHELD).where(col(Conversation.user_id) == user_id)
