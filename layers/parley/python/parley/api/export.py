@@ -47,9 +47,10 @@ _CursorText = Annotated[str | None, Query(max_length=200)]
 )
 def export_everything(user_id: OwnerId, database: AppDatabase, cursor: _CursorText = None) -> Response:
     after = _CURSOR.decode(cursor)
+    last: ExportKey | None = START
     if after is None:
         rows = map(usage_record, exports.list_usage(database, user_id))
-        body, last = json_lines([header(), *rows]), START
+        body = json_lines([header(), *rows])
     else:
         part, last = exports.read_part(database, user_id, after)
         body = json_lines(records(part, after[0]))

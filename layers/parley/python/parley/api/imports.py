@@ -1,4 +1,4 @@
-"""`POST /api/{user_id}/import`: conversations from elsewhere, a part at a time. docs/export.md describes them."""
+"""`POST /api/{user_id}/import`: conversations from elsewhere, a part at a time. See docs/export.md."""
 
 from typing import Annotated, Any, Literal
 

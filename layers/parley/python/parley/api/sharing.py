@@ -13,7 +13,14 @@ from parley.api.dependencies import AppDatabase, AppSettings, ConversationId, Ow
 from parley.api.pages import Cursor
 from parley.api.problems import describe
 from parley.api.times import Time
-from parley.errors import BODY_ERRORS, DATA_ERRORS, DatabaseUnavailable, NotFound, TooManyShared, Unprocessable
+from parley.errors import (
+    BODY_ERRORS,
+    DATA_ERRORS,
+    DatabaseUnavailable,
+    NotFound,
+    TooManyShared,
+    Unprocessable,
+)
 from parley.ids import new_id
 from parley.models import SharedConversation
 from parley.models.tool_call import CallStatus, ToolCall, read_tool_calls
@@ -23,10 +30,12 @@ from parley.services.ownership import missing
 
 # Nobody guesses one of 2^256, so nothing counts who tries.
 _TOKEN_BYTES = 32
-# Of replies to who has a link. The address is the secret: no other site is told, and no search engine keeps it.
+# The address is the secret: no other site is told, and no search engine keeps it.
 _PRIVATE = {"X-Robots-Tag": "noindex", "Referrer-Policy": "no-referrer", "Cache-Control": "no-store"}
 _NO_LINK = "There is no such link, or it is no longer valid."
-_Time = Annotated[AwareDatetime, Field(ge=datetime(1970, 1, 1, tzinfo=UTC), lt=datetime(9000, 1, 1, tzinfo=UTC))]
+_Time = Annotated[
+    AwareDatetime, Field(ge=datetime(1970, 1, 1, tzinfo=UTC), lt=datetime(9000, 1, 1, tzinfo=UTC))
+]
 _CURSOR = Cursor[SharedKey]("cursor", tuple[_Time, uuid.UUID])
 _POSITION = Cursor[int]("cursor", Annotated[int, Field(ge=0, lt=2**31)])
 _CursorText = Annotated[str | None, Query(max_length=200)]
@@ -176,8 +185,8 @@ def read_shared(
     if not rows:
         raise NotFound(_NO_LINK, headers=_PRIVATE)
     response.headers.update(_PRIVATE)
-    messages = [row for row in rows if row.position is not None]
-    last = messages[-1].position if messages and messages[-1].more else None
+    messages = [row for row in rows if row.place is not None]
+    last = messages[-1].place if messages and messages[-1].more else None
     return SharedSnapshot(
         title=rows[0].title,
         shared_at=rows[0].shared_at,

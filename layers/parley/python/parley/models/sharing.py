@@ -30,7 +30,7 @@ class SharedConversation(SQLModel, table=True):
 
 
 class SharedMessage(SQLModel, table=True):
-    """A message as it was when its conversation was shared. `position` counts from 1.
+    """A message as it was when its conversation was shared. `place` counts from 1.
 
     `run_items`: its tool calls alone, without arguments and outputs unless these are shared.
     """
@@ -42,7 +42,7 @@ class SharedMessage(SQLModel, table=True):
             UUID, ForeignKey("shared_conversation.id", ondelete="CASCADE"), primary_key=True, nullable=False
         )
     )
-    position: int = Field(primary_key=True)
+    place: int = Field(primary_key=True)
     user_id: str
     role: str
     status: str

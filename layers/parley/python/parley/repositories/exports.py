@@ -80,7 +80,7 @@ def _picked(
 ) -> Select[*tuple[Any, ...]]:
     """The ids of the next _MAX_ROWS rows, and of one more."""
     is_begun: ColumnElement[bool] = col(Conversation.id) == after[0]
-    conversations = (
+    conversations: Select[*tuple[Any, ...]] = (
         select(col(Conversation.id).label("id"), is_begun.label("is_begun"))
         .where(col(Conversation.user_id) == user_id, col(Conversation.id) >= after[0])
         .order_by(col(Conversation.id))
@@ -89,7 +89,7 @@ def _picked(
     if conversation_id is not None:
         conversations = conversations.where(col(Conversation.id) == conversation_id)
     conversation = conversations.subquery()
-    messages = (
+    messages: Select[*tuple[Any, ...]] = (
         select(col(Message.id).label("id"), col(Message.seq).label("seq"))
         .where(
             col(Message.conversation_id) == conversation.c.id,

@@ -22,7 +22,8 @@ SharedKey = tuple[datetime, uuid.UUID]
 
 _SHARE = text("""
     select share_conversation(
-        :user_id, :conversation_id, :id, :token_hash, :title, :tool_outputs, :created_at, :expires_at, :at_most)
+        :user_id, :conversation_id, :id, :token_hash, :title, :tool_outputs, :created_at, :expires_at,
+        :at_most)
 """)
 _READ = text("select * from read_shared(:token_hash, :after, :limit, :max_bytes)")
 
@@ -34,7 +35,7 @@ class SharedRow:
     title: str
     shared_at: datetime
     expires_at: datetime | None
-    position: int | None
+    place: int | None
     role: str | None
     status: str | None
     content: str | None
@@ -46,7 +47,10 @@ class SharedRow:
 def share_conversation(
     database: Database, shared: SharedConversation
 ) -> Literal["shared", "too_many"] | None:
-    """Store the snapshot; its title is the conversation's, or else `shared.title`. None: no such conversation."""
+    """Store the snapshot. Its title is the conversation's, or `shared.title` where that is withheld.
+
+    None: the user has no such conversation.
+    """
     params = shared.model_dump() | {"at_most": MAX_SHARED}
     outcome: Literal["shared", "too_many"] | None = database.rows(shared.user_id, _SHARE, params)[0][0]
     return outcome
@@ -85,6 +89,6 @@ def delete_shared(database: Database, user_id: str, share_id: uuid.UUID) -> bool
 
 
 def read_shared(database: Database, token_hash: str, *, limit: int, after: int) -> list[SharedRow]:
-    """The messages after the position `after`, for anybody. Empty when nothing is shared under this token."""
+    """The messages after the place `after`, for anybody. Empty when nothing is shared under this token."""
     params = {"token_hash": token_hash, "after": after, "limit": limit, "max_bytes": MAX_PAGE_BYTES}
     return [SharedRow(*row) for row in database.rows(None, _READ, params)]

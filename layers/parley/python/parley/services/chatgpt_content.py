@@ -1,4 +1,4 @@
-"""What a message of ChatGPT's export says, as text. Images and files are named: the export has them elsewhere."""
+"""What a message of ChatGPT's export says, as text. Images and files, which are elsewhere, are named."""
 
 from typing import Any
 
@@ -34,7 +34,11 @@ def text_of(message: dict[str, Any]) -> str:
         parts = content.get("parts")
         said += [_part(part, files) for part in parts] if isinstance(parts, list) else []
         said += [content[name] for name in _TEXTS if isinstance(content.get(name), str)]
-        said += [f"[File: {name}]" for id_, name in files.items() if not any(id_ in str(part) for part in parts or [])]
+        said += [
+            f"[File: {name}]"
+            for id_, name in files.items()
+            if not any(id_ in str(part) for part in parts or [])
+        ]
     return "\n\n".join(text for text in said if text)
 
 

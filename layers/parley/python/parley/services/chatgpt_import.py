@@ -1,11 +1,11 @@
 """ChatGPT's `conversations.json`: trees of nodes, made into questions, answers and their versions.
 
 A node is a message, or nothing but a joint. An answer is all that assistant and tools say on the way from one
-question to the next. Where a question or an answer has siblings, these are its versions; what is not on the way
-to `current_node` is superseded.
+question to the next. Where a question or an answer has siblings, these are its versions. What is not on the
+way to `current_node` is superseded.
 
-A conversation that is too large for one part comes in pieces: its nodes then have `order`, their place in the whole
-tree with parents before children, and `superseded`. What precedes a piece is known by its ids.
+A conversation that is too large for one part comes in pieces. Its nodes then have `order`, their place in the
+whole tree with parents before children, and `superseded`. What precedes a piece is known by its ids.
 """
 
 import json
@@ -38,7 +38,7 @@ class _Answer:
 
 @dataclass(frozen=True, slots=True)
 class _Place:
-    """Where a node stands: after `question`, in `answer`. `anchor`: the last node before it that says something."""
+    """Where a node stands: after `question`, in `answer`. `anchor`: the last node that says something."""
 
     question: str | None = None
     answer: _Answer | None = None
@@ -142,7 +142,9 @@ class _Reader:
             return before
         if role == "user":
             return self._question(node, before)
-        return self._said(node, before, str(author.get("name") or "") if isinstance(author, dict) else "", role)
+        return self._said(
+            node, before, str(author.get("name") or "") if isinstance(author, dict) else "", role
+        )
 
     def _question(self, node: _Node, before: _Place) -> _Place:
         place = _Place(question=node.id, anchor=node.id)
@@ -167,7 +169,7 @@ class _Reader:
             row = self._row(node, "assistant", "answer", before.question)
             answer = _Answer(row | {"reply_to": self._id(before.question)}, node.superseded, node.id)
             self.answers.append(answer)
-        elif answer.end != before.anchor or node.superseded and not answer.superseded:
+        elif answer.end != before.anchor or (node.superseded and not answer.superseded):
             self._refuse("message", "It branches off within an answer.")
             return _Place(is_cut=True)
         answer.end = node.id

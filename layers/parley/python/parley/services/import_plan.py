@@ -60,12 +60,12 @@ class ImportPlan:
     refused: Counter[tuple[str | None, str, str]] = field(default_factory=Counter)
 
     def id_of(self, *parts: str) -> uuid.UUID:
-        """The id that what has these ids elsewhere gets here: always the same for a user, and nobody else's."""
+        """The id here of what has these ids elsewhere: always the same for a user, and nobody else's."""
         of_user = uuid.uuid5(uuid.NAMESPACE_URL, f"parley:import:{self.user_id}")
         return uuid.uuid5(of_user, "\x00".join(parts))
 
     def refer(self, conversation_id: uuid.UUID, named: str, source_id: str | None = None) -> None:
-        """Say that the part is about this conversation. `source_id`: its id in another Parley, or in this one."""
+        """Say that the part is about this conversation. `source_id`: its id in the Parley it is from."""
         if conversation_id not in self.conversations:
             self.named[conversation_id] = named
             self.conversations[conversation_id] = {"id": str(conversation_id), "source_id": source_id}

@@ -11,9 +11,7 @@ from parley.services.records import ConversationRecord, MessageRecord, TextRecor
 from parley.text import is_visible
 
 _RECORD: TypeAdapter[ConversationRecord | MessageRecord | TextRecord | ToolCallRecord] = TypeAdapter(
-    Annotated[
-        ConversationRecord | MessageRecord | TextRecord | ToolCallRecord, Field(discriminator="kind")
-    ]
+    Annotated[ConversationRecord | MessageRecord | TextRecord | ToolCallRecord, Field(discriminator="kind")]
 )
 # Where they are not taken. The header says nothing that the request does not say.
 _LEFT_OUT = {

@@ -1,6 +1,5 @@
 """The records of an export, which an import takes as well: docs/export.md describes them."""
 
-import uuid
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
@@ -11,8 +10,8 @@ from parley.models import Conversation, Message, Usage
 from parley.models.tool_call import CallStatus, read_tool_calls
 
 VERSION = 1
-# Characters of text in one record. What is longer goes on in records of its own, so that each fits into a part
-# of an import, however JSON spells it.
+# Characters of text in one record. What is longer goes on in records of its own, so that each fits into a
+# part of an import, however JSON spells it.
 MAX_TEXT = 20_000
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -48,7 +47,7 @@ class ConversationRecord(BaseModel):
 
 
 class MessageRecord(BaseModel):
-    """`content` is the beginning of the text: `text` records hold the rest. `tool_call` records follow too."""
+    """`content` is the beginning of the text. `text` records hold the rest, `tool_call` records the calls."""
 
     kind: Literal["message"] = "message"
     conversation_id: _Id
@@ -116,7 +115,7 @@ def conversation_record(conversation: Conversation, title_withheld: bool) -> Con
 def message_records(message: Message, status: str) -> Iterator[MessageRecords]:
     """A message as the API shows it, version or not, and then what does not fit into its first record."""
     of_conversation = {"conversation_id": str(message.conversation_id)}
-    of_message = {**of_conversation, "message_id": str(message.id)}
+    of_message: dict[str, Any] = {**of_conversation, "message_id": str(message.id)}
     is_charged = message.model is not None and message.output_tokens is not None
     ids = {
         name: value and str(value)

@@ -25,7 +25,7 @@ begin
              select from message where conversation_id = conv.id and seq = 1 and withheld
          ) then p_title_instead else conv.title end,
          p_tool_outputs, p_created_at, p_expires_at);
-    insert into shared_message (share_id, position, user_id, role, status, content, run_items, created_at)
+    insert into shared_message (share_id, place, user_id, role, status, content, run_items, created_at)
     select p_share_id, row_number() over (order by seq), p_user_id, role, status, content,
         shared_calls(run_items, p_tool_outputs), created_at
     from message
@@ -41,7 +41,7 @@ return (
     select jsonb_agg(
         case when p_outputs then item - 'id'
         else jsonb_build_object('type', 'function_call', 'call_id', '', 'name', item -> 'name', 'arguments', '') end
-        order by place)
-    from jsonb_array_elements(p_run_items) with ordinality as each (item, place)
+        order by n)
+    from jsonb_array_elements(p_run_items) with ordinality as each (item, n)
     where item ->> 'type' = 'function_call' or p_outputs and item ->> 'type' = 'function_call_output'
 );

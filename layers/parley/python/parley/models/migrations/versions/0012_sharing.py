@@ -29,41 +29,41 @@ SHARED_CONVERSATION = """
 SHARED_MESSAGE = """
     create table shared_message (
         share_id uuid not null references shared_conversation (id) on delete cascade,
-        position int not null,
+        place int not null,
         user_id varchar not null,
         role varchar not null,
         status varchar not null,
         content varchar not null,
         run_items jsonb,
         created_at timestamptz not null,
-        primary key (share_id, position)
+        primary key (share_id, place)
     )
 """
 # The one way to another user's rows: by the hash of a token that nobody guesses, and what was shared alone.
 READ_SHARED = """
     create function read_shared(p_token_hash text, p_after int, p_limit int, p_bytes int)
     returns table (
-        title varchar, shared_at timestamptz, expires_at timestamptz, position int, role varchar,
+        title varchar, shared_at timestamptz, expires_at timestamptz, place int, role varchar,
         status varchar, content varchar, run_items jsonb, created_at timestamptz, more boolean
     ) language sql stable security definer set search_path = pg_catalog, public
     begin atomic
         select s.title, s.created_at, s.expires_at,
-            m.position, m.role, m.status, m.content, m.run_items, m.created_at, m.found > m.rank
+            m.place, m.role, m.status, m.content, m.run_items, m.created_at, m.found > m.rank
         from public.shared_conversation s
         left join lateral (
             select sized.*,
-                row_number() over by_position as rank, count(*) over () as found,
-                sum(sized.size) over by_position - sized.size as before
+                row_number() over by_place as rank, count(*) over () as found,
+                sum(sized.size) over by_place - sized.size as before
             from (
                 select w.*, octet_length(to_json(w.content)::text)
                     + coalesce(octet_length(w.run_items::text), 0) + 500 as size
                 from public.shared_message w
-                where w.share_id = s.id and w.position > p_after order by w.position limit p_limit + 1
+                where w.share_id = s.id and w.place > p_after order by w.place limit p_limit + 1
             ) as sized
-            window by_position as (order by sized.position)
+            window by_place as (order by sized.place)
         ) as m on m.before < p_bytes and m.rank <= p_limit
         where s.token_hash = p_token_hash and (s.expires_at is null or s.expires_at > now())
-        order by m.position;
+        order by m.place;
     end
 """
 
