@@ -13,6 +13,7 @@ import httpx
 from sqlalchemy import text
 
 from parley.database import Database
+from parley.ids import new_id
 from parley.models import Conversation, Message
 from tests.conftest import ApiUser
 
@@ -23,7 +24,7 @@ STATUSES = ("completed", "completed", "failed", "cancelled", "interrupted")
 
 def parts(user: ApiUser, path: str) -> Iterator[httpx.Response]:
     """All parts that begin with this one."""
-    query = {}
+    query: dict[str, str] | None = None
     while True:
         reply = user.http.get(path, params=query)
         assert reply.status_code == 200, reply.text
@@ -67,7 +68,7 @@ def normalized(records: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """What a round trip keeps: ids become numbers, in the order of titles and of `seq`."""
     conversations = {each["id"]: each for each in records if each["kind"] == "conversation"}
     kept = [each for each in records if each["kind"] in ("conversation", "message", "text", "tool_call")]
-    kept.sort(key=lambda each: conversations[each.get("conversation_id", each["id"])]["title"])
+    kept.sort(key=lambda each: conversations[each.get("conversation_id") or each["id"]]["title"])
     numbers: dict[str, int] = {}
 
     def number(name: str, value: Any) -> Any:
@@ -87,7 +88,7 @@ def draw_conversation(draw: random.Random, database: Database, user_id: str, tur
     """A conversation with failures, versions, tool calls, feedback and usage. Its title is its own."""
     now = datetime.now(UTC) - timedelta(days=draw.randrange(1, 500), microseconds=draw.randrange(10**6))
     conversation = Conversation(
-        id=uuid.UUID(int=draw.getrandbits(128), version=4),
+        id=new_id(),
         user_id=user_id,
         title=f"{uuid.UUID(int=draw.getrandbits(128))} {words(draw, 90)}"[:200],
         titled=True,
@@ -114,7 +115,7 @@ def draw_conversation(draw: random.Random, database: Database, user_id: str, tur
 
 def _message(draw: random.Random, conversation: Conversation, seq: int, replaced: Message | None) -> Message:
     message = Message(
-        id=uuid.UUID(int=draw.getrandbits(128), version=4),
+        id=new_id(),
         conversation_id=conversation.id,
         user_id=conversation.user_id,
         seq=seq,
