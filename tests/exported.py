@@ -177,7 +177,7 @@ def _run_items(draw: random.Random) -> list[dict[str, Any]]:
         if status := draw.choice([None, "completed", "failed", "rejected", "waiting_approval"]):
             call["outcome"] = {"status": status, "duration_ms": draw.choice([None, 0, 1234])}
         items.append(call)
-        if draw.random() < 0.7:
+        if status != "waiting_approval" and draw.random() < 0.7:
             output = draw.choice([words(draw, 5_000), {"a": [1, None, "é"]}, None, 3.5, [{"text": "t"}]])
             items.append({"type": "function_call_output", "call_id": f"call_{number}", "output": output})
     return [*items, {"role": "assistant", "content": "said"}]

@@ -258,7 +258,7 @@ CONVERSATION = {
     "id": "c",
     "title": "T",
     "created_at": "2026-01-01T00:00:00Z",
-    "updated_at": "9000-01-01T00:00:00Z",
+    "updated_at": "8999-01-01T00:00:00Z",
 }
 ODD = [
     None,
@@ -286,7 +286,7 @@ def test_any_value_in_any_field_is_taken_or_named(new_user: NewUser) -> None:
     call = {"kind": "tool_call", "conversation_id": "c", "message_id": "m", "index": 0, "call_id": "1"}
     call |= {"name": "n", "arguments": "{}", "output": 1, "status": "completed", "duration_ms": 1}
     answer = MESSAGE | {"role": "assistant", "reply_to": "m", "id": "a", "seq": 2, "version_of": "a"}
-    answer |= {"usage": {}, "error": {}, "feedback": {}, "completed_at": None, "incomplete": "length"}
+    answer |= {"usage": None, "error": {}, "feedback": None, "completed_at": None, "incomplete": "length"}
     for record in (CONVERSATION, MESSAGE, answer, text, call):
         given = [{**record, name: odd} for name in record for odd in ODD]
         reply = send(alice, {"source": "parley", "version": 1, "records": [CONVERSATION, MESSAGE, *given]})

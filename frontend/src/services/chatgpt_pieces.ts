@@ -67,38 +67,50 @@ function shortId(id: unknown): string | undefined {
 
 /** Parents before children. Of siblings, the one on the way to the current node comes last. */
 function orderedNodes({ mapping, current_node }: Json, leaveOut: LeaveOut): Node[] {
-  const given = new Map(
-    Object.entries(asObject(mapping) ?? {}).flatMap(([id, value]) => {
-      const node = asObject(value);
-      return node && shortId(id) ? [[id, node] as const] : [];
-    }),
-  );
-  const parentOf = (id: string) => {
-    const parent = given.get(id)?.parent;
-    return typeof parent === "string" && given.has(parent) ? parent : null;
-  };
-  const path = new Set<string>();
-  const current = typeof current_node === "string" && given.has(current_node) ? current_node : null;
-  for (let id = current ?? [...given.keys()].at(-1) ?? null; id && !path.has(id); id = parentOf(id))
-    path.add(id);
+  const given = givenNodes(mapping);
   const children = new Map<string | null, string[]>();
-  for (const id of given.keys()) {
-    const parent = parentOf(id);
+  for (const [id, { parent }] of given) {
     const siblings = children.get(parent);
     if (siblings) siblings.push(id);
     else children.set(parent, [id]);
   }
+  const path = pathTo(current_node, given);
   const nodes: Node[] = [];
   const waiting = inOrder(children.get(null) ?? [], undefined, path);
   for (let id = waiting.pop(); id !== undefined; id = waiting.pop()) {
-    const node = given.get(id);
-    const [message, superseded] = [asObject(node?.message) ?? null, !path.has(id)];
-    nodes.push({ id, parent: parentOf(id), message, order: nodes.length + 1, superseded });
-    waiting.push(...inOrder(children.get(id) ?? [], node?.children, path));
+    const { parent, node } = given.get(id)!;
+    const message = asObject(node.message) ?? null;
+    nodes.push({ id, parent, message, order: nodes.length + 1, superseded: !path.has(id) });
+    waiting.push(...inOrder(children.get(id) ?? [], node.children, path));
   }
   const lost = given.size - nodes.length;
   if (lost) leaveOut(lost, "It hangs together with no other.");
   return nodes;
+}
+
+type Given = Map<string, { parent: string | null; node: Json }>;
+
+function givenNodes(mapping: unknown): Given {
+  const found = new Map<string, Json>();
+  for (const [id, value] of Object.entries(asObject(mapping) ?? {})) {
+    const node = asObject(value);
+    if (node && shortId(id)) found.set(id, node);
+  }
+  const parentOf = ({ parent }: Json) =>
+    typeof parent === "string" && found.has(parent) ? parent : null;
+  return new Map([...found].map(([id, node]) => [id, { parent: parentOf(node), node }]));
+}
+
+/** The nodes from the root to the current one; where none is named, to the last. */
+function pathTo(current: unknown, given: Given): Set<string> {
+  const named = typeof current === "string" && given.has(current) ? current : undefined;
+  const path = new Set<string>();
+  let id = named ?? [...given.keys()].at(-1) ?? null;
+  while (id !== null && !path.has(id)) {
+    path.add(id);
+    id = given.get(id)?.parent ?? null;
+  }
+  return path;
 }
 
 /** The first is the last of the array, as a stack has it. */

@@ -77,6 +77,7 @@ class _Reader:
         self.places: dict[str, _Place] = {}
         self.answers: list[_Answer] = []
         self.questions: list[dict[str, Any]] = []
+        self.is_piece = False
 
     def read(self) -> None:
         for node in self._nodes():
@@ -86,6 +87,8 @@ class _Reader:
             self.places[node.id] = self._place(node, before)
         rows = self.questions + [row for answer in self.answers if (row := self._answer_row(answer))]
         if not rows:
+            if self.is_piece:
+                return  # others have its messages
             self.plan.refuse(self.named, "conversation", "It has no message that can be taken.")
             return
         self.plan.refer(self.id, self.named)
@@ -111,6 +114,7 @@ class _Reader:
             else:
                 self._refuse("message", "It is no node of a conversation.")
         if any("order" in node for node in mapping.values()):
+            self.is_piece = True
             yield from self._piece(mapping)
             return
         path = _path(mapping, self.given.get("current_node"))
