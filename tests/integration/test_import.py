@@ -157,7 +157,9 @@ def pieces(given: dict[str, Any], draw: random.Random) -> list[dict[str, Any]]:
     parts: list[dict[str, Any]] = [{}]
     for order, name in enumerate(ordered, 1):
         each = given["mapping"][name]
-        if (each["message"] or {}).get("author") == {"role": "user"} and draw.random() < 0.5:
+        if each["message"] is None:
+            continue
+        if each["message"]["author"] == {"role": "user"} and draw.random() < 0.5:
             parts.append({})
         parts[-1][name] = {**each, "order": order, "superseded": name not in path}
     return [{**given, "mapping": part} for part in parts]

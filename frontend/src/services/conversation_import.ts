@@ -212,8 +212,7 @@ class ArrayScanner implements Scanner {
       if (this.#depth++ === 0) return "begin";
     } else if (character === "}" || character === "]") {
       if (--this.#depth === 0) return "end";
-    } else if (character === "," && this.#depth === 1) return "end";
-    return undefined;
+    } else if (character === ",") return this.#depth === 1 ? "end" : undefined;
   }
 
   #stepInString(character: string) {
