@@ -6,7 +6,16 @@ The migrations alone say what else the database has: defaults, constraints, inde
 from parley.models.conversation import Conversation
 from parley.models.deleted_turn import DeletedTurn
 from parley.models.message import Message
+from parley.models.sharing import SharedConversation, SharedMessage
 from parley.models.usage import Usage
 from parley.models.user_settings import UserSettings
 
-__all__ = ["Conversation", "DeletedTurn", "Message", "Usage", "UserSettings"]
+__all__ = [
+    "Conversation",
+    "DeletedTurn",
+    "Message",
+    "SharedConversation",
+    "SharedMessage",
+    "Usage",
+    "UserSettings",
+]
