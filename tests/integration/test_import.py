@@ -262,7 +262,7 @@ CONVERSATION = {
     "created_at": "2026-01-01T00:00:00Z",
     "updated_at": "8999-01-01T00:00:00Z",
 }
-ODD = [
+ODD: list[Any] = [
     None,
     -1,
     0,

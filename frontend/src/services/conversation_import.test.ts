@@ -59,8 +59,7 @@ function conversation(draw: () => number, id: string, nodes: number, length: num
   return { id, title: words(draw, 20), current_node: names.at(-1), mapping };
 }
 
-test("each record of Parley's export is in one part, in its order", async () => {
-  console.info("seed", SEED);
+test(`each record of Parley's export is in one part, in its order (seed ${SEED})`, async () => {
   const draw = drawer(SEED);
   const records = Array.from({ length: 3_000 }, (_, n) => ({
     kind: "message",

@@ -208,9 +208,9 @@ class ArrayScanner implements Scanner {
   #step(character: string): "begin" | "end" | undefined {
     if (this.#isInString) this.#stepInString(character);
     else if (character === '"') this.#isInString = true;
-    else if (character === "{" || character === "[") {
+    else if ("{[".includes(character)) {
       if (this.#depth++ === 0) return "begin";
-    } else if (character === "}" || character === "]") {
+    } else if ("}]".includes(character)) {
       if (--this.#depth === 0) return "end";
     } else if (character === ",") return this.#depth === 1 ? "end" : undefined;
   }
