@@ -5,7 +5,8 @@ The migrations alone say what else the database has: defaults, constraints, inde
 
 from parley.models.conversation import Conversation
 from parley.models.deleted_turn import DeletedTurn
+from parley.models.erased_usage import ErasedUsage
 from parley.models.message import Message
 from parley.models.usage import Usage
 
-__all__ = ["Conversation", "DeletedTurn", "Message", "Usage"]
+__all__ = ["Conversation", "DeletedTurn", "ErasedUsage", "Message", "Usage"]
