@@ -471,6 +471,35 @@ def test_usage_tells_what_was_spent_and_what_is_left(
     assert body["quota"]["tokens_left"] == 100_000 - sum(day[name] for name in TOKENS)
 
 
+@pytest.mark.parametrize("protocol", ["responses", "chat_completions"])
+def test_what_the_models_cache_had_is_told(
+    protocol: str, serve_api: Callable[..., str], new_user: Callable[..., ApiUser], database: Database
+) -> None:
+    alice = new_user(api_url=serve_api(openai_api=protocol))
+    said = alice.say(f"This is {alice.id}. " + "Some words to remember. " * 300).json()
+    alice.say("Go on", said["conversation_id"])
+    (day,) = alice.http.get("/usage").json()["days"]
+    assert 1_000 < day["cached_tokens"] < day["input_tokens"]
+    kept = database.rows(alice.id, text("select sum(cached_tokens) from message"))[0][0]
+    assert kept <= day["cached_tokens"]
+
+
+def test_a_day_costs_what_its_models_cost_if_that_is_known(alice: ApiUser, database: Database) -> None:
+    # A million read, of which 400,000 from the cache, and 100,000 written.
+    spent = text("select charge(:id, :model, 1000000, 100000, 400000)")
+    for model in ("gpt-5-mini", "gpt-5-mini-2025-08-07", "of our own"):
+        database.rows(alice.id, spent, {"id": alice.id, "model": model})
+    earlier = text("update usage set day = day - 29 where model = 'gpt-5-mini' returning 1")
+    database.rows(alice.id, earlier)
+    days = alice.http.get("/usage").json()["days"]
+    assert [(day["model"], day["cost"]) for day in days] == [
+        ("gpt-5-mini-2025-08-07", 0.36),
+        ("of our own", None),
+        ("gpt-5-mini", 0.36),
+    ]
+    assert len(alice.http.get("/usage?days=29").json()["days"]) == 2
+
+
 def test_what_a_running_turn_has_reserved_is_not_left(
     serve_api: Callable[..., str], new_user: Callable[..., ApiUser]
 ) -> None:
