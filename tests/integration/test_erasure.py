@@ -25,7 +25,7 @@ from parley.repositories.turns import Begun, Limits, NewTurn, Reached
 from tests.conftest import ApiUser
 from tests.integration.test_resilience import worker
 from tests.integration.test_spend import Worker, ended
-from tests.integration.test_turns import Writing
+from tests.integration.test_turns import Writing, wait_for
 
 pytestmark = pytest.mark.both_transports
 
@@ -197,9 +197,8 @@ def test_whatever_a_turn_does_at_that_moment_nothing_remains(database: Database,
     for _ in range(ROUNDS):
         user_id = f"erased-{uuid.uuid4().hex[:8]}"
         workers = [begin(database, user_id) for _ in range(6)]
-        spent = TokenUsage("m", 5, 1)
 
-        def act(each: Worker, how: int, user_id: str = user_id, spent: TokenUsage = spent) -> None:
+        def act(each: Worker, how: int, user_id: str = user_id) -> None:
             begun = each.begun
             mine = (database, user_id, begun.conversation_id)
             if how in (0, 1, 2):
@@ -213,7 +212,7 @@ def test_whatever_a_turn_does_at_that_moment_nothing_remains(database: Database,
                 turns.charge_deleted_turn(database, ended(each, "failed", (7, 3, 2)))
             elif how == 4:
                 turns.force_cancel(database, user_id, begun.answer_id)
-            follow_ups.store_title(*mine, "A title", spent)
+            follow_ups.store_title(*mine, "A title", SPENT)
             follow_ups.postpone(*mine, 20, TokenUsage("other", 5, 1))
 
         tasks: list[Callable[[], Any]] = [lambda each=each: act(each, draw.randrange(6)) for each in workers]
@@ -222,6 +221,48 @@ def test_whatever_a_turn_does_at_that_moment_nothing_remains(database: Database,
             for done in [threads.submit(task) for task in tasks]:
                 done.result()
         assert found(postgres, user_id) == {}
+
+
+SPENT = TokenUsage("m", 5, 1)
+Waits = Callable[[Database, Worker], object]
+WAITS: dict[str, Waits] = {
+    "ends": lambda database, each: turns.end_turn(database, ended(each, "failed", (7, 3, 2)), accepted=True),
+    "goes on": lambda database, each: turns.checkpoint_turn(
+        database, each.turn, each.begun.answer_id, Reached("so far", None, True, 9, 4)
+    ),
+    "is cancelled": lambda database, each: turns.force_cancel(
+        database, each.turn.user_id, each.begun.answer_id
+    ),
+    "is deleted": lambda database, each: conversations.delete_conversation(
+        database, each.turn.user_id, each.begun.conversation_id
+    ),
+    "is titled": lambda database, each: follow_ups.store_title(
+        database, each.turn.user_id, each.begun.conversation_id, "A title", SPENT
+    ),
+    "is titled though deleted": lambda database, each: follow_ups.store_title(
+        database, each.turn.user_id, uuid.uuid4(), "A title", SPENT
+    ),
+}
+
+
+@pytest.mark.parametrize("what", WAITS)
+def test_a_statement_that_waits_for_the_erasure_writes_nothing(
+    what: str, database: Database, postgres: Postgres
+) -> None:
+    user_id = f"erased-{uuid.uuid4().hex[:8]}"
+    each = begin(database, user_id)
+    owner = postgres.connect()
+    owner.run("begin")
+    owner.run("select cast(erase_user(:user) as text)", user=user_id)
+    [[backend]] = owner.run("select pg_backend_pid()")
+    with ThreadPoolExecutor(1) as threads:
+        waiting = threads.submit(WAITS[what], database, each)
+        blocked = "select count(*) from pg_stat_activity where :backend = any(pg_blocking_pids(pid))"
+        wait_for(lambda: owner.run(blocked, backend=backend) != [[0]])
+        owner.run("commit")
+        waiting.result()
+    owner.close()
+    assert found(postgres, user_id) == {}
 
 
 MANY = """
