@@ -89,7 +89,9 @@ test("nothing of an erased account is left in any table or log", async ({ page }
   });
   expect(signIn.status()).toBe(401);
   // The token is valid for some minutes, and has nothing to read.
-  const listed = (await (await call("GET", `${userId}/conversations`)).json()) as { data: unknown[] };
+  const listed = (await (await call("GET", `${userId}/conversations`)).json()) as {
+    data: unknown[];
+  };
   expect(listed.data).toEqual([]);
 });
 
