@@ -89,6 +89,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/{user_id}/data": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /** Erase everything of yours, at once and for good */
+        delete: operations["erase_api__user_id__data_delete"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/{user_id}/conversations": {
         parameters: {
             query?: never;
@@ -423,7 +440,9 @@ export interface components {
         };
         /**
          * DayUsage
-         * @description `day` is one in UTC. `cached_tokens` and `cost` are null where they are not known.
+         * @description `day` is one in UTC. `cached_tokens` are part of `input_tokens`.
+         *
+         *     `cost` is in US dollars, at the prices of that day; null where the model's price is not known.
          */
         DayUsage: {
             /**
@@ -438,7 +457,7 @@ export interface components {
             /** Input Tokens */
             input_tokens: number;
             /** Cached Tokens */
-            cached_tokens: number | null;
+            cached_tokens: number;
             /** Output Tokens */
             output_tokens: number;
             /** Cost */
@@ -470,6 +489,11 @@ export interface components {
             /** Comment */
             comment?: string | null;
         };
+        /** HTTPValidationError */
+        HTTPValidationError: {
+            /** Detail */
+            detail?: components["schemas"]["ValidationError"][];
+        };
         /** Health */
         Health: {
             /**
@@ -478,7 +502,10 @@ export interface components {
              */
             status: "ok" | "not ok";
         };
-        /** Me */
+        /**
+         * Me
+         * @description `retention_days`: after so many without a message, a conversation is deleted. Null: never.
+         */
         Me: {
             /** Id */
             id: string;
@@ -486,6 +513,8 @@ export interface components {
             email: string | null;
             /** Name */
             name: string | null;
+            /** Retention Days */
+            retention_days: number | null;
         };
         /**
          * MessageOut
@@ -579,7 +608,8 @@ export interface components {
         };
         /**
          * Quota
-         * @description Of one day, null where there is none. What running turns may still cost is not left.
+         * @description Of one day, null where there is none. What running turns may still cost is not left, nor what was
+         *     spent before everything was erased.
          *
          *     `fresh_at`: when the next day begins.
          */
@@ -643,6 +673,19 @@ export interface components {
             /** Days */
             days: components["schemas"]["DayUsage"][];
             quota: components["schemas"]["Quota"];
+        };
+        /** ValidationError */
+        ValidationError: {
+            /** Location */
+            loc: (string | number)[];
+            /** Message */
+            msg: string;
+            /** Error Type */
+            type: string;
+            /** Input */
+            input?: unknown;
+            /** Context */
+            ctx?: Record<string, never>;
         };
         /** FieldError */
         FieldError: {
@@ -857,6 +900,84 @@ export interface operations {
                 };
                 content: {
                     "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description You sent too many requests at once */
+            429: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The database cannot be reached */
+            503: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    erase_api__user_id__data_delete: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The token's `sub` */
+                user_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description You are not signed in */
+            401: {
+                headers: {
+                    /** @description As RFC 6750 has it */
+                    "WWW-Authenticate": string;
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description This is not yours */
+            403: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
                 };
             };
             /** @description You sent too many requests at once */
