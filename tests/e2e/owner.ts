@@ -35,7 +35,8 @@ export function tablesWith(text: string): Promise<string[]> {
     const found: string[] = [];
     for (const { name } of (await client.query(TABLES)).rows) {
       const holds = `SELECT FROM ${name} AS t WHERE strpos(lower(row_to_json(t)::text), lower($1)) > 0 LIMIT 1`;
-      if ((await client.query(holds, [text])).rows.length > 0) found.push(name!);
+      if ((await client.query(holds, [text])).rows.length > 0)
+        found.push(name!.replaceAll('"', ""));
     }
     return found.sort();
   });
