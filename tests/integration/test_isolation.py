@@ -76,6 +76,7 @@ MATRIX = [
     Row("DELETE", "/api/{user_id}/shares/{share_id}", owners=404),
     # Last: what it deletes is gone.
     Row("DELETE", "/api/{user_id}/conversations/{conversation_id}", owners=204),
+    Row("DELETE", "/api/{user_id}/data", owners=204),
 ]
 ROWS = pytest.mark.parametrize("row", MATRIX, ids=lambda row: f"{row.method} {row.route}")
 

@@ -21,7 +21,19 @@ LAYERS = [
     "models",
     "tools",
 ]
-BASE = {"config", "errors", "ids", "logs", "metrics", "otlp", "paths", "search_words", "text", "tracing"}
+BASE = {
+    "config",
+    "errors",
+    "ids",
+    "logs",
+    "metrics",
+    "otlp",
+    "paths",
+    "prices",
+    "search_words",
+    "text",
+    "tracing",
+}
 # Imports the base, and each other. The tools may not import it.
 INFRASTRUCTURE = {"database", "neon", "postgres", "security", "migrate"}
 

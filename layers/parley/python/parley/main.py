@@ -14,6 +14,7 @@ from starlette.middleware.cors import CORSMiddleware
 from parley.api import (
     account,
     conversations,
+    data,
     docs,
     export,
     health,
@@ -32,6 +33,7 @@ from parley.errors import TooManyRequests
 from parley.logs import configure_logging
 from parley.metrics import configure_metrics
 from parley.security import TokenVerifier
+from parley.services.clean_up import CleanUp
 from parley.services.shares import Shares
 from parley.tracing import configure_tracing
 
@@ -142,6 +144,7 @@ def create_light_app(settings: Settings | None = None, *routers: APIRouter) -> F
         account,
         usage,
         user_settings,
+        data,
         conversations,
         messages,
         export,
@@ -166,6 +169,13 @@ def create_follow_ups(settings: Settings | None = None) -> "FollowUpService":
     settings = settings or Settings.load()
     _configure_observation(settings)
     return FollowUpService(_database(settings), AgentService(settings), settings)
+
+
+def create_clean_up(settings: Settings | None = None) -> CleanUp:
+    """What the retention function runs. Raises ConfigError."""
+    settings = settings or Settings.load()
+    _configure_observation(settings)
+    return CleanUp(_database(settings), settings.retention_days)
 
 
 @asynccontextmanager

@@ -5,6 +5,7 @@ The migrations alone say what else the database has: defaults, constraints, inde
 
 from parley.models.conversation import Conversation
 from parley.models.deleted_turn import DeletedTurn
+from parley.models.erased_usage import ErasedUsage
 from parley.models.message import Message
 from parley.models.sharing import SharedConversation, SharedMessage
 from parley.models.usage import Usage
@@ -13,6 +14,7 @@ from parley.models.user_settings import UserSettings
 __all__ = [
     "Conversation",
     "DeletedTurn",
+    "ErasedUsage",
     "Message",
     "SharedConversation",
     "SharedMessage",
