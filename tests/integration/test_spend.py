@@ -22,7 +22,9 @@ from parley.repositories.turns import Begun, Limits, NewTurn, Reached, Refused
 from tests.conftest import ApiUser
 from tests.integration.test_turns import Writing
 
-HISTORIES = 15
+HISTORIES = 20
+# The user of every fourth erases everything now and then, which makes the rest rare.
+ERASES = 4
 STEPS = 40
 ANSWER_TOKENS = 100
 TOKENS = ("input_tokens", "output_tokens")
@@ -71,6 +73,7 @@ class History:
     database: Database
     draw: random.Random
     quota: int | None
+    erases: bool = False
     user_id: str = field(default_factory=lambda: f"spender-{uuid.uuid4().hex[:8]}")
     workers: list[Worker] = field(default_factory=list)
     # Spent on what is no message any more, or never was one.
@@ -92,7 +95,7 @@ class History:
             self.delete,
             self.follow_up,
         ]
-        kinds += [self.erase] * (self.draw.random() < 0.3)
+        kinds += [self.erase] * self.erases
         self.draw.choice(kinds)()
         self.check()
 
@@ -299,13 +302,15 @@ def test_the_ledger_has_what_the_turns_have_whatever_happens(database: Database)
     print("seed", seed)
     draw = random.Random(seed)
     happened: dict[str, int] = {}
-    for _ in range(HISTORIES):
-        history = History(database, draw, draw.choice([None, 500, 5_000, 50_000]))
+    for number in range(HISTORIES):
+        quota = draw.choice([None, 500, 5_000, 50_000])
+        history = History(database, draw, quota, erases=number % ERASES == 0)
         for _ in range(STEPS):
             history.take()
         for what, times in history.steps.items():
             happened[what] = happened.get(what, 0) + times
     print(happened)
+    assert "erased" in happened
     assert len(happened) >= 19, "something never happened"
 
 
