@@ -24,6 +24,7 @@ async function createAuth() {
       pool,
       verifies: config.verifiesEmail,
       sendMail: config.mail && sendMail,
+      socialProviders: config.socialProviders,
     }),
     rateLimit: {
       storage: "database",
