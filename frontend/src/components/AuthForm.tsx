@@ -18,8 +18,8 @@ export function Field({
   );
 }
 
-export function EmailField() {
-  return <Field label="E-mail" name="email" type="email" autoComplete="email" />;
+export function EmailField({ label = "E-mail" }: { label?: string }) {
+  return <Field label={label} name="email" type="email" autoComplete="email" />;
 }
 
 export function NewPasswordField({ label = "Password" }: { label?: string }) {

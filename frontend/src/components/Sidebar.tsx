@@ -8,7 +8,7 @@ import { Brand } from "./Brand";
 import { DeleteDialog, RenameDialog } from "./ConversationDialogs";
 import { ConversationList } from "./ConversationList";
 import { IconButton } from "./IconButton";
-import { CloseIcon, PlusIcon, SignOutIcon } from "./icons";
+import { AccountIcon, CloseIcon, PlusIcon, SignOutIcon } from "./icons";
 import styles from "./Sidebar.module.css";
 
 interface SidebarProps {
@@ -101,6 +101,10 @@ function Account({ user, onSignOut }: Pick<SidebarProps, "user" | "onSignOut">) 
         <strong>{user.name}</strong>
         <span>{user.email}</span>
       </div>
+      {/* Not a Link, which would load the account page's code beforehand. */}
+      <a className="icon-button" href="/account" aria-label="Your account" title="Your account">
+        <AccountIcon />
+      </a>
       <IconButton name="Sign out" icon={<SignOutIcon />} onClick={signOut} />
     </footer>
   );
