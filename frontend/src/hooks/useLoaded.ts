@@ -4,23 +4,19 @@ import { toApiError, type ApiError } from "@/services/errors";
 export interface Loaded<Value> {
   value?: Value;
   problem?: ApiError;
-  /** Resolves when it has been loaded again. What there was is shown until then. */
-  reload: () => Promise<void>;
+  /** Loads again. What there was is shown until then. */
+  reload: () => void;
 }
 
 /** What `load` resolves with. It must stay the same function. */
 export function useLoaded<Value>(load: () => Promise<Value>): Loaded<Value> {
   const [state, setState] = useState<Omit<Loaded<Value>, "reload">>({});
-  const reload = useCallback(
-    () =>
-      load().then(
-        (value) => setState({ value }),
-        (failure: unknown) => setState(({ value }) => ({ value, problem: toApiError(failure) })),
-      ),
-    [load],
-  );
-  useEffect(() => {
-    reload().catch(() => undefined);
-  }, [reload]);
+  const reload = useCallback(() => {
+    load().then(
+      (value) => setState({ value }),
+      (failure: unknown) => setState(({ value }) => ({ value, problem: toApiError(failure) })),
+    );
+  }, [load]);
+  useEffect(reload, [reload]);
   return { ...state, reload };
 }

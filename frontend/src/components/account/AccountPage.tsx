@@ -76,7 +76,6 @@ function SignInSections(props: AccountPageProps) {
   const { user, hasMail, socialProviders, hasConnectingFailed } = props;
   const sessions = useLoaded(listSessions);
   const methods = useLoaded(listSignInMethods);
-  const reloadSessions = () => void sessions.reload();
   return (
     <>
       <LoadedPart loaded={methods}>
@@ -88,10 +87,10 @@ function SignInSections(props: AccountPageProps) {
                 email={user.email}
                 hasPassword={hasPassword}
                 hasMail={hasMail}
-                onChange={reloadSessions}
+                onChange={sessions.reload}
               />
               {hasPassword && (
-                <TwoFactorSection isOn={user.hasTwoFactor} onChange={reloadSessions} />
+                <TwoFactorSection isOn={user.hasTwoFactor} onChange={sessions.reload} />
               )}
               <SocialSection
                 providers={socialProviders}

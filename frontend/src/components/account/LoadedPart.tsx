@@ -15,7 +15,7 @@ export function LoadedPart<Value>({ loaded, children }: LoadedPartProps<Value>) 
   const { value, problem, reload } = loaded;
   return (
     <>
-      {problem && <Problem problem={problem} onRetry={() => void reload()} />}
+      {problem && <Problem problem={problem} onRetry={reload} />}
       {value !== undefined && children(value)}
       {value === undefined && !problem && <p className={styles.hint}>Loading…</p>}
     </>

@@ -42,7 +42,7 @@ export function PasskeySection() {
         done="Added."
         submit={async () => {
           await addPasskey(describeDevice(navigator.userAgent));
-          await passkeys.reload();
+          passkeys.reload();
         }}
       />
       {removing && (
@@ -52,7 +52,7 @@ export function PasskeySection() {
           isDangerous
           onSubmit={async () => {
             await removePasskey(removing.id);
-            await passkeys.reload();
+            passkeys.reload();
           }}
           onClose={() => setRemoving(null)}
         >

@@ -13,7 +13,7 @@ export function SessionSection({ sessions }: { sessions: Loaded<Session[]> }) {
 
   async function end() {
     await (ending === "others" ? revokeOtherSessions() : revokeSession(ending!.token));
-    await sessions.reload();
+    sessions.reload();
   }
 
   return (

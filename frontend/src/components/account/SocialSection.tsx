@@ -40,7 +40,7 @@ export function SocialSection({ providers, methods, reload, hasFailed }: SocialS
             done=""
             submit={async () => {
               await disconnect(connected.id);
-              await reload();
+              reload();
             }}
           >
             <p>{name} is connected.</p>

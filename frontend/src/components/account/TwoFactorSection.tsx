@@ -82,18 +82,7 @@ export function TwoFactorSection({ isOn: wasOn, onChange }: TwoFactorSectionProp
         </Suspense>
       )}
       {isShowing && codes && <BackupCodes codes={codes} onDone={() => setCodes(null)} />}
-      {!(isShowing && (enrolment ?? codes)) && (
-        <div className={styles.actions}>
-          {isOn ? (
-            <>
-              <Ask label="New backup codes" onClick={() => setAsking("renew")} />
-              <Ask label="Turn codes off" onClick={() => setAsking("disable")} />
-            </>
-          ) : (
-            <Ask label="Set up an app" onClick={() => setAsking("enable")} />
-          )}
-        </div>
-      )}
+      {!(isShowing && (enrolment ?? codes)) && <Choices isOn={isOn} onAsk={setAsking} />}
       {asking && (
         <PasswordDialog
           {...ASKS[asking]}
@@ -105,10 +94,25 @@ export function TwoFactorSection({ isOn: wasOn, onChange }: TwoFactorSectionProp
   );
 }
 
-function Ask({ label, onClick }: { label: string; onClick: () => void }) {
+function Choices({ isOn, onAsk }: { isOn: boolean; onAsk: (what: keyof typeof ASKS) => void }) {
+  const choices = isOn
+    ? ([
+        ["renew", "New backup codes"],
+        ["disable", "Turn codes off"],
+      ] as const)
+    : ([["enable", "Set up an app"]] as const);
   return (
-    <button type="button" className="button secondary small" onClick={onClick}>
-      {label}
-    </button>
+    <div className={styles.actions}>
+      {choices.map(([what, label]) => (
+        <button
+          key={what}
+          type="button"
+          className="button secondary small"
+          onClick={() => onAsk(what)}
+        >
+          {label}
+        </button>
+      ))}
+    </div>
   );
 }
