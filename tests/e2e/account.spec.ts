@@ -222,7 +222,7 @@ test("a passkey signs in, if its device is unlocked, until it is removed", async
   await expectNoViolations(page);
 
   await signOut(page);
-  const button = page.getByRole("button", { name: "Sign in with a passkey" });
+  const button = page.getByRole("button", { name: "Use a passkey" });
   await setUnlocks(false);
   await button.click();
   await expect(alertOf(page)).toContainText("The passkey was not used");

@@ -67,7 +67,7 @@ export function SignInAlternatives(props: SignInAlternativesProps) {
           {problem}
         </p>
       )}
-      {hasPasskeys && button("Sign in with a passkey", () => begin(withPasskey, onDone))}
+      {hasPasskeys && button("Use a passkey", () => begin(withPasskey, onDone))}
       {socialProviders.map(({ id, name }) =>
         button(`Continue with ${name}`, () => begin(() => leaveFor(id, target))),
       )}
