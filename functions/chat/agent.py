@@ -79,6 +79,9 @@ agent = Agent(
 # have read an answer that is then refused.
 hold_answers = False
 
+# False: the agent does not read what users have told Parley about how they want to be answered.
+user_instructions = True
+
 # MCP servers whose tools the agent may use too, such as
 #     RemoteServer("docs", "https://docs.example.com/mcp", ["search"], secret=read_secret("DOCS_TOKEN"))
 # with `from parley.config import read_secret`. What each of the settings means: parley/tools/remote.py.

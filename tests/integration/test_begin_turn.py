@@ -153,6 +153,47 @@ def test_a_turn_reserves_what_the_model_will_read_and_an_answer(turns: Turns) ->
     assert turns.read(columns, begun.answer_id) == (3 + 3 + 10 + 3 + 50, 70)
 
 
+def test_the_users_own_instructions_are_read_and_reserved_for(turns: Turns) -> None:
+    own = text("insert into user_settings (user_id, instructions) values (:id, :own) returning 1")
+    assert turns.database.rows(turns.user_id, own, {"id": turns.user_id, "own": "Call me Ada\nand be brief."})
+    for fence_tokens, told, reserved in ((None, None, 53), (20, "Call me Ada\nand be brief.", 53 + 20 + 9)):
+        limits = dataclasses.replace(LIMITS, fixed_tokens=50, fence_tokens=fence_tokens)
+        begun = turns.begin(turns.new(Send(None, "Hello")), limits)
+        assert isinstance(begun, Begun)
+        assert begun.instructions == told
+        assert turns.read("reserved_input", begun.answer_id) == (reserved,)
+
+
+def test_the_model_is_the_clients_or_the_answers_or_the_conversations_or_the_default(turns: Turns) -> None:
+    of_id = "(select m from message m where m.id = :id)"
+    choose = f"to_jsonb(choose_model(r, (select c from conversation c), {of_id}))"
+    turn, begun = turns.begun(Send(None, "Hello"))
+    turns.change(begun.answer_id, "model = 'b'")
+    model = text("update conversation set model = 'c' returning 1")
+    assert turns.database.rows(turns.user_id, model)
+    for named, models, answer_id, chosen in (
+        ("d", ["a", "b", "c", "d"], begun.answer_id, "d"),
+        (None, ["a", "b", "c"], begun.answer_id, "b"),
+        (None, ["a", "b", "c"], turn.question_id, "c"),
+        (None, ["a", "c"], begun.answer_id, "c"),
+        (None, ["a"], begun.answer_id, "a"),
+    ):
+        assert turns.step(choose, {"model": named, "models": models}, id=answer_id) == chosen
+
+
+def test_a_worker_of_the_version_before_is_understood(turns: Turns) -> None:
+    """It always names a model, and knows no more of what it is told than it did."""
+    turn = turns.new(Send(None, "Hello"))
+    request = _turn_request(turn, LIMITS)
+    for name in ("models", "fence_tokens"):
+        del request[name]
+    begin = text("select begin_turn(cast(:request as jsonb))")
+    begun = turns.database.rows(turns.user_id, begin, {"request": json.dumps(request)})[0][0]
+    assert not begun.keys() & {"model", "instructions"}
+    assert turns.read("model", turn.answer_id) == ("m",)
+    assert turns.database.rows(turns.user_id, text("select model from conversation"))[0][0] is None
+
+
 def test_four_turns_of_a_user_run_at_once(turns: Turns) -> None:
     check, four = "(select check_bounds(r, 100)::text)", {"act": "send", "turns_at_once": 4}
     running = [turns.begun(Send(None, "Hello"))[1] for _ in range(4)]

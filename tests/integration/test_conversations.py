@@ -40,6 +40,7 @@ def test_a_conversation_has_the_shape_of_the_contract(alice: ApiUser) -> None:
         "message_count",
         "running",
         "title_withheld",
+        "model",
         "snippet",
     ]
     assert conversation["title"].startswith("Where do parrots sleep")

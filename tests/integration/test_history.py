@@ -33,28 +33,35 @@ def alice(small_window_url: str, new_user: Callable[..., ApiUser]) -> ApiUser:
 def seed(database: Database, user_id: str, turns: int, tokens: int = 20) -> str:
     """A conversation with that many turns, each message counted as so many tokens."""
     conversation_id = uuid.uuid4()
+    params = {"id": conversation_id, "user": user_id, "turns": turns, "tokens": tokens}
+    # A statement of its own: the policy of messages asks for the conversation.
     database.rows(
         user_id,
         text("""
-            with c as (
-                insert into conversation (id, user_id, title, titled, message_count, last_seq)
-                values (:id, :user, 'seeded', true, 2 * :turns, 2 * :turns) returning id
-            ), u as (
+            insert into conversation (id, user_id, title, titled, message_count, last_seq)
+            values (:id, :user, 'seeded', true, 2 * :turns, 2 * :turns) returning id
+        """),
+        params,
+    )
+    database.rows(
+        user_id,
+        text("""
+            with u as (
                 select n, gen_random_uuid() as question, gen_random_uuid() as answer
                 from generate_series(1, :turns) as n
             ), q as (
                 insert into message
                     (id, conversation_id, user_id, seq, role, status, content, tokens, version_of)
-                select question, c.id, :user, 2 * n - 1, 'user', 'completed', 'question ' || n, :tokens,
-                    question from u, c
+                select question, :id, :user, 2 * n - 1, 'user', 'completed', 'question ' || n, :tokens,
+                    question from u
             ), a as (
                 insert into message
                     (id, conversation_id, user_id, seq, role, status, content, tokens, version_of, reply_to)
-                select answer, c.id, :user, 2 * n, 'assistant', 'completed', 'answer ' || n, :tokens, answer,
-                    question from u, c
+                select answer, :id, :user, 2 * n, 'assistant', 'completed', 'answer ' || n, :tokens, answer,
+                    question from u
             ) select 1
         """),
-        {"id": conversation_id, "user": user_id, "turns": turns, "tokens": tokens},
+        params,
     )
     return str(conversation_id)
 

@@ -53,6 +53,9 @@ MATRIX = [
     Row("POST", "/api/mcp", {"jsonrpc": "2.0", "id": 1, "method": "tools/list"}, others=200),
     Row("POST", "/api/{user_id}/chat", {"message": "hi"}),
     Row("GET", "/api/{user_id}/usage"),
+    Row("GET", "/api/{user_id}/settings"),
+    Row("PATCH", "/api/{user_id}/settings", {"instructions": "Call me Alice."}),
+    Row("POST", "/api/{user_id}/conversations/batch", {"ids": [str(uuid.uuid4())], "action": "delete"}),
     Row("GET", "/api/{user_id}/conversations"),
     Row("GET", "/api/{user_id}/conversations/{conversation_id}"),
     Row("PATCH", "/api/{user_id}/conversations/{conversation_id}", {"title": "stolen"}),
@@ -209,8 +212,10 @@ def test_a_user_with_an_odd_id_is_served_on_every_route(
 def test_the_tools_of_a_user_with_an_odd_id_find_the_way(
     user_id: str, app: FastAPI, new_user: Callable[..., ApiUser]
 ) -> None:
-    tools = ApiClient(app, user_id, new_user(user_id=user_id).token)
-    assert asyncio.run(tools.get("/conversations", limit=1))["has_more"] is False
+    odd = new_user(user_id=user_id)
+    tools = ApiClient(app, user_id, odd.token)
+    listed = asyncio.run(tools.get("/conversations", limit=1))
+    assert listed == odd.http.get("/conversations", params={"limit": 1}).json()
 
 
 def test_the_public_routes_tell_nothing(api_url: str) -> None:

@@ -17,7 +17,8 @@ from mcp_types import CallToolResult
 from local.issuer import Issuer
 from tests.conftest import ApiUser
 
-TOOLS = {"list_recent_conversations", "search_conversations", "read_conversation", "rename_conversation"}
+CHANGING = {"rename_conversation", "delete_conversation"}
+TOOLS = {"list_recent_conversations", "search_conversations", "read_conversation"} | CHANGING
 # The two generations of the protocol: with a handshake, and without.
 MODES = pytest.mark.parametrize("mode", ["legacy", "auto"])
 
@@ -68,6 +69,10 @@ def test_the_tools_are_listed_with_their_arguments(api_url: str, alice: ApiUser,
             assert client.server_info.name == "parley"
             listed = {tool.name: tool for tool in (await client.list_tools()).tools}
         assert listed.keys() == TOOLS
+        for name, tool in listed.items():
+            assert tool.annotations is not None
+            changes = not tool.annotations.read_only_hint
+            assert (changes, tool.annotations.destructive_hint) == (name in CHANGING, name in CHANGING)
         assert "words" in str(listed["search_conversations"].description)
         schema = listed["rename_conversation"].input_schema
         assert schema["required"] == ["conversation_id", "title"]
@@ -92,10 +97,13 @@ def test_every_tool_works(api_url: str, alice: ApiUser, mode: str) -> None:
             arguments = {"conversation_id": conversation_id, "title": "Ferries"}
             renamed = await client.call_tool("rename_conversation", arguments)
             assert "Ferries" in text(renamed)
-            assert not any(each.is_error for each in (listed, found, read, renamed))
+            title = alice.http.get(f"/conversations/{conversation_id}").json()["title"]
+            deleted = await client.call_tool("delete_conversation", {"conversation_id": conversation_id})
+            assert not any(each.is_error for each in (listed, found, read, renamed, deleted))
+            assert title == "Ferries"
 
     asyncio.run(call_all())
-    assert alice.http.get(f"/conversations/{conversation_id}").json()["title"] == "Ferries"
+    assert alice.http.get(f"/conversations/{conversation_id}").status_code == 404
 
 
 @MODES
@@ -106,6 +114,7 @@ def test_another_users_conversation_is_out_of_reach(
     for tool, arguments in [
         ("read_conversation", {"conversation_id": secret}),
         ("rename_conversation", {"conversation_id": secret, "title": "Stolen"}),
+        ("delete_conversation", {"conversation_id": secret}),
         ("read_conversation", {"conversation_id": f"../../{alice.id}/conversations/{secret}"}),
         ("read_conversation", {"conversation_id": secret, "user_id": alice.id}),
         ("read_conversation", {"conversation_id": secret, "caller": {"user_id": alice.id}}),

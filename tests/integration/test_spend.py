@@ -361,7 +361,7 @@ def test_a_failing_turn_that_is_repeated_under_its_key_uses_up_the_quota(
     replies = [alice.say(message, **{"Idempotency-Key": "k"}) for _ in range(6)]
     assert [reply.status_code for reply in replies] == [502, 502, 502, 429, 429, 429]
     requests = httpx.get(f"{model_url}/log").json()["requests"]
-    asked = [each for each in requests if alice.id in str(each["body"]["input"])]
+    asked = [each for each in requests if alice.id in str(each["body"].get("input"))]
     answers = [each for each in asked if "Write a title" not in str(each["body"])]
     assert len(answers) == 3
 

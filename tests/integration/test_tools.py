@@ -22,6 +22,21 @@ def use(user: ApiUser, tool: str, where: str | None = None, /, **arguments: Any)
     return str(call["output"])
 
 
+def decide(user: ApiUser, waiting: dict[str, Any], approved: bool) -> dict[str, Any]:
+    path = f"/conversations/{waiting['conversation_id']}/messages/{waiting['message_id']}/approval"
+    reply = user.http.post(path, json={"approved": approved})
+    assert reply.status_code == 200, reply.text
+    return dict(reply.json())
+
+
+def use_approved(user: ApiUser, tool: str, where: str | None = None, /, **arguments: Any) -> str:
+    """As `use`, where the user is asked before and approves."""
+    waiting = user.say(f"use the tool {tool} with {json.dumps(arguments)}", where).json()
+    assert waiting["status"] == "waiting_approval"
+    (call,) = decide(user, waiting, approved=True)["tool_calls"]
+    return str(call["output"])
+
+
 @pytest.fixture(scope="module", params=["responses", "chat_completions"])
 def url(request: pytest.FixtureRequest, serve_api: Callable[..., str]) -> str:
     """A server that speaks one of the two protocols with the model."""
@@ -38,14 +53,14 @@ def test_the_agent_finds_reads_and_renames_what_its_user_said(ada: ApiUser) -> N
     found = json.loads(use(ada, "search_conversations", words="ferry green"))
     assert earlier in [each["id"] for each in found]
     assert "paint the ferry green" in use(ada, "read_conversation", conversation_id=earlier)
-    assert "Ferry" in use(ada, "rename_conversation", conversation_id=earlier, title="Ferry")
+    assert "Ferry" in use_approved(ada, "rename_conversation", conversation_id=earlier, title="Ferry")
     assert ada.http.get(f"/conversations/{earlier}").json()["title"] == "Ferry"
     assert earlier in use(ada, "list_recent_conversations")
 
 
 def test_this_conversation_is_known_out_of_band(ada: ApiUser) -> None:
     conversation_id = ada.say("Hello").json()["conversation_id"]
-    use(ada, "rename_conversation", conversation_id, conversation_id="this", title="Mine")
+    use_approved(ada, "rename_conversation", conversation_id, conversation_id="this", title="Mine")
     assert ada.http.get(f"/conversations/{conversation_id}").json()["title"] == "Mine"
 
 
@@ -70,12 +85,37 @@ def test_nobody_elses_conversation_is_reached(ada: ApiUser, bob: ApiUser) -> Non
     secret = bob.say("Say exactly: the treasure is under the oak").json()["conversation_id"]
     for output in (
         use(ada, "read_conversation", conversation_id=secret),
-        use(ada, "rename_conversation", conversation_id=secret, title="Stolen"),
+        use_approved(ada, "rename_conversation", conversation_id=secret, title="Stolen"),
+        use_approved(ada, "delete_conversation", conversation_id=secret),
         use(ada, "search_conversations", words="treasure oak"),
         use(ada, "read_conversation", conversation_id=f"../../{bob.id}/conversations/{secret}"),
     ):
         assert "under the oak" not in output
     assert bob.http.get(f"/conversations/{secret}").json()["title"] != "Stolen"
+
+
+def test_a_conversation_is_changed_only_with_its_users_approval(ada: ApiUser) -> None:
+    conversation_id = ada.say("Hello").json()["conversation_id"]
+    address = f"/conversations/{conversation_id}"
+    title = ada.http.get(address).json()["title"]
+    for tool, arguments in (
+        ("rename_conversation", {"conversation_id": conversation_id, "title": "Mine"}),
+        ("delete_conversation", {"conversation_id": conversation_id}),
+    ):
+        waiting = ada.say(f"use the tool {tool} with {json.dumps(arguments)}").json()
+        assert waiting["status"] == "waiting_approval"
+        rejected = decide(ada, waiting, approved=False)
+        assert rejected["tool_calls"][0]["status"] == "rejected"
+    assert ada.http.get(address).json()["title"] == title
+    assert "deleted" in use_approved(ada, "delete_conversation", conversation_id=conversation_id)
+    assert ada.http.get(address).status_code == 404
+
+
+def test_the_present_conversation_is_not_deleted_by_its_own_agent(ada: ApiUser) -> None:
+    conversation_id = ada.say("Hello").json()["conversation_id"]
+    said = use_approved(ada, "delete_conversation", conversation_id, conversation_id=conversation_id)
+    assert said == "The present conversation cannot be deleted while you answer in it."
+    assert len(ada.messages(conversation_id)) == 4
 
 
 @pytest.mark.parametrize(

@@ -207,6 +207,21 @@ def test_a_turn_whose_conversation_is_deleted_ends_and_is_charged(alice: ApiUser
     assert spent(database, alice.id) == (turns, tokens)
 
 
+def test_a_batch_ends_every_turn_of_what_it_deletes(alice: ApiUser, database: Database) -> None:
+    running = [Writing(alice, "[offline: slow=1] Hello") for _ in range(2)]
+    ended = alice.say("Hello").json()["conversation_id"]
+    ids = [*(each.conversation_id for each in running), ended]
+    reply = alice.http.post("/conversations/batch", json={"ids": ids, "action": "delete"})
+    assert [each["outcome"] for each in reply.json()["data"]] == ["done"] * 3
+    for each in running:
+        *_, (name, problem) = each.wait()
+        assert (name, problem["status"]) == ("turn.failed", 404)
+    turns, tokens = spent(database, alice.id)
+    assert turns == 3
+    assert tokens > 0
+    assert alice.http.get("/conversations").json()["data"] == []
+
+
 def test_the_key_of_a_turn_that_ended_before_the_deletion_begins_nothing_anew(alice: ApiUser) -> None:
     first = alice.say("Hello", **{"Idempotency-Key": "k1"}).json()["conversation_id"]
     alice.http.delete(f"/conversations/{first}")

@@ -89,6 +89,24 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/{user_id}/settings": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** What you have set for all conversations */
+        get: operations["get_settings_api__user_id__settings_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        /** Set your instructions or model */
+        patch: operations["update_settings_api__user_id__settings_patch"];
+        trace?: never;
+    };
     "/api/{user_id}/conversations": {
         parameters: {
             query?: never;
@@ -96,10 +114,27 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** The conversations, newest activity first */
+        /** The conversations, pinned first, then newest activity */
         get: operations["list_conversations_api__user_id__conversations_get"];
         put?: never;
         post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/{user_id}/conversations/batch": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Archive, unarchive or delete several */
+        post: operations["batch_conversations_api__user_id__conversations_batch_post"];
         delete?: never;
         options?: never;
         head?: never;
@@ -311,6 +346,32 @@ export interface components {
             calls?: string[] | null;
         };
         /**
+         * Batch
+         * @example {
+         *       "action": "archive",
+         *       "ids": [
+         *         "0199d1a2-7c1e-7cc3-9a55-5f0a3f9f8a10"
+         *       ]
+         *     }
+         */
+        Batch: {
+            /** Ids */
+            ids: string[];
+            /**
+             * Action
+             * @enum {string}
+             */
+            action: "archive" | "unarchive" | "delete";
+        };
+        /**
+         * BatchResult
+         * @description One entry for each id, in the order of the request.
+         */
+        BatchResult: {
+            /** Data */
+            data: components["schemas"]["Outcome"][];
+        };
+        /**
          * ChatReply
          * @description `message_id` is the assistant message's; `timestamp` is when it was completed.
          *
@@ -359,6 +420,11 @@ export interface components {
              * @description The conversation to go on with; none begins a new one
              */
             conversation_id?: string | null;
+            /**
+             * Model
+             * @description One of `GET /api/models`; none: the conversation's, or the default
+             */
+            model?: string | null;
         };
         /**
          * ConversationChanges
@@ -378,8 +444,9 @@ export interface components {
         /**
          * ConversationOut
          * @description `running`: an answer is being written right now. `title_withheld`: the title is the beginning of a
-         *     message that is withheld from models. `snippet`: of a search, what matched, as HTML with nothing but
-         *     `<mark>` in it.
+         *     message that is withheld from models. `model`: the one last chosen for it, which answers where a turn
+         *     names none; null: the default. `snippet`: of a search, what matched, as HTML with nothing but `<mark>` in
+         *     it.
          */
         ConversationOut: {
             /**
@@ -409,6 +476,8 @@ export interface components {
             running: boolean;
             /** Title Withheld */
             title_withheld: boolean;
+            /** Model */
+            model: string | null;
             /** Snippet */
             snippet: string | null;
         };
@@ -453,6 +522,11 @@ export interface components {
         EditRequest: {
             /** Message */
             message: string;
+            /**
+             * Model
+             * @description One of `GET /api/models`; none: the conversation's, or the default
+             */
+            model?: string | null;
         };
         /**
          * Feedback
@@ -569,6 +643,14 @@ export interface components {
             /** Id */
             id: string;
         };
+        /** ModelChoice */
+        ModelChoice: {
+            /**
+             * Model
+             * @description One of `GET /api/models`; none: the conversation's, or the default
+             */
+            model?: string | null;
+        };
         /**
          * Models
          * @description The first is the default.
@@ -576,6 +658,22 @@ export interface components {
         Models: {
             /** Data */
             data: components["schemas"]["Model"][];
+        };
+        /**
+         * Outcome
+         * @description `outcome`: what the route for one conversation would have answered with 2xx, 404 or 403.
+         */
+        Outcome: {
+            /**
+             * Id
+             * Format: uuid
+             */
+            id: string;
+            /**
+             * Outcome
+             * @enum {string}
+             */
+            outcome: "done" | "not_found" | "forbidden";
         };
         /**
          * Quota
@@ -597,6 +695,33 @@ export interface components {
              * Format: date-time
              */
             fresh_at: string;
+        };
+        /**
+         * SettingsChanges
+         * @description What is absent stays as it is. Null takes it away.
+         * @example {
+         *       "instructions": "Call me Ada. Answer in short sentences."
+         *     }
+         */
+        SettingsChanges: {
+            /** Instructions */
+            instructions?: string | null;
+            /**
+             * Model
+             * @description One of `GET /api/models`
+             */
+            model?: string | null;
+        };
+        /**
+         * SettingsOut
+         * @description `instructions`: told to the agent in each turn. `model`: of new conversations; null: the default, which
+         *     also answers in place of one that is no longer on offer.
+         */
+        SettingsOut: {
+            /** Instructions */
+            instructions: string | null;
+            /** Model */
+            model: string | null;
         };
         /**
          * ToolCall
@@ -885,6 +1010,200 @@ export interface operations {
             };
         };
     };
+    get_settings_api__user_id__settings_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The token's `sub` */
+                user_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SettingsOut"];
+                };
+            };
+            /** @description You are not signed in */
+            401: {
+                headers: {
+                    /** @description As RFC 6750 has it */
+                    "WWW-Authenticate": string;
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description This is not yours */
+            403: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The request is not valid */
+            422: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description You sent too many requests at once */
+            429: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The database cannot be reached */
+            503: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    update_settings_api__user_id__settings_patch: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The token's `sub` */
+                user_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["SettingsChanges"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SettingsOut"];
+                };
+            };
+            /** @description The request cannot be read */
+            400: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description You are not signed in */
+            401: {
+                headers: {
+                    /** @description As RFC 6750 has it */
+                    "WWW-Authenticate": string;
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description This is not yours */
+            403: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The request took too long to arrive */
+            408: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The request is too large */
+            413: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The request is not valid */
+            422: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description You sent too many requests at once */
+            429: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The database cannot be reached */
+            503: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     list_conversations_api__user_id__conversations_get: {
         parameters: {
             query?: {
@@ -927,6 +1246,120 @@ export interface operations {
             };
             /** @description This is not yours */
             403: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The request is not valid */
+            422: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description You sent too many requests at once */
+            429: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The database cannot be reached */
+            503: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    batch_conversations_api__user_id__conversations_batch_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The token's `sub` */
+                user_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Batch"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BatchResult"];
+                };
+            };
+            /** @description The request cannot be read */
+            400: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description You are not signed in */
+            401: {
+                headers: {
+                    /** @description As RFC 6750 has it */
+                    "WWW-Authenticate": string;
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description This is not yours */
+            403: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The request took too long to arrive */
+            408: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The request is too large */
+            413: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
                     [name: string]: unknown;
@@ -1947,7 +2380,11 @@ export interface operations {
             };
             cookie?: never;
         };
-        requestBody?: never;
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["ModelChoice"] | null;
+            };
+        };
         responses: {
             /** @description The reply; with `Accept: text/event-stream` the turn as it happens */
             200: {

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from fastapi import APIRouter, FastAPI
 from starlette.middleware.cors import CORSMiddleware
 
-from parley.api import account, conversations, docs, health, messages, problems, usage
+from parley.api import account, conversations, docs, health, messages, problems, usage, user_settings
 from parley.api.dependencies import ChatServices, Services
 from parley.api.middleware import RequestScope
 from parley.config import ConfigError, Settings
@@ -45,6 +45,7 @@ def create_app(
     agent: "Agent[Any] | None" = None,
     mcp_servers: "Sequence[RemoteServer]" = (),
     hold_answers: bool = False,
+    user_instructions: bool = True,
     agent_file: Path = AGENT_FILE,
 ) -> FastAPI:
     """The whole API, for `agent` or the agent that `agent_file` declares. Raises ConfigError."""
@@ -63,7 +64,7 @@ def create_app(
     app = create_light_app(settings, chat.router, chatkit.router, mcp.router)
     light: Services = app.state.services
     if agent is None:
-        agent, mcp_servers, hold_answers = _load_agent(agent_file)
+        agent, mcp_servers, hold_answers, user_instructions = _load_agent(agent_file)
     if mcp_servers:
         importlib.import_module("parley.tools.remote_tools")  # at start, not in the first turn
     # The import takes 0.5 s: at start where a snapshot keeps it, otherwise when it is first needed.
@@ -80,6 +81,7 @@ def create_app(
         make_api_client=partial(ApiClient, app),
         follow_up=follow_up,
         hold_answers=hold_answers,
+        user_instructions=user_instructions,
     )
     app.state.services = ChatServices(
         settings, light.verifier, light.database, light.shares, turns, follow_ups, client_tools(agent)
@@ -115,7 +117,7 @@ def create_light_app(settings: Settings | None = None, *routers: APIRouter) -> F
             expose_headers=EXPOSED_HEADERS,
             max_age=600,
         )
-    for module in (health, docs, account, usage, conversations, messages):
+    for module in (health, docs, account, usage, user_settings, conversations, messages):
         app.include_router(module.router)
     for router in routers:
         app.include_router(router)
@@ -159,8 +161,11 @@ def _database(settings: Settings) -> Database:
     )
 
 
-def _load_agent(file: Path) -> "tuple[Agent[Any], Sequence[RemoteServer], bool]":
-    """`agent`, `mcp_servers` and `hold_answers` of `file`. An error in it is a one-line ConfigError."""
+def _load_agent(file: Path) -> "tuple[Agent[Any], Sequence[RemoteServer], bool, bool]":
+    """`agent`, `mcp_servers`, `hold_answers` and `user_instructions` of `file`.
+
+    An error in it is a one-line ConfigError.
+    """
     from agents import Agent  # noqa: PLC0415
 
     spec = importlib.util.spec_from_file_location("agent", file)
@@ -174,4 +179,9 @@ def _load_agent(file: Path) -> "tuple[Agent[Any], Sequence[RemoteServer], bool]"
     agent = getattr(module, "agent", None)
     if not isinstance(agent, Agent):
         raise ConfigError(f"{file}: `agent` is not an Agent of the Agents SDK")
-    return agent, getattr(module, "mcp_servers", ()), getattr(module, "hold_answers", False)
+    return (
+        agent,
+        getattr(module, "mcp_servers", ()),
+        getattr(module, "hold_answers", False),
+        getattr(module, "user_instructions", True),
+    )

@@ -93,4 +93,5 @@ _SEEN = _described(r"^[^\u0000]*[\p{L}\p{N}\p{P}\p{S}][^\u0000]*$")
 
 Text = Annotated[str, AfterValidator(storable), _described(r"^[^\u0000]*$")]
 MessageText = Annotated[Text, Field(min_length=1, max_length=32_000), AfterValidator(_visible), _SEEN]
+InstructionsText = Annotated[Text, Field(min_length=1, max_length=1_500), AfterValidator(_visible), _SEEN]
 TitleText = Annotated[Text, Field(min_length=1, max_length=200), AfterValidator(_visible), _SEEN]

@@ -29,6 +29,10 @@ _REPLY: dict[str, Any] = {
 _TURN = {200: _REPLY, **describe(*errors.TURN_ERRORS)}
 _NEW_VERSION = {200: _REPLY, **describe(*errors.TURN_ERRORS, errors.MessageSuperseded)}
 
+Model = Annotated[
+    str | None,
+    Field(max_length=200, description="One of `GET /api/models`; none: the conversation's, or the default"),
+]
 MessageId = Annotated[uuid.UUID, Path(description="The message's id")]
 Turn = Annotated[TurnRequest, Depends()]
 
@@ -40,12 +44,18 @@ class ChatRequest(
     conversation_id: Annotated[
         uuid.UUID | None, Field(description="The conversation to go on with; none begins a new one")
     ] = None
+    model: Model = None
+
+
+class ModelChoice(BaseModel, extra="forbid"):
+    model: Model = None
 
 
 class EditRequest(
     BaseModel, extra="forbid", json_schema_extra={"examples": [{"message": "What was a parley, in 1700?"}]}
 ):
     message: MessageText
+    model: Model = None
 
 
 class Approval(BaseModel, extra="forbid", json_schema_extra={"examples": [{"approved": True}]}):
@@ -58,7 +68,7 @@ class Approval(BaseModel, extra="forbid", json_schema_extra={"examples": [{"appr
 
 @router.post("/chat", response_model=ChatReply, responses=_TURN, summary="Say something, get an answer")
 async def chat(body: ChatRequest, turn: Turn) -> Response:
-    return await turn.start(Send(body.conversation_id, body.message))
+    return await turn.start(Send(body.conversation_id, body.message, body.model))
 
 
 @router.post(
@@ -68,8 +78,11 @@ async def chat(body: ChatRequest, turn: Turn) -> Response:
     summary="A fresh answer to the same question",
     description="The old answer is kept as an earlier version; what followed it is superseded.",
 )
-async def regenerate(conversation_id: ConversationId, message_id: MessageId, turn: Turn) -> Response:
-    return await turn.start(Regenerate(conversation_id, message_id))
+async def regenerate(
+    conversation_id: ConversationId, message_id: MessageId, turn: Turn, body: ModelChoice | None = None
+) -> Response:
+    model = body.model if body else None
+    return await turn.start(Regenerate(conversation_id, message_id, model=model))
 
 
 @router.post(
@@ -82,7 +95,7 @@ async def regenerate(conversation_id: ConversationId, message_id: MessageId, tur
 async def edit(
     conversation_id: ConversationId, message_id: MessageId, body: EditRequest, turn: Turn
 ) -> Response:
-    return await turn.start(Edit(conversation_id, message_id, body.message))
+    return await turn.start(Edit(conversation_id, message_id, body.message, body.model))
 
 
 @router.post(

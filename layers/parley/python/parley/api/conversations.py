@@ -22,8 +22,15 @@ from parley.errors import (
     Unprocessable,
 )
 from parley.repositories import conversations
-from parley.repositories.conversations import HIT_END, HIT_START, ConversationKey, ConversationState
-from parley.services.ownership import missing, own_conversation
+from parley.repositories.conversations import (
+    HIT_END,
+    HIT_START,
+    BatchAction,
+    BatchOutcome,
+    ConversationKey,
+    ConversationState,
+)
+from parley.services.ownership import change_conversation, missing, own_conversation
 from parley.text import Text, TitleText
 
 router = APIRouter(prefix="/api/{user_id}/conversations", tags=["conversations"], dependencies=[Share])
@@ -34,13 +41,14 @@ _ONE_ERRORS = describe(*DATA_ERRORS)
 _Time = Annotated[
     AwareDatetime, Field(ge=datetime(1970, 1, 1, tzinfo=UTC), lt=datetime(9000, 1, 1, tzinfo=UTC))
 ]
-_CURSOR = Cursor[ConversationKey]("cursor", tuple[_Time, uuid.UUID])
+_CURSOR = Cursor[ConversationKey]("cursor", tuple[bool, _Time, uuid.UUID])
 
 
 class ConversationOut(BaseModel):
     """`running`: an answer is being written right now. `title_withheld`: the title is the beginning of a
-    message that is withheld from models. `snippet`: of a search, what matched, as HTML with nothing but
-    `<mark>` in it.
+    message that is withheld from models. `model`: the one last chosen for it, which answers where a turn
+    names none; null: the default. `snippet`: of a search, what matched, as HTML with nothing but `<mark>` in
+    it.
     """
 
     id: uuid.UUID
@@ -52,6 +60,7 @@ class ConversationOut(BaseModel):
     message_count: int
     running: bool
     title_withheld: bool
+    model: str | None
     snippet: str | None
 
     @classmethod
@@ -85,7 +94,7 @@ class ConversationChanges(BaseModel, extra="forbid", json_schema_extra=_without_
     pinned: StrictBool = False
 
 
-@router.get("", responses=_LIST_ERRORS, summary="The conversations, newest activity first")
+@router.get("", responses=_LIST_ERRORS, summary="The conversations, pinned first, then newest activity")
 def list_conversations(
     user_id: OwnerId,
     database: AppDatabase,
@@ -99,6 +108,40 @@ def list_conversations(
     )
     data = [ConversationOut.of(state) for state in page]
     return ConversationPage(data=data, has_more=last is not None, next_cursor=_CURSOR.encode(last))
+
+
+class Batch(
+    BaseModel,
+    extra="forbid",
+    json_schema_extra={"examples": [{"ids": ["0199d1a2-7c1e-7cc3-9a55-5f0a3f9f8a10"], "action": "archive"}]},
+):
+    ids: Annotated[list[uuid.UUID], Field(min_length=1, max_length=100)]
+    action: BatchAction
+
+
+class Outcome(BaseModel):
+    """`outcome`: what the route for one conversation would have answered with 2xx, 404 or 403."""
+
+    id: uuid.UUID
+    outcome: BatchOutcome
+
+
+class BatchResult(BaseModel):
+    """One entry for each id, in the order of the request."""
+
+    data: list[Outcome]
+
+
+@router.post(
+    "/batch",
+    responses=describe(
+        Unauthorized, Forbidden, Unprocessable, TooManyRequests, DatabaseUnavailable, *BODY_ERRORS
+    ),
+    summary="Archive, unarchive or delete several",
+)
+def batch_conversations(user_id: OwnerId, batch: Batch, database: AppDatabase) -> BatchResult:
+    outcomes = conversations.batch_conversations(database, user_id, batch.ids, batch.action)
+    return BatchResult(data=[Outcome(id=id_, outcome=outcome) for id_, outcome in outcomes])
 
 
 @router.get("/{conversation_id}", responses=_ONE_ERRORS, summary="One conversation")
@@ -117,9 +160,9 @@ def update_conversation(
     values = changes.model_dump(exclude_unset=True)
     if "title" in values:
         values["titled"] = True
-    if values:
-        conversations.update_conversation(database, user_id, conversation_id, values)
-    return ConversationOut.of(own_conversation(database, user_id, conversation_id))
+    if not values:
+        return ConversationOut.of(own_conversation(database, user_id, conversation_id))
+    return ConversationOut.of(change_conversation(database, user_id, conversation_id, values))
 
 
 @router.delete(

@@ -15,7 +15,7 @@ from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
 from parley.config import Settings
 from parley.database import Database
-from parley.errors import Forbidden, Unauthorized
+from parley.errors import Forbidden, Unauthorized, Unprocessable
 from parley.security import MAX_TOKEN_BYTES, TokenVerifier, User
 from parley.services.shares import Shares
 
@@ -111,6 +111,12 @@ async def share(user_id: OwnerId, shares: AppShares) -> AsyncIterator[None]:
     """Hold one of the user's places for requests for data. Raises TooManyRequests."""
     async with shares.hold(user_id):
         yield
+
+
+def require_model(settings: Settings, model: str | None) -> None:
+    """Raises Unprocessable for a model that is not on offer."""
+    if model is not None and model not in settings.models:
+        raise Unprocessable([{"pointer": "/body/model", "detail": "There is no such model here."}])
 
 
 Share = Depends(share)

@@ -12,13 +12,13 @@ from fastapi.responses import StreamingResponse
 from pydantic import BaseModel
 
 from parley.api.accept import EVENTS, JSON, wants_events
-from parley.api.dependencies import AppTurns, CurrentUser, IdempotencyKey
+from parley.api.dependencies import AppTurns, CurrentUser, IdempotencyKey, require_model
 from parley.api.messages import TurnUsage
 from parley.api.problems import problem_document
 from parley.api.times import Time
 from parley.models import Message
 from parley.models.tool_call import ToolCall, read_tool_calls
-from parley.models.turn import Act
+from parley.models.turn import Act, Resume
 from parley.services.agent_service import TextDelta
 from parley.services.running_turn import TurnCreated, TurnEnded, TurnEvent, until_ended
 from parley.services.turn_service import Client
@@ -78,6 +78,8 @@ class TurnRequest:
 
     async def start(self, act: Act) -> Response:
         """Raises ProblemError when the turn does not begin or, of an answer sent whole, does not complete."""
+        if not isinstance(act, Resume):
+            require_model(self.turns.settings, act.model)
         events = await self.turns.start(act, self.client)
         if wants_events(",".join(self.request.headers.getlist("accept"))):
             frames = _server_sent(events, self.request.state.request_id)

@@ -68,8 +68,7 @@ class Planner:
         answer = messages.get_answer(self.threads.database, self.threads.user_id, question.id)
         if answer is None:
             raise NotFound
-        model = self._model_of(answer)
-        return Plan(Regenerate(answer.conversation_id, answer.id, named_id=question.id, model=model))
+        return Plan(Regenerate(answer.conversation_id, answer.id, named_id=question.id))
 
     def _tool_output(self, params: types.ThreadAddClientToolOutputParams) -> Plan:
         conversation_id, result = identifier(params.thread_id), params.result
@@ -127,12 +126,8 @@ class Planner:
         ids = frozenset(call.call_id for call in calls)
         outputs = {} if output is None else dict.fromkeys(ids, output)
         message, decision = answer.message, Decision(approved, ids, outputs)
-        act = Resume(message.conversation_id, message.id, decision, self._model_of(message))
+        act = Resume(message.conversation_id, message.id, decision)
         return Plan(act, message if answer.status == "waiting_approval" else None, decided)
-
-    def _model_of(self, answer: Message) -> str | None:
-        """The model that wrote it, if it is still to be had."""
-        return answer.model if answer.model in self.models else None
 
     def _calls(self, answer: MessageState, kind: Kind | None) -> list[ToolCall]:
         """The answer's calls of a kind. None: those that need approval."""

@@ -16,7 +16,7 @@ from parley.errors import NotFound, ProblemError
 from parley.models import Conversation
 from parley.repositories import conversations, messages
 from parley.repositories.messages import MessageState
-from parley.services.ownership import missing, own_conversation, own_message
+from parley.services.ownership import change_conversation, missing, own_conversation, own_message
 from parley.tools.client_tools import Kind
 
 DEFAULT_LIMIT = 20
@@ -50,8 +50,8 @@ class Threads:
                 return None
             case types.ThreadsUpdateReq():
                 changes = {"title": request.params.title, "titled": True}
-                conversations.update_conversation(self.database, self.user_id, conversation_id, changes)
-                return self.get_thread(conversation_id)
+                changed = change_conversation(self.database, self.user_id, conversation_id, changes)
+                return _thread(changed.conversation)
             case types.ThreadsDeleteReq():
                 if not conversations.delete_conversation(self.database, self.user_id, conversation_id):
                     raise missing(self.database, self.user_id, conversation_id)
@@ -70,12 +70,12 @@ class Threads:
         return own_message(self.database, self.user_id, conversation_id, id_)
 
     def _list_threads(self, params: types.ThreadListParams) -> types.Page[types.Thread]:
-        """By their last activity, without those that the user has archived."""
+        """Pinned first, then by their last activity, without those that the user has archived."""
         limit, newest_first = params.limit or DEFAULT_LIMIT, params.order == "desc"
         after = None
         if params.after:
             start = own_conversation(self.database, self.user_id, identifier(params.after)).conversation
-            after = (start.updated_at, start.id)
+            after = (start.pinned, start.updated_at, start.id)
         page, last = conversations.list_conversations(
             self.database, self.user_id, limit=limit, after=after, newest_first=newest_first
         )

@@ -7,5 +7,6 @@ from parley.models.conversation import Conversation
 from parley.models.deleted_turn import DeletedTurn
 from parley.models.message import Message
 from parley.models.usage import Usage
+from parley.models.user_settings import UserSettings
 
-__all__ = ["Conversation", "DeletedTurn", "Message", "Usage"]
+__all__ = ["Conversation", "DeletedTurn", "Message", "Usage", "UserSettings"]

@@ -24,6 +24,8 @@ class Conversation(SQLModel, table=True):
     # Stands for the messages before `summary_seq`, and is replayed in their place.
     summary: str | None = None
     summary_seq: int = 0
+    # The model that was last chosen for it. None: the first of those on offer.
+    model: str | None = None
     # Set once the user or the model has given the title. Until then it is the beginning of the first message.
     titled: bool = False
     # After a follow-up that failed, none is due before `last_seq` has come here.

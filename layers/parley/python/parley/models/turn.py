@@ -1,4 +1,7 @@
-"""What a client asks of a turn: one of four acts, each with exactly what it needs."""
+"""What a client asks of a turn: one of four acts, each with exactly what it needs.
+
+`model` is the one that the client names, one of those on offer. Without it, the conversation's answers.
+"""
 
 import uuid
 from collections.abc import Mapping
@@ -50,6 +53,7 @@ class Edit:
     conversation_id: uuid.UUID
     question_id: uuid.UUID
     message: str
+    model: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +63,6 @@ class Resume:
     conversation_id: uuid.UUID
     answer_id: uuid.UUID
     decision: Decision
-    model: str | None = None
 
 
 Act = Send | Regenerate | Edit | Resume

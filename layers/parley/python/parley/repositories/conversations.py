@@ -2,9 +2,10 @@
 
 import re
 import uuid
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, Literal
 
 from sqlalchemy import Select, and_, exists, func, not_, or_, select, text, true, tuple_, update
 from sqlmodel import col
@@ -12,8 +13,11 @@ from sqlmodel import col
 from parley.database import Database
 from parley.models import Conversation, Message
 
-# A page's sort key. A page begins after the key of the row before it, so every page costs the same.
-ConversationKey = tuple[datetime, uuid.UUID]
+# A page's sort key: pinned, last activity, id. A page begins after the key of the row before it, so every
+# page costs the same.
+ConversationKey = tuple[bool, datetime, uuid.UUID]
+BatchAction = Literal["archive", "unarchive", "delete"]
+BatchOutcome = Literal["done", "not_found", "forbidden"]
 # Mark a hit in a snippet: control characters, which text hardly ever holds.
 HIT_START, HIT_END = "\x02", "\x03"
 # Negates nothing. PostgreSQL remembers 32 negations while it looks for what they negate, and then fails.
@@ -72,11 +76,12 @@ def list_conversations(
     archived: bool = False,
     search: str | None = None,
 ) -> tuple[list[ConversationState], ConversationKey | None]:
-    """A page by last activity, and the key of its last row, None when no page follows.
+    """A page, pinned conversations first and then by last activity, and the key of its last row, None when no
+    page follows.
 
-    With `search`, only those whose title or messages match.
+    With `search`, only those whose title or messages match, by last activity alone.
     """
-    key = (col(Conversation.updated_at), col(Conversation.id))
+    key = (col(Conversation.pinned), col(Conversation.updated_at), col(Conversation.id))[search is not None :]
     statement = (
         (_of_user(user_id) if search is None else _matching(user_id, search))
         .where(col(Conversation.archived) == archived)
@@ -84,11 +89,12 @@ def list_conversations(
         .limit(limit + 1)
     )
     if after is not None:
-        statement = statement.where(tuple_(*key) < after if newest_first else tuple_(*key) > after)
+        start = after[search is not None :]
+        statement = statement.where(tuple_(*key) < start if newest_first else tuple_(*key) > start)
     states = [ConversationState(*row) for row in database.rows(user_id, statement)]
     page = states[:limit]
     last = page[-1].conversation if len(states) > limit else None
-    return page, (last.updated_at, last.id) if last else None
+    return page, (last.pinned, last.updated_at, last.id) if last else None
 
 
 def _matching(user_id: str, search: str) -> Select[*tuple[Any, ...]]:
@@ -126,15 +132,16 @@ def _matching(user_id: str, search: str) -> Select[*tuple[Any, ...]]:
 
 def update_conversation(
     database: Database, user_id: str, conversation_id: uuid.UUID, changes: dict[str, Any]
-) -> bool:
-    """Set the given columns; False when the user has no such conversation."""
+) -> ConversationState | None:
+    """Set the given columns; None when the user has no such conversation."""
     statement = (
         update(Conversation)
         .where(col(Conversation.id) == conversation_id, col(Conversation.user_id) == user_id)
         .values(**changes)
-        .returning(col(Conversation.id))
+        .returning(Conversation, _RUNNING, _TITLE_WITHHELD)
     )
-    return bool(database.rows(user_id, statement))
+    rows = database.rows(user_id, statement)
+    return ConversationState(*rows[0]) if rows else None
 
 
 _DELETE = text("select delete_conversation(:user_id, :conversation_id)")
@@ -144,6 +151,17 @@ def delete_conversation(database: Database, user_id: str, conversation_id: uuid.
     """Delete it with its messages; False when the user has no such conversation."""
     params = {"user_id": user_id, "conversation_id": conversation_id}
     return bool(database.rows(user_id, _DELETE, params)[0][0])
+
+
+_BATCH = text("select id, outcome from batch_conversations(:user_id, cast(:ids as uuid[]), :action)")
+
+
+def batch_conversations(
+    database: Database, user_id: str, ids: Sequence[uuid.UUID], action: BatchAction
+) -> list[tuple[uuid.UUID, BatchOutcome]]:
+    """Archive, unarchive or delete conversations; what became of each, in the order of `ids`."""
+    params = {"user_id": user_id, "ids": [str(each) for each in ids], "action": action}
+    return [(id_, outcome) for id_, outcome in database.rows(user_id, _BATCH, params)]
 
 
 def _of_user(user_id: str) -> Select[*tuple[Any, ...]]:

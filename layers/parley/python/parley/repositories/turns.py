@@ -34,13 +34,16 @@ _REFUSED = "TR001"
 
 @dataclass(frozen=True, slots=True)
 class NewTurn:
-    """A turn to begin. The new ids are used where no stored turn is taken up again."""
+    """A turn to begin. The new ids are used where no stored turn is taken up again.
+
+    `model`: the one that the client names, of those that `Limits` has on offer; None where it names none.
+    """
 
     user_id: str
     act: Act
     idempotency_key: str | None
     request_hash: str
-    model: str
+    model: str | None
     title: str
     tokens: int
     # No model reads the question before `checkpoint_turn` or `end_turn` says that it was accepted.
@@ -53,7 +56,11 @@ class NewTurn:
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """`fixed_tokens`: of the agent's instructions and tools. `answer_tokens`: reserved for an answer."""
+    """`fixed_tokens`: of the agent's instructions and tools. `answer_tokens`: reserved for an answer.
+
+    `models`: those on offer, the default first. `fence_tokens`: of what is said around the user's own
+    instructions; None where the agent does not read them.
+    """
 
     history_tokens: int
     quota_turns: int | None
@@ -61,11 +68,13 @@ class Limits:
     turns_at_once: int = 4
     fixed_tokens: int = 0
     answer_tokens: int = 1_000
+    models: tuple[str, ...] = ()
+    fence_tokens: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Begun:
-    """The turn has begun.
+    """The turn has begun, with `model`. `instructions`: the user's own, where the agent reads them.
 
     `history`: `{"role", "content", "run_items"}` of the messages before the question, as far as they fit;
     `summary` stands for the rest. `content` and `run_state`: what a resumed turn had when it stopped.
@@ -81,6 +90,8 @@ class Begun:
     summary: str | None
     history: list[dict[str, Any]]
     follow_up: bool
+    model: str
+    instructions: str | None
 
 
 @dataclass(frozen=True, slots=True)

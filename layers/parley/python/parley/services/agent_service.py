@@ -13,6 +13,7 @@ import agents
 import httpx2
 import openai
 from agents import Agent, ModelSettings, RunContextWrapper
+from agents.run_config import CallModelData, CallModelInputFilter, ModelInputData
 from agents.tool_context import ToolContext
 from openai.types.responses import ResponseFunctionToolCall
 
@@ -22,7 +23,7 @@ from parley.logs import describe_error
 from parley.models.tool_call import CALL, OUTPUT, RunItem, ToolCall, with_outcome
 from parley.models.turn import Decision
 from parley.services import model_stops
-from parley.services.history import plain
+from parley.services.history import message_text, plain, with_instructions
 from parley.services.model_client import ModelClient
 from parley.services.model_report import ModelReport, Spent, current_report
 from parley.services.model_stops import RequestRefused
@@ -167,26 +168,27 @@ class AgentService:
         *,
         api_client: ApiClient | None = None,
         model: str | None = None,
+        own_instructions: str | None = None,
     ) -> AsyncIterator[TextDelta | ToolCall]:
         """Let `agent` answer `given`, filling `output` as it goes. Its tools call the API with `api_client`.
 
-        Raises ProblemError.
+        `own_instructions`: the user's, which are told after the agent's. Raises ProblemError.
         """
-        model = model or self.model
+        config = self._run_config(model or self.model, api_client, own_instructions)
         # What a turn said before it waited counts as well: all of it is one message.
         earlier = [] if isinstance(given, list) else given.state["calls"]
         report = ModelReport(_call_ids(given), json_size([output.text, earlier]))
         output.report = report
         current_report.set(report)
         try:
-            async for progress in self._attempt(agent, given, output, report, api_client, model):
+            async for progress in self._attempt(agent, given, output, report, api_client, config):
                 yield progress
         except RequestRefused as error:
             # Something of what was said before is not valid for this model. The words alone always are.
             if not isinstance(given, list) or output.text or output.calls or plain(given) == given:
                 raise
             logger.warning("history_refused", extra=describe_error(error))
-            async for progress in self._attempt(agent, plain(given), output, report, api_client, model):
+            async for progress in self._attempt(agent, plain(given), output, report, api_client, config):
                 yield progress
         finally:
             output.incomplete = report.incomplete
@@ -200,7 +202,7 @@ class AgentService:
         output: AgentOutput,
         report: ModelReport,
         api_client: ApiClient | None,
-        model: str,
+        config: agents.RunConfig,
     ) -> AsyncIterator[TextDelta | ToolCall]:
         whole, kept = False, True
         result: agents.RunResultStreaming | None = None
@@ -215,7 +217,7 @@ class AgentService:
                     context=api_client,
                     max_turns=MAX_MODEL_CALLS,
                     hooks=_RunWatch(output, report, judged_before),
-                    run_config=self._run_config(model, api_client),
+                    run_config=config,
                 )
                 async for event in result.stream_events():
                     _note_accepted(result, agent, output)
@@ -238,7 +240,7 @@ class AgentService:
             if result is not None:
                 result.cancel()
                 _note_accepted(result, agent, output)
-                _collect(result, output, whole, self.origin(model))
+                _collect(result, output, whole, self.origin(str(config.model)))
                 if not kept:
                     # The calls were made and are told of. What a guardrail refused is not.
                     output.text, output.run_items = "", output.call_items() or None
@@ -247,7 +249,9 @@ class AgentService:
         """Who wrote a reasoning item, and alone can read it: this model, with this key, at this address."""
         return f"{self._key_name}:{model}"
 
-    def _run_config(self, model: str, api_client: ApiClient | None) -> agents.RunConfig:
+    def _run_config(
+        self, model: str, api_client: ApiClient | None, own_instructions: str | None
+    ) -> agents.RunConfig:
         responses = self._responses
         reasons = responses and model.startswith(REASONING_MODELS)
         group = str(api_client.conversation_id) if api_client else None
@@ -264,6 +268,7 @@ class AgentService:
             # A call of a tool that does not exist is for the model to correct. It does not end the turn.
             tool_not_found_behavior="return_error_to_model",
             tool_error_formatter=_as_failure,
+            call_model_input_filter=_telling(own_instructions) if own_instructions else None,
             tracing_disabled=not tracing.is_on(),
             trace_include_sensitive_data=False,
             trace_metadata={"gen_ai.request.model": model}
@@ -282,6 +287,16 @@ class AgentService:
         return with_remote_tools(agent, self._mcp_servers, api_client)
 
 
+def _telling(own_instructions: str) -> CallModelInputFilter:
+    """Whichever agent has the conversation is told them. One that is used as a tool has a run of its own."""
+
+    def tell(call: CallModelData[Any]) -> ModelInputData:
+        given = call.model_data
+        return ModelInputData(given.input, with_instructions(given.instructions, own_instructions))
+
+    return tell
+
+
 async def _runner_input(
     agent: Agent[Any],
     given: list[RunItem] | Resumption,
@@ -291,7 +306,7 @@ async def _runner_input(
     if isinstance(given, list):
         return cast("list[agents.TResponseInputItem]", given)
     context = RunContextWrapper(api_client)
-    state = await agents.RunState.from_json(agent, given.state["run"], context_override=context)
+    state = await agents.RunState.from_json(agent, _as_given(given.state["run"]), context_override=context)
     output.calls = {call["call_id"]: ToolCall(**call) for call in given.state["calls"]}
     decision = given.decision
     if api_client is not None:
@@ -305,6 +320,15 @@ async def _runner_input(
         else:
             state.reject(waiting)
     return state
+
+
+def _as_given(run: dict[str, Any]) -> dict[str, Any]:
+    """A stored run with its input as it was given: the SDK's form of it is only for the Responses API."""
+    items = [
+        {"role": "assistant", "content": message_text(item)} if item.get("role") == "assistant" else item
+        for item in run["original_input"]
+    ]
+    return run | {"original_input": items}
 
 
 def _note_accepted(result: agents.RunResultStreaming, agent: Agent[Any], output: AgentOutput) -> None:

@@ -1,6 +1,7 @@
 """What the user has, or the error that stands for it: 403 when another user has it, 404 when nobody does."""
 
 import uuid
+from typing import Any
 
 from parley.database import Database
 from parley.errors import Forbidden, NotFound, ProblemError
@@ -12,6 +13,16 @@ from parley.repositories.messages import MessageState
 def own_conversation(database: Database, user_id: str, conversation_id: uuid.UUID) -> ConversationState:
     """Raises Forbidden or NotFound."""
     state = conversations.get_conversation(database, user_id, conversation_id)
+    if state is None:
+        raise missing(database, user_id, conversation_id)
+    return state
+
+
+def change_conversation(
+    database: Database, user_id: str, conversation_id: uuid.UUID, changes: dict[str, Any]
+) -> ConversationState:
+    """Set the given columns. Raises Forbidden or NotFound."""
+    state = conversations.update_conversation(database, user_id, conversation_id, changes)
     if state is None:
         raise missing(database, user_id, conversation_id)
     return state

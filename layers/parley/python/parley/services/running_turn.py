@@ -147,7 +147,7 @@ class RunningTurn:
         return {
             "gen_ai.operation.name": "invoke_workflow",
             "gen_ai.conversation.id": str(self.begun.conversation_id),
-            "gen_ai.request.model": self.turn.model,
+            "gen_ai.request.model": self.begun.model,
             "parley.message_id": str(self.begun.answer_id),
         }
 
@@ -177,7 +177,8 @@ class RunningTurn:
             self._given(),
             self.output,
             api_client=self.api_client,
-            model=self.turn.model,
+            model=self.begun.model,
+            own_instructions=self.begun.instructions,
         )
         try:
             async for progress in stream:
@@ -212,7 +213,7 @@ class RunningTurn:
         begun, act = self.begun, self.turn.act
         if begun.run_state is not None and isinstance(act, Resume):
             return Resumption(begun.run_state, act.decision)
-        origin = self.agent_service.origin(self.turn.model)
+        origin = self.agent_service.origin(begun.model)
         return input_items(begun.summary, begun.history, begun.question, origin)
 
     async def _watch(self) -> Stop:
@@ -311,7 +312,7 @@ class RunningTurn:
             "run_items": output.run_items,
             "run_state": output.state,
             "error": stop.document() if isinstance(stop, ProblemError) else None,
-            "model": self.turn.model,
+            "model": begun.model,
             "incomplete": output.incomplete if status == "completed" else None,
             "withheld": isinstance(stop, ContentRefused),
             **output.spent()._asdict(),

@@ -20,7 +20,7 @@ from parley.repositories import messages, turns
 from parley.repositories.messages import MessageState
 from parley.repositories.turns import Begun, Limits, NewTurn, Refusal, Refused, Replay
 from parley.services.agent_service import AgentService, TextDelta
-from parley.services.history import estimate_tokens
+from parley.services.history import OWN_INSTRUCTIONS, estimate_tokens
 from parley.services.ownership import own_message
 from parley.services.running_turn import FollowUp, RunningTurn, TurnCreated, TurnEnded, TurnEvent
 from parley.services.shares import Shares
@@ -75,6 +75,7 @@ class TurnService:
     make_api_client: Callable[[str, str, uuid.UUID], ApiClient]
     follow_up: FollowUp
     hold_answers: bool = False
+    user_instructions: bool = True
     # The event loop itself keeps only weak references to tasks.
     beginning: set[asyncio.Task[asyncio.Queue[TurnEvent]]] = field(default_factory=set, init=False)
     tasks: set[asyncio.Task[None]] = field(default_factory=set, init=False)
@@ -153,17 +154,18 @@ class TurnService:
             quota_tokens=settings.quota_tokens_per_day,
             turns_at_once=settings.turns_at_once,
             fixed_tokens=_fixed_tokens(self.agent),
+            models=settings.models,
+            fence_tokens=estimate_tokens(OWN_INSTRUCTIONS) if self.user_instructions else None,
         )
 
     def _new_turn(self, act: Act, client: Client) -> NewTurn:
         message = act.message if isinstance(act, Send | Edit) else ""
-        model = None if isinstance(act, Edit) else act.model
         return NewTurn(
             user_id=client.user_id,
             act=act,
             idempotency_key=client.idempotency_key,
             request_hash=_request_hash(act),
-            model=model or self.agent_service.model,
+            model=None if isinstance(act, Resume) else act.model,
             title=_title(message),
             tokens=estimate_tokens(message),
             guarded=bool(self.agent.input_guardrails),
@@ -205,16 +207,23 @@ class TurnService:
 
 
 def _request_hash(act: Act) -> str:
-    """Equal for requests that ask for the same. One idempotency key may stand for one hash only."""
+    """Equal for requests that ask for the same. One idempotency key may stand for one hash only.
+
+    A model that is not named is left out, but where it always had a place: hashes are stored.
+    """
     parts: list[str | None]
     match act:
         case Send(conversation_id, message, model):
             parts = ["send", str(conversation_id), message, model]
-        case Regenerate(conversation_id, answer_id, named_id):
-            # Without the model: it is taken from the old answer, and a repeated request may find another one.
-            parts = ["regenerate", str(conversation_id), str(named_id or answer_id)]
-        case Edit(conversation_id, question_id, message):
-            parts = ["edit", str(conversation_id), str(question_id), message]
+        case Regenerate(conversation_id, answer_id, named_id, model):
+            parts = [
+                "regenerate",
+                str(conversation_id),
+                str(named_id or answer_id),
+                *([model] if model else []),
+            ]
+        case Edit(conversation_id, question_id, message, model):
+            parts = ["edit", str(conversation_id), str(question_id), message, *([model] if model else [])]
         case Resume(conversation_id, answer_id, decision):
             # Without the calls: which of them wait depends on when the request arrives.
             outputs = sorted(set(decision.outputs.values()))

@@ -45,6 +45,9 @@ class ApiClient:
     async def patch(self, path: str, body: dict[str, Any]) -> Any:
         return await self._call("PATCH", path, json=body)
 
+    async def delete(self, path: str) -> None:
+        await self._call("DELETE", path)
+
     async def _call(self, method: str, path: str, **content: Any) -> Any:
         """`path` is relative to the user's part of the API. Raises ToolError."""
         async with httpx2.AsyncClient(
@@ -55,5 +58,5 @@ class ApiClient:
         ) as http:
             reply = await http.request(method, user_path(self.user_id) + path, **content)
         if reply.is_success:
-            return reply.json()
+            return reply.json() if reply.content else None
         raise ToolError(reply.json()["detail"])

@@ -61,12 +61,23 @@ async def rename_conversation(api_client: ApiClient, conversation_id: str, title
     return f"The conversation is now called “{renamed['title']}”."
 
 
-CONVERSATION_TOOLS = (
-    list_recent_conversations,
-    search_conversations,
-    read_conversation,
-    rename_conversation,
-)
+async def delete_conversation(api_client: ApiClient, conversation_id: str) -> str:
+    """Delete one of the user's conversations for good, with all its messages. Not the present one.
+
+    Args:
+        conversation_id: The id, as the list or the search gives it.
+    """
+    wanted = _id(conversation_id)
+    if wanted == api_client.conversation_id:
+        raise ToolError("The present conversation cannot be deleted while you answer in it.")
+    await api_client.delete(f"/conversations/{wanted}")
+    return "The conversation is deleted."
+
+
+READING_TOOLS = (list_recent_conversations, search_conversations, read_conversation)
+# The user approves each call that the agent makes. A client over MCP is told, so that it can ask its user.
+CHANGING_TOOLS = (rename_conversation, delete_conversation)
+CONVERSATION_TOOLS = (*READING_TOOLS, *CHANGING_TOOLS)
 
 
 def _id(text: str) -> uuid.UUID:

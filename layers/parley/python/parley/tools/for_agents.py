@@ -8,7 +8,7 @@ from typing import Any
 from agents import FunctionTool, RunContextWrapper, function_tool
 
 from parley.tools.api_client import ApiClient, ToolError, ToolFailure
-from parley.tools.conversations import CONVERSATION_TOOLS
+from parley.tools.conversations import CHANGING_TOOLS, CONVERSATION_TOOLS
 
 
 def _explain(_: RunContextWrapper[Any], error: Exception) -> str:
@@ -34,7 +34,7 @@ def as_function_tool(function: Callable[..., Awaitable[str]]) -> FunctionTool:
     }
     # The SDK would read the wrapped function's annotations.
     del invoke.__wrapped__
-    return function_tool(invoke, failure_error_function=_explain)
+    return function_tool(invoke, failure_error_function=_explain, needs_approval=function in CHANGING_TOOLS)
 
 
 conversation_tools = [as_function_tool(function) for function in CONVERSATION_TOOLS]

@@ -15,13 +15,14 @@ from mcp_types import (
     ListToolsResult,
     TextContent,
     Tool,
+    ToolAnnotations,
 )
 from pydantic import BaseModel, ConfigDict, ValidationError, create_model
 from starlette.types import Receive, Scope, Send
 
 from parley.logs import describe_error
 from parley.tools.api_client import ApiClient, ToolError
-from parley.tools.conversations import CONVERSATION_TOOLS
+from parley.tools.conversations import CONVERSATION_TOOLS, READING_TOOLS
 
 logger = logging.getLogger(__name__)
 
@@ -38,6 +39,23 @@ def _arguments(function: ToolFunction) -> type[BaseModel]:
 _TOOLS = {function.__name__: (function, _arguments(function)) for function in CONVERSATION_TOOLS}
 
 
+def _described(name: str, function: ToolFunction, arguments: type[BaseModel]) -> Tool:
+    reads = function in READING_TOOLS
+    annotations = ToolAnnotations(
+        read_only_hint=reads,
+        # An old title is lost as well.
+        destructive_hint=not reads,
+        idempotent_hint=True,
+        open_world_hint=False,
+    )
+    return Tool(
+        name=name,
+        description=inspect.getdoc(function),
+        input_schema=arguments.model_json_schema(),
+        annotations=annotations,
+    )
+
+
 async def serve(api_client: ApiClient, scope: Scope, receive: Receive, send: Send) -> None:
     """Answer one HTTP request to the MCP server of `api_client`.
 
@@ -52,10 +70,7 @@ async def serve(api_client: ApiClient, scope: Scope, receive: Receive, send: Sen
 def _server(api_client: ApiClient) -> Server[Any]:
     async def list_tools(*_: Any) -> ListToolsResult:
         return ListToolsResult(
-            tools=[
-                Tool(name=name, description=inspect.getdoc(function), input_schema=model.model_json_schema())
-                for name, (function, model) in _TOOLS.items()
-            ]
+            tools=[_described(name, function, model) for name, (function, model) in _TOOLS.items()]
         )
 
     async def call_tool(_: Any, call: CallToolRequestParams) -> CallToolResult:

@@ -19,6 +19,7 @@ begin
     -- One begin at a time a user: makes the bounds exact, and twin requests with one key wait for each other.
     perform pg_advisory_xact_lock(hashtextextended(request.user_id, 0));
 
+    request := read_instructions(request);
     answer := find_turn_of_key(request);
     conv := lock_conversation(request, answer.conversation_id);
     -- Read again: the turn may have ended while this waited for the lock.
@@ -29,6 +30,7 @@ begin
     perform end_expired_turns(request.user_id);
     running := find_running(request, conv.id);
     if running.id is not null then
+        request.model := running.model;
         return describe_turn(request, conv, running);
     end if;
 
@@ -42,6 +44,9 @@ begin
         replaced := choose_target(request, conv.id);
         conv := supersede(conv, replaced);
     end if;
+    -- An older worker always names one, and means none.
+    conv.model := case when request.models is null then conv.model else coalesce(request.model, conv.model) end;
+    request.model := choose_model(request, conv, answer);
     perform reject_waiting_calls(conv.id, answer.id);
     question := store_question(request, conv, replaced, answer);
     conv.window_seq := choose_window(request, conv, question.seq);
@@ -56,6 +61,21 @@ begin
     end if;
     perform store_conversation(conv);
     return describe_turn(request, conv, answer);
+end
+$$;
+
+-- With the user's own instructions, if the agent reads them. They are among what the model reads in every request.
+create or replace function read_instructions(request turn_request) returns turn_request language plpgsql as $$
+begin
+    if request.fence_tokens is not null then
+        select instructions into request.instructions from user_settings where user_id = request.user_id;
+        if request.instructions is not null then
+            -- Each line of them is fenced by two characters.
+            request.fixed_tokens := request.fixed_tokens + request.fence_tokens
+                + octet_length(regexp_replace(request.instructions, '^', '> ', 'ng')) / 3;
+        end if;
+    end if;
+    return request;
 end
 $$;
 
@@ -93,8 +113,9 @@ begin
         raise sqlstate 'TR001'
         using message = case when conversation_exists(named) then 'forbidden' else 'not_found' end;
     elsif not found then
-        insert into conversation (id, user_id, title)
-        values (request.new_conversation_id, request.user_id, request.title) returning * into conv;
+        insert into conversation (id, user_id, title, model)
+        values (request.new_conversation_id, request.user_id, request.title,
+                (select model from user_settings where user_id = request.user_id)) returning * into conv;
     end if;
     return conv;
 end
@@ -140,6 +161,17 @@ begin
     return target;
 end
 $$;
+
+-- The model of the turn: the one that the client names, or that of the answer which is taken up again, or the
+-- conversation's, or the default. One that is no longer on offer is passed over; what the client names was checked.
+create or replace function choose_model(request turn_request, conv conversation, answer message) returns text
+language sql stable
+return coalesce(
+    request.model,
+    case when answer.model = any(request.models) then answer.model end,
+    case when conv.model = any(request.models) then conv.model end,
+    request.models[1]
+);
 
 -- What a new version replaces, and everything after it, is kept but no longer part of the conversation.
 create or replace function supersede(conv conversation, replaced message) returns conversation
@@ -240,7 +272,8 @@ $$;
 create or replace function store_conversation(conv conversation) returns void language sql as $$
     update conversation
     set last_seq = conv.last_seq, message_count = conv.message_count, window_seq = conv.window_seq,
-        summary = conv.summary, summary_seq = conv.summary_seq, updated_at = clock_timestamp()
+        summary = conv.summary, summary_seq = conv.summary_seq, model = conv.model,
+        updated_at = clock_timestamp()
     where id = conv.id
 $$;
 
@@ -263,7 +296,10 @@ begin
                      and (not conv.titled or conv.summary_seq < conv.window_seq
                           or window_tokens(conv, question.seq) > request.history_tokens),
         'summary', conv.summary,
-        'history', read_window(conv, question.seq));
+        'history', read_window(conv, question.seq))
+        -- An older worker does not know them.
+        || case when request.models is null then '{}'
+           else jsonb_build_object('model', request.model, 'instructions', request.instructions) end;
 end
 $$;
 
