@@ -222,6 +222,8 @@ def run_e2e(
                 services.build_frontend(stack.env)
         stack.start_api_and_frontend(built=not development, factory=E2E_API)
         tests_env = {**stack.env, "PARLEY_URL": ports.web_url, "MAIL": str(stack.mail)}
+        # For looking whether anything is left of a user.
+        tests_env |= {"OWNER_DATABASE_URL": stack.postgres.owner_url, "LOGS": str(state.logs)}
         with subprocess.Popen(command, cwd=E2E_TESTS, env=tests_env) as tests:
             try:
                 stack.watch(tests)

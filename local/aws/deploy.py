@@ -17,6 +17,7 @@ import subprocess
 import sys
 import tomllib
 from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -30,6 +31,8 @@ from local.aws.build import BUILT, MACHINES, ROOT, Target, build_for_lambda, fun
 from local.aws.secret_store import CURRENT, WAITING
 from local.environment import read_env_file
 from local.progress import Problem, exit_code, run, step
+from parley.config import Settings
+from parley.prices import price_of
 
 FRONTEND = ROOT / "frontend"
 # Which secret holds which settings. The front end's server needs none of the API's.
@@ -248,7 +251,18 @@ class Deployment:
     def _api_parameters(self, secret: str, frontend: str) -> dict[str, str]:
         own = {"SecretArn": secret, "FrontendUrl": frontend, "Architecture": self._architecture}
         own["SecretVersion"] = self._secret_version
+        own |= self._prices()
         return self._overridden(own, ROOT / "template.yaml")
+
+    def _prices(self) -> dict[str, str]:
+        """Today's, of the default model, for the dashboard. None where they are not known."""
+        models = Settings.model_fields["openai_model"].get_default()
+        models = self._settings().get("OPENAI_MODEL") or models
+        price = price_of(models.replace(",", " ").split()[0], datetime.now(UTC).date())
+        if price is None:
+            return {}
+        names = ("InputTokenPrice", "CachedTokenPrice", "OutputTokenPrice")
+        return dict(zip(names, map(str, (price.input, price.cached_input, price.output)), strict=True))
 
     def _overridden(self, parameters: dict[str, str], template: Path) -> dict[str, str]:
         """With those of this stage's parameters that the template takes."""

@@ -21,6 +21,7 @@ import pytest
 import snapshot_restore_py
 from moto import mock_aws
 from pydantic import SecretStr
+from sqlalchemy import text
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import Response
@@ -31,6 +32,7 @@ from local.postgres import Postgres
 from local.serving import serve_in_thread
 from parley import config
 from parley.config import Settings
+from parley.database import Database
 from parley.errors import ProblemError
 from parley.lambda_handler import LambdaHandler
 from parley.main import create_light_app
@@ -136,6 +138,8 @@ def close(module: ModuleType, loop: asyncio.AbstractEventLoop) -> None:
         module.follow_ups._database.close()
         module.loop.run_until_complete(module.follow_ups._agent_service.close())
         module.loop.close()
+    elif hasattr(module, "clean_up"):
+        module.clean_up._database.close()
 
 
 def test_a_turn_goes_through_the_chat_function(
@@ -377,6 +381,29 @@ def test_a_follow_up_is_traced(
     assert collector.tree()[:2] == ["invoke_workflow follow_up", "  read_pending"]
     (span, *_) = collector.spans()
     assert attributes(span)["gen_ai.conversation.id"] == said["conversation_id"]
+
+
+SCHEDULED = {"source": "aws.events", "detail-type": "Scheduled Event", "detail": {}}
+
+
+@pytest.mark.parametrize("days", ["", "0", "10"])
+def test_the_nightly_function_deletes_what_nobody_touched_for_so_many_days(
+    days: str,
+    load_function: Callable[[str], ModuleType],
+    alice: ApiUser,
+    database: Database,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    conversation_id = alice.say("Hello").json()["conversation_id"]
+    aged = "update conversation set updated_at = now() - interval '11 days' returning 1"
+    database.rows(alice.id, text(aged))
+    monkeypatch.setenv("RETENTION_DAYS", days)
+    handler = load_function("retention").handler
+    handler(SCHEDULED, Context(remaining_ms=1_000))
+    assert len(alice.http.get("/conversations").json()["data"]) == 1, "no time"
+    handler(SCHEDULED, Context())
+    status = alice.http.get(f"/conversations/{conversation_id}").status_code
+    assert status == (404 if days == "10" else 200)
 
 
 def test_one_environment_holds_one_connection(

@@ -277,6 +277,7 @@ def test_reading_an_expired_lease_says_interrupted(alice: ApiUser, database: Dat
 def test_me_says_who_the_token_is_for(alice: ApiUser) -> None:
     reply = alice.http.get(str(alice.http.base_url).split("/api/")[0] + "/api/me")
     assert reply.json()["id"] == alice.id
+    assert reply.json()["retention_days"] is None
 
 
 def found(user: ApiUser, q: str, **parameters: str | int) -> list[dict[str, object]]:

@@ -69,6 +69,7 @@ MATRIX = [
     Row("POST", f"{MESSAGE}/edit", {"message": "hi"}, owners=422),
     # Last: what it deletes is gone.
     Row("DELETE", "/api/{user_id}/conversations/{conversation_id}", owners=204),
+    Row("DELETE", "/api/{user_id}/data", owners=204),
 ]
 ROWS = pytest.mark.parametrize("row", MATRIX, ids=lambda row: f"{row.method} {row.route}")
 

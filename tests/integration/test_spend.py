@@ -16,7 +16,7 @@ from sqlalchemy import text
 from parley.database import Database
 from parley.models import Message
 from parley.models.turn import Act, Decision, Edit, Regenerate, Resume, Send
-from parley.repositories import conversations, follow_ups, turns
+from parley.repositories import conversations, erasure, follow_ups, turns
 from parley.repositories.follow_ups import TokenUsage
 from parley.repositories.turns import Begun, Limits, NewTurn, Reached, Refused
 from tests.conftest import ApiUser
@@ -27,16 +27,20 @@ STEPS = 40
 ANSWER_TOKENS = 100
 TOKENS = ("input_tokens", "output_tokens")
 DAY = ("day", "model", "turns", "cached_tokens", "cost")
+KINDS = 3
 
 _ANSWERS = text("""
     select id, conversation_id, reply_to, status, superseded, idempotency_key, lease_id, model,
         coalesce(input_tokens, 0) as input, coalesce(output_tokens, 0) as output,
+        coalesce(cached_tokens, 0) as cached,
         coalesce(reserved_input, 0) as reserved_input, coalesce(reserved_output, 0) as reserved_output,
         status = 'in_progress' and lease_expires_at > clock_timestamp() as is_running
     from message where role = 'assistant' order by conversation_id, seq
 """)
 _USAGE = text("""
-    select coalesce(sum(turns), 0), coalesce(sum(input_tokens), 0), coalesce(sum(output_tokens), 0) from usage
+    select coalesce(sum(turns), 0), coalesce(sum(input_tokens), 0), coalesce(sum(output_tokens), 0),
+        coalesce(sum(cached_tokens), 0)
+    from usage
 """)
 _DELETED = text("""
     select count(*) from deleted_turn
@@ -59,7 +63,10 @@ class Worker:
 
 @dataclass
 class History:
-    """What one user does at random, and what it has to come to."""
+    """What one user does at random, and what it has to come to.
+
+    Lists are of tokens read, written, and read from the cache. `erased`: what quotas still count.
+    """
 
     database: Database
     draw: random.Random
@@ -67,8 +74,9 @@ class History:
     user_id: str = field(default_factory=lambda: f"spender-{uuid.uuid4().hex[:8]}")
     workers: list[Worker] = field(default_factory=list)
     # Spent on what is no message any more, or never was one.
-    elsewhere: list[int] = field(default_factory=lambda: [0, 0])
+    elsewhere: list[int] = field(default_factory=lambda: [0] * KINDS)
     turns: int = 0
+    erased: int = 0
     overshoot: int = 0
     largest: int = 0
     last_key: int = 0
@@ -84,18 +92,19 @@ class History:
             self.delete,
             self.follow_up,
         ]
+        kinds += [self.erase] * (self.draw.random() < 0.3)
         self.draw.choice(kinds)()
         self.check()
 
     def check(self) -> None:
         rows = self.rows(_ANSWERS)
         counted, *charged = map(int, self.rows(_USAGE)[0])
-        spent = [sum(row.input for row in rows), sum(row.output for row in rows)]
+        spent = [sum(getattr(row, kind) for row in rows) for kind in ("input", "output", "cached")]
         assert charged == [one + other for one, other in zip(spent, self.elsewhere, strict=True)]
         assert counted == self.turns
         assert sum(row.is_running for row in rows) + self.rows(_DELETED)[0][0] <= 4
         if self.quota is not None:
-            assert sum(charged) <= self.quota + self.overshoot + self.largest
+            assert sum(charged[:2]) + self.erased <= self.quota + self.overshoot + self.largest
 
     # What may happen
 
@@ -105,7 +114,7 @@ class History:
         model = self.draw.choice(["m", "n"])
         turn = NewTurn(self.user_id, act, key, "h", model, "t", tokens=self.draw.randrange(200))
         held = self.rows(_ANSWERS)
-        spent = sum(map(int, self.rows(_USAGE)[0][1:]))
+        spent = self.spent()
         result = turns.begin_turn(self.database, turn, limits)
         if isinstance(result, Refused):
             self.count(result.reason)
@@ -132,10 +141,13 @@ class History:
         self.largest = max(self.largest, mine)
         if self.quota is None:
             return
-        spent = sum(map(int, self.rows(_USAGE)[0][1:]))
+        spent = self.spent()
         assert spent < self.quota
         reserved = sum(row.reserved_input + row.reserved_output for row in running)
         assert not running or spent + reserved + mine <= self.quota
+
+    def spent(self) -> int:
+        return sum(map(int, self.rows(_USAGE)[0][1:3])) + self.erased
 
     def any_act(self) -> tuple[Act, str | None]:
         answers = [row for row in self.rows(_ANSWERS) if not row.superseded]
@@ -162,7 +174,7 @@ class History:
         if not self.workers:
             return
         worker = self.workers.pop(self.draw.randrange(len(self.workers)))
-        spent = (self.draw.randrange(600), self.draw.randrange(300))
+        spent = (self.draw.randrange(600), self.draw.randrange(300), self.draw.randrange(100))
         statuses = ["completed", "failed", "cancelled", "waiting_approval"]
         status: Any = self.draw.choice(statuses)
         held = [row for row in self.rows(_ANSWERS) if row.lease_id == worker.turn.lease_id and row.is_running]
@@ -172,18 +184,19 @@ class History:
         self.count(status if stored else "lost")
         if stored:
             reserved = held[0].reserved_input + held[0].reserved_output
-            self.overshoot += max(0, sum(spent) - reserved)
+            self.overshoot += max(0, sum(spent[:2]) - reserved)
             if self.draw.random() < 0.2:
                 assert turns.end_turn(self.database, ended(worker, status, spent), accepted=True)
             return
         was_deleted = turns.charge_deleted_turn(self.database, answer)
-        assert was_deleted == (worker.reserved is not None)
+        # Also if the user has erased everything meanwhile.
+        assert was_deleted == (worker.begun.answer_id not in {row.id for row in self.rows(_ANSWERS)})
         if worker.reserved is not None:
             self.count("deleted")
             turns.charge_deleted_turn(self.database, answer)
-            for each in (0, 1):
-                self.elsewhere[each] += spent[each] - worker.reserved[each]
-            self.overshoot += max(0, sum(spent) - sum(worker.reserved))
+            for each, reserved in enumerate((*worker.reserved, 0)):
+                self.elsewhere[each] += spent[each] - reserved
+            self.overshoot += max(0, sum(spent[:2]) - sum(worker.reserved))
 
     def checkpoint(self) -> None:
         for worker in self.workers[:1]:
@@ -220,23 +233,38 @@ class History:
         assert conversations.delete_conversation(self.database, self.user_id, conversation_id)
         self.elsewhere[0] += sum(row.input + row.reserved_input for row in mine)
         self.elsewhere[1] += sum(row.output + row.reserved_output for row in mine)
+        self.elsewhere[2] += sum(row.cached for row in mine)
         for worker in self.workers:
             for row in mine:
                 if (row.lease_id, row.status) == (worker.turn.lease_id, "in_progress"):
                     worker.reserved = (row.reserved_input, row.reserved_output)
 
+    def erase(self) -> None:
+        running = [row for row in self.rows(_ANSWERS) if row.status == "in_progress"]
+        self.erased = self.spent() + sum(row.reserved_input + row.reserved_output for row in running)
+        erasure.erase_user(self.database, self.user_id)
+        self.elsewhere, self.turns = [0] * KINDS, 0
+        for worker in self.workers:
+            worker.reserved = None
+        self.count("erased")
+
     def follow_up(self) -> None:
         rows = self.rows(_ANSWERS)
         conversation_id = self.draw.choice(rows).conversation_id if rows else uuid.uuid4()
-        spent = TokenUsage("m", self.draw.randrange(50), self.draw.randrange(20))
+        spent = TokenUsage("m", self.draw.randrange(50), self.draw.randrange(20), self.draw.randrange(9))
+        # One that comes after everything was erased leaves nothing.
+        is_known = bool(self.rows(text("select 1 from usage limit 1")))
         args = (self.database, self.user_id, conversation_id)
         for _ in range(self.draw.choice([1, 2]) if rows else 1):
             if spent.input_tokens % 2:
                 follow_ups.store_title(*args, "A title", spent)
             else:
                 follow_ups.postpone(*args, 20, spent)
+        if not is_known:
+            return
         self.elsewhere[0] += spent.input_tokens
         self.elsewhere[1] += spent.output_tokens
+        self.elsewhere[2] += spent.cached_tokens
         self.overshoot += spent.input_tokens + spent.output_tokens
 
     def rows(self, statement: Any, **params: Any) -> Any:
@@ -246,7 +274,7 @@ class History:
         self.steps[what] = self.steps.get(what, 0) + 1
 
 
-def ended(worker: Worker, status: str, spent: tuple[int, int]) -> Message:
+def ended(worker: Worker, status: str, spent: tuple[int, int, int]) -> Message:
     values: dict[str, Any] = {
         "id": worker.begun.answer_id,
         "conversation_id": worker.begun.conversation_id,
@@ -260,6 +288,7 @@ def ended(worker: Worker, status: str, spent: tuple[int, int]) -> Message:
         "model": worker.turn.model,
         "input_tokens": spent[0],
         "output_tokens": spent[1],
+        "cached_tokens": spent[2],
     }
     return Message(**values)
 
@@ -277,7 +306,7 @@ def test_the_ledger_has_what_the_turns_have_whatever_happens(database: Database)
         for what, times in history.steps.items():
             happened[what] = happened.get(what, 0) + times
     print(happened)
-    assert len(happened) >= 18, "something never happened"
+    assert len(happened) >= 19, "something never happened"
 
 
 class Retries(logging.Handler):
@@ -327,7 +356,7 @@ def test_workers_at_once_neither_wait_for_each_other_nor_lose_a_token(
             elif how == 1:
                 mine.rows(_EXPIRE, id=begun.answer_id)
             else:
-                turns.end_turn(database, ended(Worker(turn, begun), "failed", (7, 3)), accepted=True)
+                turns.end_turn(database, ended(Worker(turn, begun), "failed", (7, 3, 2)), accepted=True)
             spent.append(TokenUsage("m", 5, 1))
             follow_ups.postpone(database, mine.user_id, begun.conversation_id, 20, spent[-1])
 
@@ -338,7 +367,7 @@ def test_workers_at_once_neither_wait_for_each_other_nor_lose_a_token(
     history.rows(text("select end_expired_turns(:id)::text"), id=history.user_id)
     assert [record.getMessage() for record in retries.records] == []
     rows = history.rows(_ANSWERS)
-    _, *charged = map(int, history.rows(_USAGE)[0])
+    _, *charged = map(int, history.rows(_USAGE)[0][:3])
     assert len(spent) > 25
     kept = [sum(row.input for row in rows), sum(row.output for row in rows)]
     found = [kept[0] + 5 * len(spent), kept[1] + len(spent)]
@@ -381,7 +410,7 @@ def test_twenty_turns_at_once_pass_a_quota_by_what_one_overshoots(
     refused = Counter(each.json()["type"] for each in replies if not each.is_success)
     print("spent", costs, "refused", refused)
     assert costs
-    _, read, written = usage_of(database, alice)
+    _, read, written, _ = usage_of(database, alice)
     assert read + written < quota + len(costs) * max(costs)
     # What they reserved leaves room for four at most.
     assert len(costs) <= 4
@@ -394,7 +423,7 @@ def test_what_a_cancelled_turn_read_and_wrote_is_charged(alice: ApiUser, databas
     assert cancelled["status"] == "cancelled"
     assert cancelled["usage"]["input_tokens"] > 1_000
     assert cancelled["usage"]["estimated"] is True
-    _, read, _ = usage_of(database, alice)
+    _, read, *_ = usage_of(database, alice)
     assert read >= cancelled["usage"]["input_tokens"]
 
 
@@ -407,7 +436,7 @@ def test_what_a_turn_read_that_ran_out_of_time_is_charged(
     (conversation,) = alice.http.get("/conversations").json()["data"]
     answer = alice.messages(conversation["id"])[1]
     assert answer["usage"]["input_tokens"] > 1_000
-    _, read, _ = usage_of(database, alice)
+    _, read, *_ = usage_of(database, alice)
     assert read >= answer["usage"]["input_tokens"]
 
 
@@ -440,6 +469,35 @@ def test_usage_tells_what_was_spent_and_what_is_left(
     assert all(day[name] >= reply[name] > 0 for name in TOKENS)
     assert body["quota"]["turns_left"] == 9
     assert body["quota"]["tokens_left"] == 100_000 - sum(day[name] for name in TOKENS)
+
+
+@pytest.mark.parametrize("protocol", ["responses", "chat_completions"])
+def test_what_the_models_cache_had_is_told(
+    protocol: str, serve_api: Callable[..., str], new_user: Callable[..., ApiUser], database: Database
+) -> None:
+    alice = new_user(api_url=serve_api(openai_api=protocol))
+    said = alice.say(f"This is {alice.id}. " + "Some words to remember. " * 300).json()
+    alice.say("Go on", said["conversation_id"])
+    (day,) = alice.http.get("/usage").json()["days"]
+    assert 1_000 < day["cached_tokens"] < day["input_tokens"]
+    kept = database.rows(alice.id, text("select sum(cached_tokens) from message"))[0][0]
+    assert kept <= day["cached_tokens"]
+
+
+def test_a_day_costs_what_its_models_cost_if_that_is_known(alice: ApiUser, database: Database) -> None:
+    # A million read, of which 400,000 from the cache, and 100,000 written.
+    spent = text("select charge(:id, :model, 1000000, 100000, 400000)")
+    for model in ("gpt-5-mini", "gpt-5-mini-2025-08-07", "of our own"):
+        database.rows(alice.id, spent, {"id": alice.id, "model": model})
+    earlier = text("update usage set day = day - 29 where model = 'gpt-5-mini' returning 1")
+    database.rows(alice.id, earlier)
+    days = alice.http.get("/usage").json()["days"]
+    assert [(day["model"], day["cost"]) for day in days] == [
+        ("gpt-5-mini-2025-08-07", 0.36),
+        ("of our own", None),
+        ("gpt-5-mini", 0.36),
+    ]
+    assert len(alice.http.get("/usage?days=29").json()["days"]) == 2
 
 
 def test_what_a_running_turn_has_reserved_is_not_left(

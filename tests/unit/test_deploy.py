@@ -51,6 +51,24 @@ def secret(name: str) -> dict[str, str]:
     return dict(json.loads(stored["SecretString"]))
 
 
+@pytest.mark.parametrize(
+    ("model", "prices"),
+    [
+        ("gpt-5-mini", ("0.25", "0.025", "2.0")),
+        ("gpt-5-nano,gpt-5", ("0.05", "0.005", "0.4")),
+        ("of-our-own", (None, None, None)),
+    ],
+)
+def test_the_dashboard_has_the_default_models_prices(
+    deployment: Deployment, model: str, prices: tuple[str | None, ...]
+) -> None:
+    deployment._file.write_text(SETTINGS.replace("gpt-5-mini", model))
+    parameters = deployment._api_parameters("arn", "https://chat.example.com")
+    names = ("InputTokenPrice", "CachedTokenPrice", "OutputTokenPrice")
+    assert tuple(parameters.get(name) for name in names) == prices
+    assert set(names) < source()["Parameters"].keys()
+
+
 def test_each_server_gets_the_settings_that_it_needs_and_no_others(deployment: Deployment) -> None:
     deployment._store_secrets()
     api, web = secret("parley-dev-api"), secret("parley-dev-web")

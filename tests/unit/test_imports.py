@@ -21,7 +21,7 @@ LAYERS = [
     "models",
     "tools",
 ]
-BASE = {"config", "errors", "ids", "logs", "metrics", "otlp", "paths", "text", "tracing"}
+BASE = {"config", "errors", "ids", "logs", "metrics", "otlp", "paths", "prices", "text", "tracing"}
 # Imports the base, and each other. The tools may not import it.
 INFRASTRUCTURE = {"database", "neon", "postgres", "security", "migrate"}
 

@@ -163,6 +163,25 @@ def test_only_those_who_hand_on_follow_ups_may_invoke(stack: dict[str, Any]) -> 
     assert may == {"ChatFunctionRole", "StreamFunctionRole"}
 
 
+def test_what_is_too_old_is_deleted_every_night(stack: dict[str, Any]) -> None:
+    (rule,) = of_type(stack, "AWS::Events::Rule").values()
+    assert [set(references(target["Arn"])) for target in rule["Targets"]] == [{"RetentionFunction"}]
+    minute, hour, *every_day = rule["ScheduleExpression"].removeprefix("cron(").removesuffix(")").split()
+    assert minute.isdecimal()
+    assert hour.isdecimal()
+    assert every_day == ["*", "*", "?", "*"]
+    (may,) = [
+        permission
+        for permission in of_type(stack, "AWS::Lambda::Permission").values()
+        if permission["Principal"] == "events.amazonaws.com"
+    ]
+    assert set(references(may["FunctionName"])) == {"RetentionFunction"}
+    # Nothing is deleted unless the operator says so. All functions know, since the API tells the user.
+    assert source()["Parameters"]["RetentionDays"]["Default"] == ""
+    for function in of_type(stack, "AWS::Lambda::Function").values():
+        assert function["Environment"]["Variables"]["RETENTION_DAYS"] == {"Ref": "RetentionDays"}
+
+
 def dependencies(resource: dict[str, Any]) -> set[str]:
     named = resource.get("DependsOn", [])
     return {*references(resource), *([named] if isinstance(named, str) else named)}

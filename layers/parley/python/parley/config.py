@@ -98,6 +98,8 @@ class Settings(_Environment):
     turns_at_once: Annotated[int, Field(ge=1)] = 4
     quota_turns_per_day: Annotated[int, Field(ge=0)] | None = None
     quota_tokens_per_day: Annotated[int, Field(ge=0)] | None = None
+    # After so many days without a message, functions/retention deletes a conversation. 0: never.
+    retention_days: Annotated[int, Field(ge=0, le=36_500)] = 0
     cors_origins: Annotated[tuple[str, ...], BeforeValidator(_split)] = ()
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     # Where traces are sent, over OTLP/HTTP: the address before /v1/traces. None are made without it.

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from fastapi import APIRouter, FastAPI
 from starlette.middleware.cors import CORSMiddleware
 
-from parley.api import account, conversations, docs, health, messages, problems, usage, user_settings
+from parley.api import account, conversations, data, docs, health, messages, problems, usage, user_settings
 from parley.api.dependencies import ChatServices, Services
 from parley.api.middleware import RequestScope
 from parley.config import ConfigError, Settings
@@ -20,6 +20,7 @@ from parley.errors import TooManyRequests
 from parley.logs import configure_logging
 from parley.metrics import configure_metrics
 from parley.security import TokenVerifier
+from parley.services.clean_up import CleanUp
 from parley.services.shares import Shares
 from parley.tracing import configure_tracing
 
@@ -117,7 +118,7 @@ def create_light_app(settings: Settings | None = None, *routers: APIRouter) -> F
             expose_headers=EXPOSED_HEADERS,
             max_age=600,
         )
-    for module in (health, docs, account, usage, user_settings, conversations, messages):
+    for module in (health, docs, account, usage, user_settings, conversations, messages, data):
         app.include_router(module.router)
     for router in routers:
         app.include_router(router)
@@ -136,6 +137,13 @@ def create_follow_ups(settings: Settings | None = None) -> "FollowUpService":
     settings = settings or Settings.load()
     _configure_observation(settings)
     return FollowUpService(_database(settings), AgentService(settings), settings)
+
+
+def create_clean_up(settings: Settings | None = None) -> CleanUp:
+    """What the retention function runs. Raises ConfigError."""
+    settings = settings or Settings.load()
+    _configure_observation(settings)
+    return CleanUp(_database(settings), settings.retention_days)
 
 
 @asynccontextmanager

@@ -7,6 +7,7 @@ from parley.logs import request_id
 from parley.tracing import trace_id
 
 Metric = Literal[
+    "CachedTokens",
     "ColdStart",
     "DatabaseRetries",
     "DatabaseUnavailable",

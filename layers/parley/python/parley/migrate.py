@@ -158,7 +158,8 @@ def _grant(connection: Connection, app: Address) -> None:
         connection.exec_driver_sql(f"revoke {privilege} from public")
     for privilege in (
         "usage on schema public",
-        "select, insert, update, delete on conversation, message, usage, deleted_turn, user_settings",
+        "select, insert, update, delete on conversation, message, usage, deleted_turn",
+        "select, insert, update, delete on user_settings, erased_usage",
         "execute on all functions in schema public",
     ):
         connection.exec_driver_sql(f"grant {privilege} to {identifier(app.user)}")

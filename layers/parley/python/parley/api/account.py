@@ -11,14 +11,17 @@ router = APIRouter(prefix="/api", tags=["account"])
 
 
 class Me(BaseModel):
+    """`retention_days`: after so many without a message, a conversation is deleted. Null: never."""
+
     id: str
     email: str | None
     name: str | None
+    retention_days: int | None
 
 
 @router.get("/me", responses=describe(Unauthorized), summary="The verified user")
-async def me(user: CurrentUser) -> Me:
-    return Me(id=user.id, email=user.email, name=user.name)
+async def me(user: CurrentUser, settings: AppSettings) -> Me:
+    return Me(id=user.id, email=user.email, name=user.name, retention_days=settings.retention_days or None)
 
 
 class Model(BaseModel):

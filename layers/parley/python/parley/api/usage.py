@@ -10,25 +10,37 @@ from parley.api.dependencies import AppDatabase, AppSettings, OwnerId, Share
 from parley.api.problems import describe
 from parley.api.times import Time
 from parley.errors import DatabaseUnavailable, Forbidden, TooManyRequests, Unauthorized, Unprocessable
+from parley.models import Usage
+from parley.prices import cost_of
 from parley.repositories.usage import Spent, read_usage
 
 router = APIRouter(prefix="/api/{user_id}/usage", tags=["account"], dependencies=[Share])
 
 
 class DayUsage(BaseModel):
-    """`day` is one in UTC. `cached_tokens` and `cost` are null where they are not known."""
+    """`day` is one in UTC. `cached_tokens` are part of `input_tokens`.
+
+    `cost` is in US dollars, at the prices of that day; null where the model's price is not known.
+    """
 
     day: date
     model: str
     turns: int
     input_tokens: int
-    cached_tokens: int | None
+    cached_tokens: int
     output_tokens: int
     cost: float | None
 
+    @classmethod
+    def of(cls, row: Usage) -> "DayUsage":
+        tokens = row.model_dump(include={"input_tokens", "cached_tokens", "output_tokens"})
+        cost = cost_of(row.model, row.day, **tokens)
+        return cls(day=row.day, model=row.model, turns=row.turns, cost=cost, **tokens)
+
 
 class Quota(BaseModel):
-    """Of one day, null where there is none. What running turns may still cost is not left.
+    """Of one day, null where there is none. What running turns may still cost is not left, nor what was
+    spent before everything was erased.
 
     `fresh_at`: when the next day begins.
     """
@@ -42,12 +54,13 @@ class Quota(BaseModel):
     @classmethod
     def of(cls, spent: Spent, turns: int | None, tokens: int | None) -> "Quota":
         today = [row for row in spent.days if row.day == spent.today]
-        used = sum(row.input_tokens + row.output_tokens for row in today) + spent.reserved
+        used_turns = sum(row.turns for row in today) + spent.other_turns
+        used_tokens = sum(row.input_tokens + row.output_tokens for row in today) + spent.other_tokens
         return cls(
             turns=turns,
             tokens=tokens,
-            turns_left=_left(turns, sum(row.turns for row in today)),
-            tokens_left=_left(tokens, used),
+            turns_left=_left(turns, used_turns),
+            tokens_left=_left(tokens, used_tokens),
             fresh_at=datetime.combine(spent.today + timedelta(days=1), time(), UTC),
         )
 
@@ -72,7 +85,7 @@ def get_usage(
 ) -> UsageOut:
     spent = read_usage(database, user_id, days)
     return UsageOut(
-        days=[DayUsage(**row.model_dump(), cached_tokens=None, cost=None) for row in spent.days],
+        days=[DayUsage.of(row) for row in spent.days],
         quota=Quota.of(spent, settings.quota_turns_per_day, settings.quota_tokens_per_day),
     )
 

@@ -5,8 +5,9 @@ The migrations alone say what else the database has: defaults, constraints, inde
 
 from parley.models.conversation import Conversation
 from parley.models.deleted_turn import DeletedTurn
+from parley.models.erased_usage import ErasedUsage
 from parley.models.message import Message
 from parley.models.usage import Usage
 from parley.models.user_settings import UserSettings
 
-__all__ = ["Conversation", "DeletedTurn", "Message", "Usage", "UserSettings"]
+__all__ = ["Conversation", "DeletedTurn", "ErasedUsage", "Message", "Usage", "UserSettings"]

@@ -39,12 +39,14 @@ class Message(SQLModel, table=True):
     error: dict[str, Any] | None = Field(default=None, sa_column=Column(JSONB(none_as_null=True)))
     # {"rating": "up" | "down", "comment"} of an assistant's message.
     feedback: dict[str, Any] | None = Field(default=None, sa_column=Column(JSONB(none_as_null=True)))
-    # Estimated, for the history window; `input_tokens` and `output_tokens` are what the model charged.
+    # Estimated, for the history window; `input_tokens` and `output_tokens` are what the model charged, and
+    # `cached_tokens` what its prompt cache had of the input.
     tokens: int
     model: str | None = None
     # "length": the answer was cut off at the model's limit, or at ours.
     incomplete: str | None = None
     input_tokens: int | None = None
+    cached_tokens: int | None = None
     output_tokens: int | None = None
     # The model did not say all that it read and wrote.
     estimated: bool = False

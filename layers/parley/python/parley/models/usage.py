@@ -19,4 +19,6 @@ class Usage(SQLModel, table=True):
     model: str = Field(primary_key=True)
     turns: int = 0
     input_tokens: int = Field(default=0, sa_column=Column(BigInteger, nullable=False))
+    # Of the input, what the model's prompt cache had.
+    cached_tokens: int = Field(default=0, sa_column=Column(BigInteger, nullable=False))
     output_tokens: int = Field(default=0, sa_column=Column(BigInteger, nullable=False))

@@ -32,6 +32,7 @@ class TokenUsage:
     model: str
     input_tokens: int
     output_tokens: int
+    cached_tokens: int = 0
     charge_id: uuid.UUID = field(default_factory=new_id)
 
 
@@ -82,9 +83,11 @@ _READ = text("""
 # conversation has been deleted.
 _CHARGED = """
     )
-    select charge(:user_id, :model, :input_tokens, :output_tokens)
-    where exists (select from stored)
-       or not exists (select from conversation where id = :conversation_id and user_id = :user_id)
+    select charge(:user_id, :model, :input_tokens, :output_tokens, :cached_tokens) from stored
+    union all
+    select charge_known(:user_id, :model, :input_tokens, :output_tokens, :cached_tokens)
+    where not exists (select from stored)
+      and not exists (select from conversation where id = :conversation_id and user_id = :user_id)
 """
 
 # A title given meanwhile stays.

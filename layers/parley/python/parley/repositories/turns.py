@@ -127,7 +127,8 @@ _END = text("""
     with conv as (
         select id from conversation where id = :conversation_id and user_id = :user_id for update
     ), held as (
-        select m.id, m.status as was, m.completed_at, m.input_tokens, m.output_tokens, m.estimated
+        select m.id, m.status as was, m.completed_at, m.input_tokens, m.cached_tokens, m.output_tokens,
+            m.estimated
         from message m join conv on conv.id = m.conversation_id
         where m.id = :id and m.user_id = :user_id and m.lease_id = :lease_id
           and (m.status = :status or m.status = 'in_progress' and m.lease_expires_at > clock_timestamp())
@@ -139,12 +140,13 @@ _END = text("""
             withheld = :withheld or m.withheld and not :accepted,
             -- A turn may be resumed often, and the columns have 31 bits.
             input_tokens = least(coalesce(held.input_tokens, 0)::bigint + :input_tokens, 2147483647),
+            cached_tokens = least(coalesce(held.cached_tokens, 0)::bigint + :cached_tokens, 2147483647),
             output_tokens = least(coalesce(held.output_tokens, 0)::bigint + :output_tokens, 2147483647),
             estimated = held.estimated or :estimated,
             reserved_input = null, reserved_output = null,
             lease_expires_at = null, completed_at = date_trunc('milliseconds', clock_timestamp())
         from held where m.id = held.id and held.was = 'in_progress'
-        returning m.completed_at, m.input_tokens, m.output_tokens, m.estimated, m.withheld
+        returning m.completed_at, m.input_tokens, m.cached_tokens, m.output_tokens, m.estimated, m.withheld
     ), judged as (
         update message q set withheld = ended.withheld
         from ended where q.id = :reply_to and q.user_id = :user_id and q.withheld <> ended.withheld
@@ -159,11 +161,12 @@ _END = text("""
             ) then 'New conversation' else c.title end
         from ended where c.id = :conversation_id and c.user_id = :user_id
     )
-    select completed_at, input_tokens, output_tokens, estimated,
-        charge(:user_id, :model, :input_tokens, :output_tokens)
+    select completed_at, input_tokens, cached_tokens, output_tokens, estimated,
+        charge(:user_id, :model, :input_tokens, :output_tokens, :cached_tokens)
     from ended
     union all
-    select completed_at, input_tokens, output_tokens, estimated, 0 from held where was <> 'in_progress'
+    select completed_at, input_tokens, cached_tokens, output_tokens, estimated, 0 from held
+    where was <> 'in_progress'
 """).bindparams(
     *(bindparam(name, type_=JSONB(none_as_null=True)) for name in ("run_items", "run_state", "error"))
 )
@@ -184,10 +187,14 @@ _CHARGE_DELETED = text("""
     ), charged as (
         update usage u
         set input_tokens = u.input_tokens - held.reserved_input + :input_tokens,
+            cached_tokens = u.cached_tokens + :cached_tokens,
             output_tokens = u.output_tokens - held.reserved_output + :output_tokens
         from held, marked where u.user_id = :user_id and u.day = held.day and u.model = :model
     )
     select 1 from held
+    union all
+    -- Its user has erased everything.
+    select 1 where not exists (select from message where id = :id and user_id = :user_id)
 """)
 _DELETED = set(_CHARGE_DELETED.compile().params)
 
@@ -309,7 +316,8 @@ def end_turn(database: Database, answer: Message, accepted: bool) -> bool:
     """
     rows = database.rows(answer.user_id, _END, answer.model_dump(include=_ENDING) | {"accepted": accepted})
     if rows:
-        answer.completed_at, answer.input_tokens, answer.output_tokens, answer.estimated = rows[0][:4]
+        answer.completed_at, answer.input_tokens, answer.cached_tokens = rows[0][:3]
+        answer.output_tokens, answer.estimated = rows[0][3:5]
     return bool(rows)
 
 

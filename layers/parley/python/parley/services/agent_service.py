@@ -69,7 +69,7 @@ class AgentOutput:
 
     def spent(self) -> Spent:
         """So far, since a turn that breaks off has cost something too."""
-        return self.report.spent() if self.report else Spent(0, 0, False)
+        return self.report.spent() if self.report else Spent(0, 0, 0, False)
 
     def call_items(self) -> list[RunItem]:
         """The tool calls so far, as run items."""

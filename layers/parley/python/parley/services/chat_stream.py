@@ -21,6 +21,7 @@ from openai.types.chat.chat_completion_chunk import (
     ChoiceDeltaToolCall,
     ChoiceDeltaToolCallFunction,
 )
+from openai.types.completion_usage import PromptTokensDetails
 
 from parley.services import model_stops
 from parley.services.model_report import MAX_ANSWER, MAX_CALLS
@@ -48,7 +49,9 @@ class ChatStream(ModelStream[ChatCompletionChunk], openai.AsyncStream[ChatComple
     def read(self, event: dict[str, Any]) -> Iterator[ChatCompletionChunk]:
         usage = event.get("usage")
         if isinstance(usage, dict):
-            self.request.charge(usage.get("prompt_tokens"), usage.get("completion_tokens"))
+            self.request.charge(
+                usage.get("prompt_tokens"), usage.get("completion_tokens"), usage.get("prompt_tokens_details")
+            )
         choices = event.get("choices")
         for choice in choices if isinstance(choices, list) else []:
             # One answer is asked for. Others that come all the same are left out.
@@ -133,7 +136,12 @@ class ChatStream(ModelStream[ChatCompletionChunk], openai.AsyncStream[ChatComple
 
     def _usage(self) -> CompletionUsage:
         read, written = self.request.read(), self.request.written()
-        return CompletionUsage(prompt_tokens=read, completion_tokens=written, total_tokens=read + written)
+        return CompletionUsage(
+            prompt_tokens=read,
+            completion_tokens=written,
+            total_tokens=read + written,
+            prompt_tokens_details=PromptTokensDetails(cached_tokens=self.request.cached_tokens),
+        )
 
 
 def _chunk(delta: ChoiceDelta) -> ChatCompletionChunk:

@@ -133,7 +133,9 @@ class FollowUpService:
 
     def _usage(self, output: AgentOutput) -> TokenUsage:
         spent = output.spent()
-        return TokenUsage(self._agent_service.model, spent.input_tokens, spent.output_tokens)
+        return TokenUsage(
+            self._agent_service.model, spent.input_tokens, spent.output_tokens, spent.cached_tokens
+        )
 
     async def _postpone(
         self,

@@ -21,9 +21,10 @@ MAX_TOKENS = 10_000_000
 
 
 class Spent(NamedTuple):
-    """`estimated`: the model has not told all of it."""
+    """`cached_tokens`: what the model's prompt cache had of the input. `estimated`: not all was told."""
 
     input_tokens: int
+    cached_tokens: int
     output_tokens: int
     estimated: bool
 
@@ -47,6 +48,7 @@ class ModelRequest:
     is_inner: bool = False
     output_size: int = 0
     input_tokens: int | None = None
+    cached_tokens: int = 0
     output_tokens: int | None = None
     incomplete: Literal["length"] | None = None
     _estimate: int | None = None
@@ -95,9 +97,11 @@ class ModelRequest:
         self._count(size)
         return True
 
-    def charge(self, input_tokens: Any, output_tokens: Any) -> None:
-        """What the model says that its answer cost."""
+    def charge(self, input_tokens: Any, output_tokens: Any, input_details: Any) -> None:
+        """What the model says that its answer cost. The details of the input name the cached tokens."""
         self.input_tokens, self.output_tokens = _tokens(input_tokens), _tokens(output_tokens)
+        cached = input_details.get("cached_tokens") if isinstance(input_details, dict) else None
+        self.cached_tokens = min(_tokens(cached) or 0, self.input_tokens or 0)
 
     def read(self) -> int:
         if self.input_tokens is not None:
@@ -153,6 +157,7 @@ class ModelReport:
     def spent(self) -> Spent:
         return Spent(
             sum(request.read() for request in self.requests),
+            sum(request.cached_tokens for request in self.requests),
             sum(request.written() for request in self.requests),
             any(None in (request.input_tokens, request.output_tokens) for request in self.requests),
         )

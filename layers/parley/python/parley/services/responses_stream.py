@@ -95,7 +95,9 @@ class ResponsesStream(ModelStream[ResponseStreamEvent], openai.AsyncStream[Respo
     def _end(self, kind: str, response: dict[str, Any]) -> Iterator[ResponseStreamEvent]:
         usage = response.get("usage")
         if isinstance(usage, dict):
-            self.request.charge(usage.get("input_tokens"), usage.get("output_tokens"))
+            self.request.charge(
+                usage.get("input_tokens"), usage.get("output_tokens"), usage.get("input_tokens_details")
+            )
         if kind == "response.failed" or response.get("error"):
             raise model_stops.of_error(response.get("error"))
         listed = self._done.copy()
@@ -142,7 +144,7 @@ class ResponsesStream(ModelStream[ResponseStreamEvent], openai.AsyncStream[Respo
             input_tokens=read,
             output_tokens=written,
             total_tokens=read + written,
-            input_tokens_details=InputTokensDetails.model_construct(cached_tokens=0),
+            input_tokens_details=InputTokensDetails.model_construct(cached_tokens=self.request.cached_tokens),
             output_tokens_details=OutputTokensDetails(reasoning_tokens=0),
         )
         response = Response.model_construct(id=None, output=output + calls, usage=usage, status="completed")

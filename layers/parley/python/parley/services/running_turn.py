@@ -282,13 +282,20 @@ class RunningTurn:
             logger.error("turn_not_ended", extra=describe_error(error))
 
     def _report(self, answer: Message, problem: ProblemError | None) -> None:
-        tokens = answer.model_dump(include={"input_tokens", "output_tokens"})
+        tokens = answer.model_dump(include={"input_tokens", "cached_tokens", "output_tokens"})
         ended = {"message_id": str(answer.id), "status": answer.status}
-        usage = {f"gen_ai.usage.{name}": count for name, count in tokens.items()}
+        usage = {f"gen_ai.usage.{name}": tokens[name] for name in ("input_tokens", "output_tokens")}
         tracing.note({"parley.turn.status": answer.status, **usage})
         logger.info("turn_ended", extra={**ended, "problem": problem.type if problem else None, **tokens})
         emit({"Turns": 1}, status=answer.status if answer.completed_at else "lost")
-        emit({"InputTokens": tokens["input_tokens"], "OutputTokens": tokens["output_tokens"], **self.times})
+        emit(
+            {
+                "InputTokens": tokens["input_tokens"],
+                "CachedTokens": tokens["cached_tokens"],
+                "OutputTokens": tokens["output_tokens"],
+                **self.times,
+            }
+        )
 
     def _answer(self, stop: Stop) -> Message:
         """The assistant's message as it is to be stored."""

@@ -5,14 +5,35 @@
 create or replace function utc_today() returns date language sql stable
 return (now() at time zone 'utc')::date;
 
-create or replace function charge(p_user_id text, p_model text, p_input bigint, p_output bigint)
-returns bigint language sql as $$
-    insert into usage (user_id, day, model, input_tokens, output_tokens)
-    values (p_user_id, utc_today(), p_model, p_input, p_output)
+-- As in the policy of erased_usage.
+create or replace function hash_of_user(p_user_id text) returns text language sql stable
+return encode(sha256(convert_to(p_user_id, 'UTF8')), 'hex');
+
+-- p_cached is part of p_input.
+create or replace function charge(
+    p_user_id text, p_model text, p_input bigint, p_output bigint, p_cached bigint default 0
+) returns bigint language sql as $$
+    insert into usage (user_id, day, model, input_tokens, cached_tokens, output_tokens)
+    values (p_user_id, utc_today(), p_model, p_input, p_cached, p_output)
     on conflict (user_id, day, model) do update
     set input_tokens = usage.input_tokens + excluded.input_tokens,
+        cached_tokens = usage.cached_tokens + excluded.cached_tokens,
         output_tokens = usage.output_tokens + excluded.output_tokens
     returning p_input + p_output
+$$;
+
+-- Charges what has no row of its own any more. Nothing is written about a user who has erased everything: the lock
+-- waits for an erasure that is going on.
+create or replace function charge_known(
+    p_user_id text, p_model text, p_input bigint, p_output bigint, p_cached bigint
+) returns bigint language plpgsql as $$
+begin
+    perform pg_advisory_xact_lock_shared(hashtextextended(p_user_id, 0));
+    if exists (select from usage where user_id = p_user_id) then
+        return charge(p_user_id, p_model, p_input, p_output, p_cached);
+    end if;
+    return 0;
+end
 $$;
 
 -- A turn whose lease has run out is charged what it reserved: nobody will say what it spent.
@@ -52,8 +73,13 @@ begin
         where user_id = request.user_id and lease_id is not null and not charged
           and lease_expires_at > clock_timestamp()
     ) as each_running;
-    select coalesce(sum(turns), 0) as turns, coalesce(sum(input_tokens + output_tokens), 0) as tokens
-    into spent from usage where user_id = request.user_id and day = utc_today();
+    select coalesce(sum(turns), 0) as turns, coalesce(sum(tokens), 0) as tokens into spent from (
+        select turns, input_tokens + output_tokens as tokens from usage
+        where user_id = request.user_id and day = utc_today()
+        union all
+        select turns, tokens from erased_usage
+        where user_hash = hash_of_user(request.user_id) and day = utc_today()
+    ) as each_spent;
     refusal := case
         when spent.tokens >= request.quota_tokens then 'over_quota'
         when spent.turns >= request.quota_turns and request.act <> 'resume' then 'over_quota'
@@ -90,3 +116,20 @@ create or replace function estimate_input(
 ) returns bigint language sql stable
 return window_tokens(conv, question.seq) + coalesce(octet_length(conv.summary) / 3, 0) + question.tokens
     + case request.act when 'resume' then answer.tokens else 0 end + coalesce(request.fixed_tokens, 0);
+
+-- A step of erase_user: what counts against the quota until the day is over.
+create or replace function keep_erased_usage(p_user_id text) returns void language sql as $$
+    insert into erased_usage (user_hash, day, turns, tokens)
+    select hash_of_user(p_user_id), utc_today(), sum(turns), sum(tokens) from (
+        select turns, input_tokens + output_tokens as tokens from usage
+        where user_id = p_user_id and day = utc_today()
+        union all
+        select 0, coalesce(reserved_input, 0)::bigint + coalesce(reserved_output, 0) from message
+        where user_id = p_user_id and status = 'in_progress'
+    ) as each_spent
+    having count(*) > 0
+    on conflict (user_hash) do update
+    set day = excluded.day,
+        turns = excluded.turns + case when erased_usage.day = excluded.day then erased_usage.turns else 0 end,
+        tokens = excluded.tokens + case when erased_usage.day = excluded.day then erased_usage.tokens else 0 end
+$$;

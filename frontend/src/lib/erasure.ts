@@ -1,0 +1,113 @@
+import "server-only";
+import { isAPIError } from "better-auth/api";
+import type { Pool } from "pg";
+import { getAuth } from "./auth";
+import { config } from "./config";
+import { query } from "./database";
+import { limitKey, Limits, WINDOW_S } from "./limits";
+
+type Auth = Awaited<ReturnType<typeof getAuth>>;
+
+/** What the user must give, each time anew. */
+export interface Confirmation {
+  /** The account's e-mail address, as typed. */
+  email: string;
+  /** The account's password, if it has one. */
+  password?: string;
+}
+
+/** Why not everything was erased. The message is for the user. */
+export class NotErased extends Error {
+  constructor(
+    readonly status: number,
+    readonly code: string,
+    message: string,
+    /** Seconds to wait, after too many attempts. */
+    readonly waitS?: number,
+  ) {
+    super(message);
+  }
+}
+
+const WRONG_PASSWORDS = 5;
+/** Longer than the API lets a statement take. */
+const API_PATIENCE_MS = 25_000;
+
+/**
+ * Erases everything of the signed-in user: the data through the API, which needs their token, and then the account.
+ * Throws NotErased if one of the halves failed. Both may be repeated.
+ */
+export async function eraseAccount(headers: Headers, given: Confirmation): Promise<void> {
+  const auth = await getAuth();
+  const found = await auth.api.getSession({ headers });
+  if (!found) throw new NotErased(401, "SIGNED_OUT", "You are signed out.");
+  const { user, session } = found;
+  if (given.email.trim().toLowerCase() !== user.email.toLowerCase()) {
+    throw new NotErased(400, "NOT_CONFIRMED", "This is not your e-mail address.");
+  }
+  if (await hasPassword(auth, user.id)) {
+    await checkPassword(auth, headers, { email: user.email, password: given.password ?? "" });
+  } else if (Date.now() - session.createdAt.getTime() > WINDOW_S * 1000) {
+    throw new NotErased(403, "SIGN_IN_AGAIN", "Please sign in again first.");
+  }
+  await eraseData(user.id, (await auth.api.getToken({ headers })).token);
+  await deleteUser(auth.options.database, user);
+}
+
+async function hasPassword(auth: Auth, userId: string): Promise<boolean> {
+  const { internalAdapter } = await auth.$context;
+  return (await internalAdapter.findAccounts(userId)).some(({ password }) => password);
+}
+
+async function checkPassword(auth: Auth, headers: Headers, given: Required<Confirmation>) {
+  const limits = new Limits(auth.options.database);
+  const limit = { key: limitKey("erase", given.email), max: WRONG_PASSWORDS };
+  const waitS = await limits.take([limit]);
+  if (waitS > 0) {
+    throw new NotErased(429, "TOO_MANY_ATTEMPTS", "Too many attempts.", waitS);
+  }
+  try {
+    await auth.api.verifyPassword({ body: { password: given.password }, headers });
+  } catch (error) {
+    if (!isAPIError(error)) throw error;
+    throw new NotErased(400, "INVALID_PASSWORD", "This is not your password.");
+  }
+  await limits.forget([limit.key]);
+}
+
+async function eraseData(userId: string, token: string): Promise<void> {
+  const response = await fetch(`${config.apiUrl}/api/${encodeURIComponent(userId)}/data`, {
+    method: "DELETE",
+    headers: { Authorization: `Bearer ${token}` },
+    cache: "no-store",
+    signal: AbortSignal.timeout(API_PATIENCE_MS),
+  }).catch(() => undefined);
+  if (response?.status === 204) return;
+  console.error(`erasure: the API answered ${response?.status ?? "nothing"}`);
+  const message =
+    "Your conversations could not be erased, and your account is as it was. Try again.";
+  throw new NotErased(502, "DATA_NOT_ERASED", message);
+}
+
+/**
+ * One statement, so that it is done or not. Sessions, accounts and what else refers to the user go with them. Of the
+ * limits, those that are counted by the e-mail address.
+ */
+const DELETE_USER = `
+  WITH gone AS (DELETE FROM "user" WHERE id = $1),
+  limits AS (
+    DELETE FROM "rateLimit" WHERE EXISTS (SELECT FROM unnest($3::text[]) AS own WHERE starts_with(key, own))
+  )
+  DELETE FROM verification
+  WHERE strpos(identifier || ' ' || value, $1) > 0 OR strpos(lower(identifier || ' ' || value), $2) > 0`;
+
+async function deleteUser(pool: Pool, user: { id: string; email: string }): Promise<void> {
+  const keys = ["sign-in", "mail", "erase"].map((kind) => limitKey(kind, user.email));
+  try {
+    await query(pool, DELETE_USER, [user.id, user.email.toLowerCase(), keys]);
+  } catch (error) {
+    console.error(`erasure: the account was not deleted: ${(error as Error).name}`);
+    const message = "Your conversations are erased, but your account is not yet. Try again.";
+    throw new NotErased(503, "ACCOUNT_NOT_ERASED", message);
+  }
+}
