@@ -90,6 +90,7 @@ def settings(postgres: Postgres, transport: dict[str, Any], model_url: str, issu
             "openai_api_key": "offline",
             "openai_base_url": f"{model_url}/v1",
             "openai_model": "offline",
+            "sharing": "on",
             "log_level": "ERROR",
         }
     )

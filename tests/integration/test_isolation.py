@@ -28,6 +28,7 @@ PUBLIC = {
     "/api/health/ready",
     "/api/openapi.json",
     "/api/docs",
+    "/api/shared/{token}",
     "/.well-known/oauth-protected-resource",
     "/.well-known/oauth-protected-resource/api/mcp",
 }
@@ -67,6 +68,12 @@ MATRIX = [
     Row("POST", f"{MESSAGE}/regenerate"),
     Row("POST", f"{MESSAGE}/approval", {"approved": True}),
     Row("POST", f"{MESSAGE}/edit", {"message": "hi"}, owners=422),
+    Row("GET", "/api/{user_id}/conversations/{conversation_id}/export"),
+    Row("GET", "/api/{user_id}/export"),
+    Row("POST", "/api/{user_id}/import", {"source": "parley", "version": 1, "records": []}),
+    Row("POST", "/api/{user_id}/conversations/{conversation_id}/share", {}, owners=201),
+    Row("GET", "/api/{user_id}/shares"),
+    Row("DELETE", "/api/{user_id}/shares/{share_id}", owners=404),
     # Last: what it deletes is gone.
     Row("DELETE", "/api/{user_id}/conversations/{conversation_id}", owners=204),
     Row("DELETE", "/api/{user_id}/data", owners=204),
@@ -121,7 +128,9 @@ def alices(alice: ApiUser) -> Ids:
 def call(row: Row, api_url: str, user_id: str, ids: Ids, token: str | None) -> httpx.Response:
     # httpx would resolve a segment of dots.
     user = quote(user_id, safe="").replace(".", "%2E")
-    path = row.route.format(user_id=user, conversation_id=ids.conversation, message_id=ids.answer)
+    path = row.route.format(
+        user_id=user, conversation_id=ids.conversation, message_id=ids.answer, share_id=uuid.uuid4()
+    )
     headers = {"Authorization": f"Bearer {token}"} if token is not None else {}
     return httpx.request(row.method, api_url + path, json=row.body, headers=headers, timeout=30)
 

@@ -20,6 +20,7 @@ PUBLIC = {
     "GET /api/health/ready",
     "GET /api/openapi.json",
     "GET /api/docs",
+    "GET /api/shared/{token}",
     # Their 401 has to say where tokens come from, and the gateway's cannot.
     "POST /api/mcp",
     "GET /api/mcp",

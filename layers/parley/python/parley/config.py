@@ -100,6 +100,8 @@ class Settings(_Environment):
     quota_tokens_per_day: Annotated[int, Field(ge=0)] | None = None
     # After so many days without a message, functions/retention deletes a conversation. 0: never.
     retention_days: Annotated[int, Field(ge=0, le=36_500)] = 0
+    # on: users may share a conversation with whoever has its link.
+    sharing: Literal["on", "off"] = "off"
     cors_origins: Annotated[tuple[str, ...], BeforeValidator(_split)] = ()
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     # Where traces are sent, over OTLP/HTTP: the address before /v1/traces. None are made without it.

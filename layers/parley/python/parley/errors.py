@@ -120,6 +120,11 @@ class KeyReused(ProblemError, status=422, problem="idempotency-key-reused"):
     detail = "Use a new key for a new request; the first request's result is unchanged."
 
 
+class TooManyShared(ProblemError, status=422, problem="too-many-shared"):
+    title = "You share as much as you can"
+    detail = "Revoke a link that you no longer need, then try again."
+
+
 class NotSupported(ProblemError, status=422, problem="not-supported"):
     title = "Not supported"
     detail = "This is not supported."

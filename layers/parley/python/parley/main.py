@@ -11,7 +11,20 @@ from typing import TYPE_CHECKING, Any
 from fastapi import APIRouter, FastAPI
 from starlette.middleware.cors import CORSMiddleware
 
-from parley.api import account, conversations, data, docs, health, messages, problems, usage, user_settings
+from parley.api import (
+    account,
+    conversations,
+    data,
+    docs,
+    export,
+    health,
+    imports,
+    messages,
+    problems,
+    sharing,
+    usage,
+    user_settings,
+)
 from parley.api.dependencies import ChatServices, Services
 from parley.api.middleware import RequestScope
 from parley.config import ConfigError, Settings
@@ -36,7 +49,14 @@ LOCAL_POOL_SIZE = 10
 DATA_REQUESTS_AT_ONCE = 4
 DATA_REQUESTS_WAITING = 46
 # Response headers that pages of other origins may read. template.yaml has the same list.
-EXPOSED_HEADERS = ("Content-Location", "Idempotency-Replayed", "Retry-After", "X-Request-Id")
+EXPOSED_HEADERS = (
+    "Content-Disposition",
+    "Content-Location",
+    "Idempotency-Replayed",
+    "Link",
+    "Retry-After",
+    "X-Request-Id",
+)
 # The path in a checkout. Lambda functions pass their own.
 AGENT_FILE = (Path(__file__).parent / "../../../../functions/chat/agent.py").resolve()
 
@@ -118,7 +138,19 @@ def create_light_app(settings: Settings | None = None, *routers: APIRouter) -> F
             expose_headers=EXPOSED_HEADERS,
             max_age=600,
         )
-    for module in (health, docs, account, usage, user_settings, conversations, messages, data):
+    for module in (
+        health,
+        docs,
+        account,
+        usage,
+        data,
+        user_settings,
+        conversations,
+        messages,
+        export,
+        imports,
+        sharing,
+    ):
         app.include_router(module.router)
     for router in routers:
         app.include_router(router)

@@ -160,6 +160,7 @@ def _grant(connection: Connection, app: Address) -> None:
         "usage on schema public",
         "select, insert, update, delete on conversation, message, usage, deleted_turn",
         "select, insert, update, delete on user_settings, erased_usage",
+        "select, insert, update, delete on shared_conversation, shared_message",
         "execute on all functions in schema public",
     ):
         connection.exec_driver_sql(f"grant {privilege} to {identifier(app.user)}")

@@ -7,7 +7,17 @@ from parley.models.conversation import Conversation
 from parley.models.deleted_turn import DeletedTurn
 from parley.models.erased_usage import ErasedUsage
 from parley.models.message import Message
+from parley.models.sharing import SharedConversation, SharedMessage
 from parley.models.usage import Usage
 from parley.models.user_settings import UserSettings
 
-__all__ = ["Conversation", "DeletedTurn", "ErasedUsage", "Message", "Usage", "UserSettings"]
+__all__ = [
+    "Conversation",
+    "DeletedTurn",
+    "ErasedUsage",
+    "Message",
+    "SharedConversation",
+    "SharedMessage",
+    "Usage",
+    "UserSettings",
+]

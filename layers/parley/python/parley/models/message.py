@@ -63,6 +63,8 @@ class Message(SQLModel, table=True):
     version_of: uuid.UUID
     version: int = 1
     superseded: bool = False
+    # Came from elsewhere. Its tool calls are shown, and not replayed to the model.
+    imported: bool = False
     idempotency_key: str | None = Field(default=None, max_length=255)
     request_hash: str | None = None
     # The key of the request that last resumed the turn, after it had waited for approval.

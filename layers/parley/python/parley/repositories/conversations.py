@@ -46,7 +46,7 @@ _RUNNING = (
     .correlate(Conversation)
 )
 # Until a conversation is titled, its title is the beginning of its first message.
-_TITLE_WITHHELD = and_(
+TITLE_WITHHELD = and_(
     col(Conversation.titled).is_(False),
     exists()
     .where(
@@ -122,9 +122,9 @@ def _matching(user_id: str, search: str) -> Select[*tuple[Any, ...]]:
         .correlate(Conversation)
         .lateral("hit")
     )
-    titled = and_(func.to_tsvector("simple", col(Conversation.title)).op("@@")(query), not_(_TITLE_WITHHELD))
+    titled = and_(func.to_tsvector("simple", col(Conversation.title)).op("@@")(query), not_(TITLE_WITHHELD))
     return (
-        select(Conversation, _RUNNING, _TITLE_WITHHELD, hit.c.text)
+        select(Conversation, _RUNNING, TITLE_WITHHELD, hit.c.text)
         .outerjoin(hit, true())
         .where(col(Conversation.user_id) == user_id, or_(titled, hit.c.text.is_not(None)))
     )
@@ -138,7 +138,7 @@ def update_conversation(
         update(Conversation)
         .where(col(Conversation.id) == conversation_id, col(Conversation.user_id) == user_id)
         .values(**changes)
-        .returning(Conversation, _RUNNING, _TITLE_WITHHELD)
+        .returning(Conversation, _RUNNING, TITLE_WITHHELD)
     )
     rows = database.rows(user_id, statement)
     return ConversationState(*rows[0]) if rows else None
@@ -165,4 +165,4 @@ def batch_conversations(
 
 
 def _of_user(user_id: str) -> Select[*tuple[Any, ...]]:
-    return select(Conversation, _RUNNING, _TITLE_WITHHELD).where(col(Conversation.user_id) == user_id)
+    return select(Conversation, _RUNNING, TITLE_WITHHELD).where(col(Conversation.user_id) == user_id)

@@ -34,7 +34,7 @@ _VERSION_COUNT = (
 
 
 # As it is sent: stored, it is compressed, and a control character takes one byte and not six.
-_SIZE = func.octet_length(cast(func.to_json(col(Message.content)), Text)) + func.coalesce(
+SIZE = func.octet_length(cast(func.to_json(col(Message.content)), Text)) + func.coalesce(
     func.octet_length(cast(col(Message.run_items), Text)), 0
 )
 
@@ -81,8 +81,8 @@ def list_messages(
     numbered = (
         select(
             col(Message.id).label("id"),
-            func.sum(_SIZE).over(order_by=order).label("so_far"),
-            _SIZE.label("size"),
+            func.sum(SIZE).over(order_by=order).label("so_far"),
+            SIZE.label("size"),
         )
         .where(
             col(Message.conversation_id) == conversation_id,

@@ -339,7 +339,8 @@ return (
 create or replace function read_window(conv conversation, p_before int) returns jsonb language sql stable
 return (
     select coalesce(
-        jsonb_agg(jsonb_build_object('role', role, 'content', content, 'run_items', run_items) order by seq),
+        jsonb_agg(jsonb_build_object('role', role, 'content', content,
+                                     'run_items', case when not imported then run_items end) order by seq),
         '[]')
     from message
     where conversation_id = conv.id and not superseded and not withheld
