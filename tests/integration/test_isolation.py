@@ -5,7 +5,7 @@ The matrix is a table; a route that is not in it fails the first test.
 
 import asyncio
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from urllib.parse import quote
 
@@ -82,8 +82,10 @@ ROWS = pytest.mark.parametrize("row", MATRIX, ids=lambda row: f"{row.method} {ro
 
 
 @pytest.fixture(scope="module")
-def app(settings: Settings) -> FastAPI:
-    return create_app(settings)
+def app(settings: Settings) -> Iterator[FastAPI]:
+    made = create_app(settings)
+    yield made
+    asyncio.run(made.state.services.close())
 
 
 def calls(dependant: Dependant) -> set[object]:
