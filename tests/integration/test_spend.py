@@ -309,6 +309,9 @@ def test_the_ledger_has_what_the_turns_have_whatever_happens(database: Database)
     assert len(happened) >= 19, "something never happened"
 
 
+_ANY_TWO = text("select id from conversation order by random() limit 2")
+
+
 class Retries(logging.Handler):
     """What the database was asked twice: a statement that lost a deadlock is sent again."""
 
@@ -328,9 +331,9 @@ def retries() -> Iterator[Retries]:
     logging.getLogger("parley.database").removeHandler(handler)
 
 
-@pytest.mark.parametrize("deletes", [False, True])
+@pytest.mark.parametrize("deletes", ["", "one", "several"])
 def test_workers_at_once_neither_wait_for_each_other_nor_lose_a_token(
-    deletes: bool, database: Database, retries: Retries
+    deletes: str, database: Database, retries: Retries
 ) -> None:
     """The shape of each statement, on the same few conversations: what they lock, they lock in one order."""
     seed = random.randrange(2**32)
@@ -349,8 +352,11 @@ def test_workers_at_once_neither_wait_for_each_other_nor_lose_a_token(
             if not isinstance(begun, Begun):
                 continue
             how = mine.draw.randrange(4)
-            if how == 0 and deletes:
+            if how == 0 and deletes == "one":
                 conversations.delete_conversation(database, mine.user_id, begun.conversation_id)
+            elif how == 0 and deletes:
+                ids = [begun.conversation_id, *(row.id for row in mine.rows(_ANY_TWO))]
+                conversations.batch_conversations(database, mine.user_id, ids, "delete")
             elif how == 0:
                 turns.force_cancel(database, mine.user_id, begun.answer_id)
             elif how == 1:
