@@ -156,7 +156,7 @@ format: ## Format the code, fix what can be fixed, write the API's types
 .PHONY: deploy
 deploy: ## Deploy to AWS: make deploy STAGE=dev; DRY=1 only says what it would do, NOW=1 needs no canary
 	$(SETUP) $(if $(DRY),,--npm frontend)
-	@$(RUN) -m local.aws.deploy --stage $(or $(STAGE),dev) --architecture $(ARCH) $(if $(DRY),--dry) $(if $(NOW),--now)
+	@PYTHONPATH=layers/parley/python $(RUN) -m local.aws.deploy --stage $(or $(STAGE),dev) --architecture $(ARCH) $(if $(DRY),--dry) $(if $(NOW),--now)
 
 .PHONY: smoke
 smoke: ## Ask a deployed stage whether it works: make smoke STAGE=dev; LOCAL=1 asks `make gateway`
@@ -170,7 +170,7 @@ SMOKE_HERE = --api http://127.0.0.1:$(PORT) --stream http://127.0.0.1:$(STREAM_P
 .PHONY: remove
 remove: ## Remove a stage from AWS, all but its database: make remove STAGE=dev
 	$(SETUP)
-	@$(RUN) -m local.aws.deploy --stage $(or $(STAGE),dev) --remove
+	@PYTHONPATH=layers/parley/python $(RUN) -m local.aws.deploy --stage $(or $(STAGE),dev) --remove
 
 .PHONY: bench
 bench: .venv-bench/installed ## Measure a turn beside its goals and its peers: make bench ARGS=--help

@@ -5,8 +5,8 @@
     python -m local.aws.deploy --stage dev --now     without canary and alarms: a fix, while an alarm rings
     python -m local.aws.deploy --stage dev --remove  removes all but the database
 
-Needs AWS credentials, and the file .env.STAGE with the secret settings (docs/deploy.md). Every step may be
-repeated: after a failure, run the same command again.
+Needs PYTHONPATH=layers/parley/python, AWS credentials, and the file .env.STAGE with the secret settings
+(docs/deploy.md). Every step may be repeated: after a failure, run the same command again.
 """
 
 import argparse

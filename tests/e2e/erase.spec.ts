@@ -76,7 +76,7 @@ test("nothing of an erased account is left in any table or log", async ({ page }
     expect(await tablesWith(text)).toEqual([]);
     expect(logsWith(text)).toEqual([]);
   }
-  expect(readdirSync(process.env.LOGS!)).toEqual(expect.arrayContaining(["api.log", "web.log"]));
+  expect(readdirSync(process.env.LOGS!)).toEqual(expect.arrayContaining(["api.log", "front-end.log"]));
 
   expect(await session(page)).toBeNull();
   expect((await page.context().cookies()).map(({ name }) => name)).toEqual([]);

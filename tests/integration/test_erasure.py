@@ -6,8 +6,8 @@ import time
 import uuid
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
-from typing import Any
 
 import pytest
 from agents import Agent, function_tool
@@ -189,6 +189,28 @@ def begin(database: Database, user_id: str) -> Worker:
     return Worker(turn, begun)
 
 
+SPENT = TokenUsage("m", 5, 1)
+
+
+def act(database: Database, each: Worker, how: int) -> None:
+    """What is done with a turn that runs: it ends, is deleted, is cancelled; then what follows a reply."""
+    begun = each.begun
+    mine = (database, each.turn.user_id, begun.conversation_id)
+    if how in (0, 1, 2):
+        reached = Reached("so far", None, True, 9, 4)
+        turns.checkpoint_turn(database, each.turn, begun.answer_id, reached)
+        answer = ended(each, "failed", (7, 3, 2))
+        if not turns.end_turn(database, answer, accepted=True):
+            assert turns.charge_deleted_turn(database, answer)
+    elif how == 3:
+        conversations.delete_conversation(*mine)
+        turns.charge_deleted_turn(database, ended(each, "failed", (7, 3, 2)))
+    elif how == 4:
+        turns.force_cancel(database, each.turn.user_id, begun.answer_id)
+    follow_ups.store_title(*mine, "A title", SPENT)
+    follow_ups.postpone(*mine, 20, TokenUsage("other", 5, 1))
+
+
 def test_whatever_a_turn_does_at_that_moment_nothing_remains(database: Database, postgres: Postgres) -> None:
     """All statements that end, go on with or clean up after a turn, at once with the erasure."""
     seed = random.randrange(2**32)
@@ -196,34 +218,14 @@ def test_whatever_a_turn_does_at_that_moment_nothing_remains(database: Database,
     draw = random.Random(seed)
     for _ in range(ROUNDS):
         user_id = f"erased-{uuid.uuid4().hex[:8]}"
-        workers = [begin(database, user_id) for _ in range(6)]
-
-        def act(each: Worker, how: int, user_id: str = user_id) -> None:
-            begun = each.begun
-            mine = (database, user_id, begun.conversation_id)
-            if how in (0, 1, 2):
-                reached = Reached("so far", None, True, 9, 4)
-                turns.checkpoint_turn(database, each.turn, begun.answer_id, reached)
-                answer = ended(each, "failed", (7, 3, 2))
-                if not turns.end_turn(database, answer, accepted=True):
-                    assert turns.charge_deleted_turn(database, answer)
-            elif how == 3:
-                conversations.delete_conversation(*mine)
-                turns.charge_deleted_turn(database, ended(each, "failed", (7, 3, 2)))
-            elif how == 4:
-                turns.force_cancel(database, user_id, begun.answer_id)
-            follow_ups.store_title(*mine, "A title", SPENT)
-            follow_ups.postpone(*mine, 20, TokenUsage("other", 5, 1))
-
-        tasks: list[Callable[[], Any]] = [lambda each=each: act(each, draw.randrange(6)) for each in workers]
-        tasks.insert(draw.randrange(4), lambda user_id=user_id: erasure.erase_user(database, user_id))
+        tasks = [partial(act, database, begin(database, user_id), draw.randrange(6)) for _ in range(6)]
+        tasks.insert(draw.randrange(4), partial(erasure.erase_user, database, user_id))
         with ThreadPoolExecutor(5) as threads:
             for done in [threads.submit(task) for task in tasks]:
                 done.result()
         assert found(postgres, user_id) == {}
 
 
-SPENT = TokenUsage("m", 5, 1)
 Waits = Callable[[Database, Worker], object]
 WAITS: dict[str, Waits] = {
     "ends": lambda database, each: turns.end_turn(database, ended(each, "failed", (7, 3, 2)), accepted=True),

@@ -103,7 +103,7 @@ def test_a_dry_run_needs_nothing_and_says_each_step() -> None:
     output = subprocess.run(
         [sys.executable, "-m", "local.aws.deploy", "--stage", "prod", "--dry"],
         cwd=ROOT,
-        env={"PATH": "/usr/bin:/bin"},
+        env={"PATH": "/usr/bin:/bin", "PYTHONPATH": "layers/parley/python"},
         capture_output=True,
         text=True,
         check=True,

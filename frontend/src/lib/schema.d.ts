@@ -89,13 +89,18 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+<<<<<<< HEAD
     "/api/{user_id}/settings": {
+=======
+    "/api/{user_id}/data": {
+>>>>>>> u-erase
         parameters: {
             query?: never;
             header?: never;
             path?: never;
             cookie?: never;
         };
+<<<<<<< HEAD
         /** What you have set for all conversations */
         get: operations["get_settings_api__user_id__settings_get"];
         put?: never;
@@ -105,6 +110,16 @@ export interface paths {
         head?: never;
         /** Set your instructions or model */
         patch: operations["update_settings_api__user_id__settings_patch"];
+=======
+        get?: never;
+        put?: never;
+        post?: never;
+        /** Erase everything of yours, at once and for good */
+        delete: operations["erase_api__user_id__data_delete"];
+        options?: never;
+        head?: never;
+        patch?: never;
+>>>>>>> u-erase
         trace?: never;
     };
     "/api/{user_id}/conversations": {
@@ -492,7 +507,9 @@ export interface components {
         };
         /**
          * DayUsage
-         * @description `day` is one in UTC. `cached_tokens` and `cost` are null where they are not known.
+         * @description `day` is one in UTC. `cached_tokens` are part of `input_tokens`.
+         *
+         *     `cost` is in US dollars, at the prices of that day; null where the model's price is not known.
          */
         DayUsage: {
             /**
@@ -507,7 +524,7 @@ export interface components {
             /** Input Tokens */
             input_tokens: number;
             /** Cached Tokens */
-            cached_tokens: number | null;
+            cached_tokens: number;
             /** Output Tokens */
             output_tokens: number;
             /** Cost */
@@ -544,6 +561,11 @@ export interface components {
             /** Comment */
             comment?: string | null;
         };
+        /** HTTPValidationError */
+        HTTPValidationError: {
+            /** Detail */
+            detail?: components["schemas"]["ValidationError"][];
+        };
         /** Health */
         Health: {
             /**
@@ -552,7 +574,10 @@ export interface components {
              */
             status: "ok" | "not ok";
         };
-        /** Me */
+        /**
+         * Me
+         * @description `retention_days`: after so many without a message, a conversation is deleted. Null: never.
+         */
         Me: {
             /** Id */
             id: string;
@@ -560,6 +585,8 @@ export interface components {
             email: string | null;
             /** Name */
             name: string | null;
+            /** Retention Days */
+            retention_days: number | null;
         };
         /**
          * MessageOut
@@ -677,7 +704,8 @@ export interface components {
         };
         /**
          * Quota
-         * @description Of one day, null where there is none. What running turns may still cost is not left.
+         * @description Of one day, null where there is none. What running turns may still cost is not left, nor what was
+         *     spent before everything was erased.
          *
          *     `fresh_at`: when the next day begins.
          */
@@ -768,6 +796,19 @@ export interface components {
             /** Days */
             days: components["schemas"]["DayUsage"][];
             quota: components["schemas"]["Quota"];
+        };
+        /** ValidationError */
+        ValidationError: {
+            /** Location */
+            loc: (string | number)[];
+            /** Message */
+            msg: string;
+            /** Error Type */
+            type: string;
+            /** Input */
+            input?: unknown;
+            /** Context */
+            ctx?: Record<string, never>;
         };
         /** FieldError */
         FieldError: {
@@ -1010,7 +1051,11 @@ export interface operations {
             };
         };
     };
+<<<<<<< HEAD
     get_settings_api__user_id__settings_get: {
+=======
+    erase_api__user_id__data_delete: {
+>>>>>>> u-erase
         parameters: {
             query?: never;
             header?: never;
@@ -1023,14 +1068,22 @@ export interface operations {
         requestBody?: never;
         responses: {
             /** @description Successful Response */
+<<<<<<< HEAD
             200: {
+=======
+            204: {
+>>>>>>> u-erase
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
                     [name: string]: unknown;
                 };
+<<<<<<< HEAD
                 content: {
                     "application/json": components["schemas"]["SettingsOut"];
                 };
+=======
+                content?: never;
+>>>>>>> u-erase
             };
             /** @description You are not signed in */
             401: {
@@ -1054,13 +1107,18 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+<<<<<<< HEAD
             /** @description The request is not valid */
+=======
+            /** @description Validation Error */
+>>>>>>> u-erase
             422: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
                     [name: string]: unknown;
                 };
                 content: {
+<<<<<<< HEAD
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -1176,6 +1234,9 @@ export interface operations {
                 };
                 content: {
                     "application/problem+json": components["schemas"]["Problem"];
+=======
+                    "application/json": components["schemas"]["HTTPValidationError"];
+>>>>>>> u-erase
                 };
             };
             /** @description You sent too many requests at once */

@@ -4,7 +4,7 @@ from fastapi import APIRouter
 
 from parley.api.dependencies import AppDatabase, OwnerId, Share
 from parley.api.problems import describe
-from parley.errors import DatabaseUnavailable, Forbidden, TooManyRequests, Unauthorized
+from parley.errors import DatabaseUnavailable, Forbidden, TooManyRequests, Unauthorized, Unprocessable
 from parley.repositories.erasure import erase_user
 
 router = APIRouter(prefix="/api/{user_id}/data", tags=["account"], dependencies=[Share])
@@ -13,7 +13,7 @@ router = APIRouter(prefix="/api/{user_id}/data", tags=["account"], dependencies=
 @router.delete(
     "",
     status_code=204,
-    responses=describe(Unauthorized, Forbidden, TooManyRequests, DatabaseUnavailable),
+    responses=describe(Unauthorized, Forbidden, Unprocessable, TooManyRequests, DatabaseUnavailable),
     summary="Erase everything of yours, at once and for good",
 )
 def erase(user_id: OwnerId, database: AppDatabase) -> None:

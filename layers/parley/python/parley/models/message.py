@@ -46,7 +46,7 @@ class Message(SQLModel, table=True):
     # "length": the answer was cut off at the model's limit, or at ours.
     incomplete: str | None = None
     input_tokens: int | None = None
-    cached_tokens: int | None = None
+    cached_tokens: int = 0
     output_tokens: int | None = None
     # The model did not say all that it read and wrote.
     estimated: bool = False

@@ -140,7 +140,7 @@ _END = text("""
             withheld = :withheld or m.withheld and not :accepted,
             -- A turn may be resumed often, and the columns have 31 bits.
             input_tokens = least(coalesce(held.input_tokens, 0)::bigint + :input_tokens, 2147483647),
-            cached_tokens = least(coalesce(held.cached_tokens, 0)::bigint + :cached_tokens, 2147483647),
+            cached_tokens = least(held.cached_tokens::bigint + :cached_tokens, 2147483647),
             output_tokens = least(coalesce(held.output_tokens, 0)::bigint + :output_tokens, 2147483647),
             estimated = held.estimated or :estimated,
             reserved_input = null, reserved_output = null,
