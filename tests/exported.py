@@ -53,15 +53,16 @@ def send(user: ApiUser, part: dict[str, Any]) -> dict[str, Any]:
 def import_records(
     user: ApiUser, records: list[dict[str, Any]], size: int = MAX_PART
 ) -> list[dict[str, Any]]:
-    replies, part, used = [], [], 0
-    for record in [*records, None]:
+    filled: list[list[dict[str, Any]]] = [[]]
+    used = 0
+    for record in records:
         length = len(json.dumps(record, ensure_ascii=False).encode()) + 1
-        if part and (record is None or used + length > size):
-            replies.append(send(user, {"source": "parley", "version": 1, "records": part}))
-            part, used = [], 0
-        part.append(record)
+        if used + length > size:
+            filled.append([])
+            used = 0
+        filled[-1].append(record)
         used += length
-    return replies
+    return [send(user, {"source": "parley", "version": 1, "records": part}) for part in filled]
 
 
 def normalized(records: list[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -168,7 +169,7 @@ def _answer(
 def _run_items(draw: random.Random) -> list[dict[str, Any]]:
     items: list[dict[str, Any]] = [{"type": "reasoning", "encrypted_content": "secret", "summary": []}]
     for number in range(draw.randrange(1, 5)):
-        call = {
+        call: dict[str, Any] = {
             "type": "function_call",
             "call_id": f"call_{number}",
             "name": "look_up",
@@ -177,7 +178,7 @@ def _run_items(draw: random.Random) -> list[dict[str, Any]]:
         if status := draw.choice([None, "completed", "failed", "rejected", "waiting_approval"]):
             call["outcome"] = {"status": status, "duration_ms": draw.choice([None, 0, 1234])}
         items.append(call)
-        if draw.random() < 0.7:
+        if status != "waiting_approval" and draw.random() < 0.7:
             output = draw.choice([words(draw, 5_000), {"a": [1, None, "é"]}, None, 3.5, [{"text": "t"}]])
             items.append({"type": "function_call_output", "call_id": f"call_{number}", "output": output})
     return [*items, {"role": "assistant", "content": "said"}]

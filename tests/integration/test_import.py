@@ -157,7 +157,9 @@ def pieces(given: dict[str, Any], draw: random.Random) -> list[dict[str, Any]]:
     parts: list[dict[str, Any]] = [{}]
     for order, name in enumerate(ordered, 1):
         each = given["mapping"][name]
-        if (each["message"] or {}).get("author") == {"role": "user"} and draw.random() < 0.5:
+        if each["message"] is None:
+            continue
+        if each["message"]["author"] == {"role": "user"} and draw.random() < 0.5:
             parts.append({})
         parts[-1][name] = {**each, "order": order, "superseded": name not in path}
     return [{**given, "mapping": part} for part in parts]
@@ -258,9 +260,9 @@ CONVERSATION = {
     "id": "c",
     "title": "T",
     "created_at": "2026-01-01T00:00:00Z",
-    "updated_at": "9000-01-01T00:00:00Z",
+    "updated_at": "8999-01-01T00:00:00Z",
 }
-ODD = [
+ODD: list[Any] = [
     None,
     -1,
     0,
@@ -286,7 +288,7 @@ def test_any_value_in_any_field_is_taken_or_named(new_user: NewUser) -> None:
     call = {"kind": "tool_call", "conversation_id": "c", "message_id": "m", "index": 0, "call_id": "1"}
     call |= {"name": "n", "arguments": "{}", "output": 1, "status": "completed", "duration_ms": 1}
     answer = MESSAGE | {"role": "assistant", "reply_to": "m", "id": "a", "seq": 2, "version_of": "a"}
-    answer |= {"usage": {}, "error": {}, "feedback": {}, "completed_at": None, "incomplete": "length"}
+    answer |= {"usage": None, "error": {}, "feedback": None, "completed_at": None, "incomplete": "length"}
     for record in (CONVERSATION, MESSAGE, answer, text, call):
         given = [{**record, name: odd} for name in record for odd in ODD]
         reply = send(alice, {"source": "parley", "version": 1, "records": [CONVERSATION, MESSAGE, *given]})

@@ -7,8 +7,12 @@ export type Json = Record<string, unknown>;
 
 interface Node {
   id: string;
+  /** The last message before it that is shown. */
   parent: string | null;
-  message: Json | null;
+  message: Json;
+}
+
+interface Placed extends Node {
   order: number;
   superseded: boolean;
 }
@@ -65,55 +69,123 @@ function shortId(id: unknown): string | undefined {
   return typeof id === "string" && id.length <= MAX_ID ? id : undefined;
 }
 
-/** Parents before children. Of siblings, the one on the way to the current node comes last. */
-function orderedNodes({ mapping, current_node }: Json, leaveOut: LeaveOut): Node[] {
-  const given = new Map(
-    Object.entries(asObject(mapping) ?? {}).flatMap(([id, value]) => {
-      const node = asObject(value);
-      return node && shortId(id) ? [[id, node] as const] : [];
-    }),
-  );
-  const parentOf = (id: string) => {
-    const parent = given.get(id)?.parent;
-    return typeof parent === "string" && given.has(parent) ? parent : null;
-  };
-  const path = new Set<string>();
-  const current = typeof current_node === "string" && given.has(current_node) ? current_node : null;
-  for (let id = current ?? [...given.keys()].at(-1) ?? null; id && !path.has(id); id = parentOf(id))
-    path.add(id);
-  const children = new Map<string | null, string[]>();
-  for (const id of given.keys()) {
-    const parent = parentOf(id);
-    const siblings = children.get(parent);
-    if (siblings) siblings.push(id);
-    else children.set(parent, [id]);
+/** What is shown, as services/chatgpt_import.py orders it: each after what it follows, the current version last. */
+function orderedNodes({ mapping, current_node }: Json, leaveOut: LeaveOut): Placed[] {
+  const given = givenNodes(mapping);
+  const path = pathTo(current_node, given);
+  const followers = shownFollowers(given, leaveOut);
+  const placed: Placed[] = [];
+  const waiting = byPath(followers.get(null) ?? [], path).reverse();
+  for (let node = waiting.pop(); node; node = waiting.pop()) {
+    placed.push({ ...node, order: placed.length + 1, superseded: !path.has(node.id) });
+    waiting.push(...following(node, followers, path, leaveOut).reverse());
   }
-  const nodes: Node[] = [];
-  const waiting = inOrder(children.get(null) ?? [], undefined, path);
-  for (let id = waiting.pop(); id !== undefined; id = waiting.pop()) {
-    const node = given.get(id);
-    const [message, superseded] = [asObject(node?.message) ?? null, !path.has(id)];
-    nodes.push({ id, parent: parentOf(id), message, order: nodes.length + 1, superseded });
-    waiting.push(...inOrder(children.get(id) ?? [], node?.children, path));
-  }
-  const lost = given.size - nodes.length;
-  if (lost) leaveOut(lost, "It hangs together with no other.");
-  return nodes;
+  return placed;
 }
 
-/** The first is the last of the array, as a stack has it. */
-function inOrder(ids: string[], named: unknown, path: Set<string>): string[] {
+type Followers = Map<string | null, Node[]>;
+
+function shownFollowers(given: Given, leaveOut: LeaveOut): Followers {
+  const followers: Followers = new Map();
+  const lastShown = new Map<string | null, string | null>();
+  const listed = listedIds(given);
+  for (const id of listed) {
+    const { parent, node } = given.get(id)!;
+    const before = lastShown.get(parent) ?? null;
+    const message = asObject(node.message);
+    const isTaken = message !== undefined && isShown(message);
+    lastShown.set(id, isTaken ? id : before);
+    if (isTaken) pushTo(followers, before, { id, parent: before, message });
+    else if (message) leaveOut(1, "It is not shown to people.");
+  }
+  const lost = given.size - listed.length;
+  if (lost) leaveOut(lost, "It hangs together with no other.");
+  return followers;
+}
+
+/** An answer has one end: what goes on with it comes first, and any other branch is left out. */
+function following(
+  node: Node,
+  followers: Followers,
+  path: Set<string>,
+  leaveOut: LeaveOut,
+): Node[] {
+  const all = byPath(followers.get(node.id) ?? [], path);
+  if (roleOf(node) === "user") return all;
+  const questions = all.filter((each) => roleOf(each) === "user");
+  const others = all.filter((each) => roleOf(each) !== "user");
+  const chosen = others.filter(({ id }) => path.has(id) || !path.has(node.id)).slice(0, 1);
+  const lost = others.filter((each) => !chosen.includes(each));
+  let count = 0;
+  for (let each = lost.pop(); each; each = lost.pop()) {
+    count++;
+    lost.push(...(followers.get(each.id) ?? []));
+  }
+  if (count) leaveOut(count, "It branches off within an answer.");
+  return [...chosen, ...questions];
+}
+
+function byPath(nodes: Node[], path: Set<string>): Node[] {
+  return nodes.toSorted((a, b) => Number(path.has(a.id)) - Number(path.has(b.id)));
+}
+
+function pushTo<K, V>(lists: Map<K, V[]>, key: K, value: V) {
+  const list = lists.get(key);
+  if (list) list.push(value);
+  else lists.set(key, [value]);
+}
+
+/** What hangs together with a root, each node after its parent, siblings as the parent names them. */
+function listedIds(given: Given): string[] {
+  const children = new Map<string | null, string[]>();
+  for (const [id, { parent }] of given) pushTo(children, parent, id);
+  const listed: string[] = [];
+  const waiting = (children.get(null) ?? []).toReversed();
+  for (let id = waiting.pop(); id !== undefined; id = waiting.pop()) {
+    listed.push(id);
+    const named = given.get(id)?.node.children;
+    waiting.push(...sortedAs(named, children.get(id) ?? []).reverse());
+  }
+  return listed;
+}
+
+function sortedAs(named: unknown, ids: string[]): string[] {
   const places = new Map(Array.isArray(named) ? named.map((id, place) => [id, place]) : []);
   const placeOf = (id: string) => places.get(id) ?? places.size;
-  const listed = ids.toSorted((a, b) => placeOf(a) - placeOf(b));
-  return listed.toSorted((a, b) => Number(path.has(a)) - Number(path.has(b))).reverse();
+  return ids.toSorted((a, b) => placeOf(a) - placeOf(b));
 }
 
-/** A question, or an answer whole, and what lies hidden between. */
-function* sections(nodes: Node[], byId: Map<string, Node>): Generator<Node[]> {
-  let section: Node[] = [];
+type Given = Map<string, { parent: string | null; node: Json }>;
+
+function givenNodes(mapping: unknown): Given {
+  const found = new Map<string, Json>();
+  for (const [id, value] of Object.entries(asObject(mapping) ?? {})) {
+    const node = asObject(value);
+    if (node && shortId(id)) found.set(id, node);
+  }
+  const parentOf = ({ parent }: Json) =>
+    typeof parent === "string" && found.has(parent) ? parent : null;
+  return new Map([...found].map(([id, node]) => [id, { parent: parentOf(node), node }]));
+}
+
+/** The nodes from the root to the current one; where none is named, to the last. */
+function pathTo(current: unknown, given: Given): Set<string> {
+  const named = typeof current === "string" && given.has(current) ? current : undefined;
+  const path = new Set<string>();
+  let id = named ?? [...given.keys()].at(-1) ?? null;
+  while (id !== null && !path.has(id)) {
+    path.add(id);
+    id = given.get(id)?.parent ?? null;
+  }
+  return path;
+}
+
+/** A question, or an answer whole. */
+function* sections(nodes: Placed[], byId: Map<string, Placed>): Generator<Placed[]> {
+  let section: Placed[] = [];
   for (const node of nodes) {
-    if (beginsSection(node, byId) && section.length) {
+    const before = node.parent === null ? undefined : byId.get(node.parent);
+    if (section.length && (roleOf(node) === "user" || !before || roleOf(before) === "user")) {
       yield section;
       section = [];
     }
@@ -122,34 +194,25 @@ function* sections(nodes: Node[], byId: Map<string, Node>): Generator<Node[]> {
   if (section.length) yield section;
 }
 
-function beginsSection(node: Node, byId: Map<string, Node>): boolean {
-  if (!isShown(node)) return false;
-  const before = shownBefore(node, byId);
-  return roleOf(node) === "user" || !before || roleOf(before) === "user";
-}
-
-/** A section's nodes as JSON, within `free` bytes. Its first node gets a parent that the piece can have. */
+/** A section's nodes as JSON, within `free` bytes, and what stands for an answer's question. */
 function fitted(
-  section: Node[],
-  byId: Map<string, Node>,
+  section: Placed[],
+  byId: Map<string, Placed>,
   free: number,
   leaveOut: LeaveOut,
 ): Map<string, string> {
-  const first = section[0];
-  const before = first && shownBefore(first, byId);
-  const placed = section.map((node) =>
-    node === first && isShown(node) ? { ...node, parent: before?.id ?? null } : node,
-  );
-  const stub: Node[] =
-    before && first && roleOf(first) !== "user" && roleOf(before) === "user"
-      ? [{ ...before, parent: null, message: { author: { role: "user" }, content: null } }]
+  const first = section[0]!;
+  const question = first.parent === null ? undefined : byId.get(first.parent);
+  const stub: Placed[] =
+    question && roleOf(first) !== "user"
+      ? [{ ...question, message: { author: { role: "user" }, content: null } }]
       : [];
-  const entries = entriesOf([...stub, ...placed]);
+  const entries = entriesOf([...stub, ...section]);
   if (sizeOf(entries) <= free) return entries;
   leaveOut(1, "Its long texts are shortened, because it is larger than a part of an import.");
   const kept = new Map<string, string>();
   let room = free;
-  for (const [id, entry] of entriesOf([...stub, ...placed.map(shortened)])) {
+  for (const [id, entry] of entriesOf([...stub, ...section.map(shortened)])) {
     room -= bytesOf(entry) + 1;
     if (room >= 0) kept.set(id, entry);
   }
@@ -158,7 +221,7 @@ function fitted(
   return kept;
 }
 
-function entriesOf(nodes: Node[]): Map<string, string> {
+function entriesOf(nodes: Placed[]): Map<string, string> {
   return new Map(
     nodes.map(({ id, ...node }) => {
       const value = JSON.stringify({ ...node, message: slim(node.message) });
@@ -168,8 +231,7 @@ function entriesOf(nodes: Node[]): Map<string, string> {
 }
 
 /** Without what an import does not read, which is often the larger part. */
-function slim(message: Json | null): Json | null {
-  if (!message) return null;
+function slim(message: Json): Json {
   const { author, content, create_time, recipient } = message;
   const { role, name } = asObject(author) ?? {};
   const metadata = asObject(message.metadata);
@@ -185,11 +247,9 @@ function slim(message: Json | null): Json | null {
   };
 }
 
-function shortened(node: Node): Node {
+function shortened(node: Placed): Placed {
   const limit = roleOf(node) === "tool" ? MAX_TOOL_TEXT : MAX_TEXT;
-  return node.message
-    ? { ...node, message: { ...node.message, content: cut(node.message.content, limit, 4) } }
-    : node;
+  return { ...node, message: { ...node.message, content: cut(node.message.content, limit, 4) } };
 }
 
 function cut(value: unknown, limit: number, depth: number): unknown {
@@ -202,29 +262,21 @@ function cut(value: unknown, limit: number, depth: number): unknown {
   );
 }
 
-function shownBefore(node: Node, byId: Map<string, Node>): Node | undefined {
-  let before = node.parent === null ? undefined : byId.get(node.parent);
-  while (before && !isShown(before))
-    before = before.parent === null ? undefined : byId.get(before.parent);
-  return before;
-}
-
 const HIDDEN = ["user_editable_context", "model_editable_context", "thoughts", "reasoning_recap"];
 
 /** As services/chatgpt_content.py has it. */
-function isShown({ message }: Node): boolean {
-  const { content_type } = asObject(message?.content) ?? {};
-  const hidden = asObject(message?.metadata)?.is_visually_hidden_from_conversation === true;
-  const role = asObject(message?.author)?.role;
+function isShown(message: Json): boolean {
+  const { content_type } = asObject(message.content) ?? {};
+  const hidden = asObject(message.metadata)?.is_visually_hidden_from_conversation === true;
   return (
-    ["user", "assistant", "tool"].includes(String(role)) &&
+    ["user", "assistant", "tool"].includes(String(asObject(message.author)?.role)) &&
     !hidden &&
     !HIDDEN.includes(String(content_type))
   );
 }
 
 function roleOf({ message }: Node): unknown {
-  return asObject(message?.author)?.role;
+  return asObject(message.author)?.role;
 }
 
 function asObject(value: unknown): Json | undefined {

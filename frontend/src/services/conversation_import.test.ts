@@ -47,8 +47,11 @@ function conversation(draw: () => number, id: string, nodes: number, length: num
   const mapping: Record<string, Json> = {};
   const names: string[] = [];
   for (let n = 0; n < nodes; n++) {
-    const parent = n ? names[Math.max(0, n - 1 - Math.floor(draw() ** 6 * 5))]! : null;
-    const role = n % 2 ? "user" : n ? "assistant" : "system";
+    // Questions and answers take turns.
+    const parent = n
+      ? names[Math.max((n - 1) % 2, n - 1 - 2 * Math.floor(draw() ** 6 * 4))]!
+      : null;
+    const role = n % 2 ? "assistant" : "user";
     const content = { content_type: "text", parts: [words(draw, draw() * length)] };
     mapping[`${id}-${n}`] = { id: `${id}-${n}`, parent, message: { author: { role }, content } };
     names.push(`${id}-${n}`);
@@ -56,8 +59,7 @@ function conversation(draw: () => number, id: string, nodes: number, length: num
   return { id, title: words(draw, 20), current_node: names.at(-1), mapping };
 }
 
-test("each record of Parley's export is in one part, in its order", async () => {
-  console.info("seed", SEED);
+test(`each record of Parley's export is in one part, in its order (seed ${SEED})`, async () => {
   const draw = drawer(SEED);
   const records = Array.from({ length: 3_000 }, (_, n) => ({
     kind: "message",

@@ -7,7 +7,7 @@ const CHUNK_BYTES = 1024 * 1024;
 const MAX_ENTRY = 32 * 1024 * 1024;
 
 /** As the API says it of what it does not take. `conversation`: its id in the file, if it is known. */
-export interface NotTaken {
+interface NotTaken {
   conversation: string | null;
   what: string;
   reason: string;
@@ -39,24 +39,18 @@ export async function* splitImport(
   file: Blob,
   { partBytes = PART_BYTES, onProgress }: SplitOptions = {},
 ): AsyncGenerator<ImportPart> {
+  if (!file.size) throw new UnknownFileError("The file is empty.");
   let number = 0;
-  let bytesRead = 0;
   const packer = new Packer(partBytes);
-  const take = (): ImportPart => ({ number: number++, bytesRead, ...packer.take() });
   let scanner: Scanner | undefined;
-  for await (const chunk of chunks(file)) {
-    bytesRead = chunk.end;
-    scanner ??= scannerFor(chunk.text, packer);
-    for (const entry of scanner.feed(chunk.text)) {
-      for (const piece of scanner.pieces(entry)) if (packer.isFullWith(piece)) yield take();
+  for await (const { text, end } of chunks(file)) {
+    scanner ??= scannerFor(text, packer);
+    for (const piece of piecesIn(text, scanner, end === file.size)) {
+      if (packer.isFullWith(piece)) yield { number: number++, bytesRead: end, ...packer.take() };
     }
-    onProgress?.(bytesRead, file.size);
+    onProgress?.(end, file.size);
   }
-  if (!scanner) throw new UnknownFileError("The file is empty.");
-  for (const entry of scanner.end()) {
-    for (const piece of scanner.pieces(entry)) if (packer.isFullWith(piece)) yield take();
-  }
-  if (!packer.isEmpty) yield take();
+  if (!packer.isEmpty) yield { number, bytesRead: file.size, ...packer.take() };
 }
 
 async function* chunks(file: Blob): AsyncGenerator<{ text: string; end: number }> {
@@ -66,6 +60,11 @@ async function* chunks(file: Blob): AsyncGenerator<{ text: string; end: number }
     const bytes = await file.slice(start, end).arrayBuffer();
     yield { text: decoder.decode(bytes, { stream: end < file.size }), end };
   }
+}
+
+function* piecesIn(text: string, scanner: Scanner, isLast: boolean): Generator<string> {
+  for (const entry of scanner.feed(text)) yield* scanner.pieces(entry);
+  if (isLast) for (const entry of scanner.end()) yield* scanner.pieces(entry);
 }
 
 function scannerFor(beginning: string, packer: Packer): Scanner {
@@ -197,22 +196,29 @@ class ArrayScanner implements Scanner {
   *feed(text: string) {
     let start = 0;
     for (let at = 0; at < text.length; at++) {
-      const character = text[at];
-      if (this.#isInString) {
-        if (this.#isEscaped) this.#isEscaped = false;
-        else if (character === "\\") this.#isEscaped = true;
-        else if (character === '"') this.#isInString = false;
-      } else if (character === '"') this.#isInString = true;
-      else if (character === "{" || character === "[") {
-        if (this.#depth++ === 0) start = at + 1;
-      } else if (character === "}" || character === "]") {
-        if (--this.#depth === 0) yield* this.#finish(text.slice(start, at));
-      } else if (character === "," && this.#depth === 1) {
-        yield* this.#finish(text.slice(start, at));
-        start = at + 1;
-      }
+      const found = this.#step(text.charAt(at));
+      if (!found) continue;
+      if (found === "end") yield* this.#finish(text.slice(start, at));
+      start = at + 1;
     }
     if (this.#depth > 0) this.#add(text.slice(start));
+  }
+
+  /** What a character is: the beginning of the array, or the end of an entry. */
+  #step(character: string): "begin" | "end" | undefined {
+    if (this.#isInString) this.#stepInString(character);
+    else if (character === '"') this.#isInString = true;
+    else if ("{[".includes(character)) {
+      if (this.#depth++ === 0) return "begin";
+    } else if ("}]".includes(character)) {
+      if (--this.#depth === 0) return "end";
+    } else if (character === ",") return this.#depth === 1 ? "end" : undefined;
+  }
+
+  #stepInString(character: string) {
+    if (this.#isEscaped) this.#isEscaped = false;
+    else if (character === "\\") this.#isEscaped = true;
+    else if (character === '"') this.#isInString = false;
   }
 
   *end() {

@@ -10,6 +10,11 @@ _MAX_FILES = 100
 _TEXTS = ("title", "text", "result", "summary", "content", "url")
 
 
+def role_of(message: dict[str, Any]) -> Any:
+    author = message.get("author")
+    return author.get("role") if isinstance(author, dict) else None
+
+
 def hidden_reason(role: Any, message: dict[str, Any]) -> str | None:
     """Why a message is not shown to people, or None where it is."""
     content, metadata = message.get("content"), message.get("metadata")

@@ -16,13 +16,14 @@ from datetime import UTC, datetime
 from typing import Any
 
 from parley.models.tool_call import ToolCall
-from parley.services.chatgpt_content import hidden_reason, text_of
+from parley.services.chatgpt_content import hidden_reason, role_of, text_of
 from parley.services.import_plan import ImportPlan, title_of
 from parley.text import is_visible
 
 _MAX_ID = 200
 _MAX_QUESTION = 32_000
 _MAX_ORDER = 900_000_000
+_BRANCH = "It branches off within an answer."
 
 
 @dataclass(slots=True)
@@ -30,7 +31,6 @@ class _Answer:
     """`end`: the node that it has come to."""
 
     row: dict[str, Any]
-    superseded: bool
     end: str
     texts: list[str] = field(default_factory=list)
     calls: list[ToolCall] = field(default_factory=list)
@@ -43,7 +43,6 @@ class _Place:
     question: str | None = None
     answer: _Answer | None = None
     anchor: str = ""
-    is_cut: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +50,7 @@ class _Node:
     order: int
     id: str
     parent: str
-    message: dict[str, Any] | None
+    message: dict[str, Any]
     superseded: bool
 
 
@@ -77,6 +76,7 @@ class _Reader:
         self.places: dict[str, _Place] = {}
         self.answers: list[_Answer] = []
         self.questions: list[dict[str, Any]] = []
+        self.is_piece = False
 
     def read(self) -> None:
         for node in self._nodes():
@@ -86,6 +86,8 @@ class _Reader:
             self.places[node.id] = self._place(node, before)
         rows = self.questions + [row for answer in self.answers if (row := self._answer_row(answer))]
         if not rows:
+            if self.is_piece:
+                return  # others have its messages
             self.plan.refuse(self.named, "conversation", "It has no message that can be taken.")
             return
         self.plan.refer(self.id, self.named)
@@ -99,11 +101,11 @@ class _Reader:
         }
         self.plan.messages += sorted(rows, key=lambda row: row["seq"])
 
-    def _refuse(self, what: str, reason: str) -> None:
-        self.plan.refuse(self.named, what, reason)
+    def _refuse(self, what: str, reason: str, count: int = 1) -> None:
+        self.plan.refuse(self.named, what, reason, count)
 
     def _nodes(self) -> Iterator[_Node]:
-        """Parents before children, the versions that count last."""
+        """What is shown, each after what it follows, the versions that count last."""
         mapping: dict[str, Any] = {}
         for name, node in self.given["mapping"].items():
             if isinstance(node, dict) and _is_id(name):
@@ -111,44 +113,83 @@ class _Reader:
             else:
                 self._refuse("message", "It is no node of a conversation.")
         if any("order" in node for node in mapping.values()):
+            self.is_piece = True
             yield from self._piece(mapping)
             return
         path = _path(mapping, self.given.get("current_node"))
-        ordered = _ordered(mapping, path)
-        for order, name in enumerate(ordered, 1):
-            yield _node(order, name, mapping[name], superseded=name not in path)
-        for _ in range(len(mapping) - len(ordered)):
-            self._refuse("message", "It hangs together with no other.")
+        followers = self._followers(mapping)
+        waiting = sorted(((name, "") for name in followers.get("", [])), key=lambda each: each[0] in path)[
+            ::-1
+        ]
+        order = 0
+        while waiting:
+            name, parent = waiting.pop()
+            order += 1
+            yield _Node(order, name, parent, mapping[name]["message"], name not in path)
+            following = self._following(name, mapping, followers, path)
+            waiting += [(each, name) for each in reversed(following)]
+
+    def _followers(self, mapping: dict[str, Any]) -> dict[str, list[str]]:
+        """The messages that are shown, by the last one before them that is, or by "" for the first."""
+        followers: dict[str, list[str]] = {}
+        last_shown: dict[str, str] = {}
+        listed = _listed(mapping)
+        for name in listed:
+            node = mapping[name]
+            parent, message = node.get("parent"), node.get("message")
+            before = last_shown.get(parent, "") if isinstance(parent, str) else ""
+            last_shown[name] = before
+            if not isinstance(message, dict):
+                continue
+            if reason := hidden_reason(role_of(message), message):
+                self._refuse("message", reason)
+            else:
+                last_shown[name] = name
+                followers.setdefault(before, []).append(name)
+        if len(listed) < len(mapping):
+            self._refuse("message", "It hangs together with no other.", len(mapping) - len(listed))
+        return followers
+
+    def _following(
+        self, name: str, mapping: dict[str, Any], followers: dict[str, list[str]], path: set[str]
+    ) -> list[str]:
+        """An answer has one end: what goes on with it comes first, and any other branch is left out."""
+        following = sorted(followers.get(name, []), key=path.__contains__)
+        questions = [each for each in following if role_of(mapping[each]["message"]) == "user"]
+        if role_of(mapping[name]["message"]) == "user" or len(questions) == len(following):
+            return following
+        others = [each for each in following if each not in questions]
+        chosen = [each for each in others if each in path or name not in path][:1]
+        lost = [each for each in others if each not in chosen]
+        count = 0
+        while lost:
+            count += 1
+            lost += followers.get(lost.pop(), [])
+        if count:
+            self._refuse("message", _BRANCH, count)
+        return chosen + questions
 
     def _piece(self, mapping: dict[str, Any]) -> Iterator[_Node]:
         nodes = []
         for name, node in mapping.items():
-            order = node.get("order")
-            if isinstance(order, int) and 1 <= order <= _MAX_ORDER:
-                nodes.append(_node(order, name, node, superseded=node.get("superseded") is True))
+            order, parent, message = node.get("order"), node.get("parent"), node.get("message")
+            if isinstance(order, int) and 1 <= order <= _MAX_ORDER and isinstance(message, dict):
+                before = parent if isinstance(parent, str) else ""
+                nodes.append(_Node(order, name, before, message, node.get("superseded") is True))
             else:
                 self._refuse("message", "It has no place in its conversation.")
         yield from sorted(nodes, key=lambda node: node.order)
 
     def _place(self, node: _Node, before: _Place) -> _Place:
-        if node.message is None or before.is_cut:
-            if before.is_cut and node.message is not None:
-                self._refuse("message", "It branches off within an answer.")
-            return before
-        author = node.message.get("author")
-        role = author.get("role") if isinstance(author, dict) else None
+        role = role_of(node.message)
         if reason := hidden_reason(role, node.message):
             self._refuse("message", reason)
             return before
-        if role == "user":
-            return self._question(node, before)
-        return self._said(
-            node, before, str(author.get("name") or "") if isinstance(author, dict) else "", role
-        )
+        return self._question(node, before) if role == "user" else self._said(node, before, role)
 
     def _question(self, node: _Node, before: _Place) -> _Place:
         place = _Place(question=node.id, anchor=node.id)
-        if node.message is None or node.message.get("content") is None:
+        if node.message.get("content") is None:
             return place  # stands for one of an earlier piece
         said = text_of(node.message)
         if not is_visible(said):
@@ -160,28 +201,28 @@ class _Reader:
         self.questions.append(row | {"content": said[:_MAX_QUESTION]})
         return place
 
-    def _said(self, node: _Node, before: _Place, author: str, role: Any) -> _Place:
+    def _said(self, node: _Node, before: _Place, role: Any) -> _Place:
         if before.question is None:
             self._refuse("message", "It answers no question.")
             return _Place(anchor=node.id)
         answer = before.answer
         if answer is None:
             row = self._row(node, "assistant", "answer", before.question)
-            answer = _Answer(row | {"reply_to": self._id(before.question)}, node.superseded, node.id)
+            answer = _Answer(row | {"reply_to": self._id(before.question)}, node.id)
             self.answers.append(answer)
-        elif answer.end != before.anchor or (node.superseded and not answer.superseded):
-            self._refuse("message", "It branches off within an answer.")
-            return _Place(is_cut=True)
+        elif answer.end != before.anchor:
+            self._refuse("message", _BRANCH)
+            return _Place(anchor=node.id)
         answer.end = node.id
-        self._add(answer, node.message or {}, author, role)
+        self._add(answer, node.message, role)
         return _Place(question=before.question, answer=answer, anchor=node.id)
 
-    def _add(self, answer: _Answer, message: dict[str, Any], author: str, role: Any) -> None:
+    def _add(self, answer: _Answer, message: dict[str, Any], role: Any) -> None:
         said = text_of(message)
         if role == "tool":
             made = answer.calls[-1] if answer.calls and answer.calls[-1].output is None else None
             if made is None:
-                made = _call(len(answer.calls), author or "tool", "")
+                made = _call(len(answer.calls), str(message["author"].get("name") or "tool"), "")
                 answer.calls.append(made)
             answer.calls[-1] = made.updated(output=said, status="completed")
         elif (recipient := message.get("recipient")) not in (None, "all"):
@@ -198,7 +239,7 @@ class _Reader:
 
     def _row(self, node: _Node, role: str, kind: str, group: str) -> dict[str, Any]:
         """What question and answer have in common. `group`: what its versions have in common."""
-        time = self.plan.past(_time((node.message or {}).get("create_time")), self.begun)
+        time = self.plan.past(_time(node.message.get("create_time")), self.begun)
         return {
             "id": self._id(node.id),
             "conversation_id": str(self.id),
@@ -215,17 +256,6 @@ class _Reader:
         return str(self.plan.id_of("chatgpt", self.named, node))
 
 
-def _node(order: int, name: str, node: dict[str, Any], superseded: bool) -> _Node:
-    parent, message = node.get("parent"), node.get("message")
-    return _Node(
-        order,
-        name,
-        parent if isinstance(parent, str) else "",
-        message if isinstance(message, dict) else None,
-        superseded,
-    )
-
-
 def _path(mapping: dict[str, Any], current: Any) -> set[str]:
     """The nodes from the root to the current node; where none is named, to the last one."""
     name = current if isinstance(current, str) and current in mapping else next(reversed(mapping), None)
@@ -236,28 +266,27 @@ def _path(mapping: dict[str, Any], current: Any) -> set[str]:
     return path
 
 
-def _ordered(mapping: dict[str, Any], path: set[str]) -> list[str]:
-    """What hangs together with a root, each node after its parent. Siblings on the path come last."""
+def _listed(mapping: dict[str, Any]) -> list[str]:
+    """What hangs together with a root, each node after its parent, siblings as the parent names them."""
     children: dict[str, list[str]] = {}
-    roots: list[str] = []
+    waiting: list[str] = []
     for name, node in mapping.items():
         parent = node.get("parent")
         is_root = not isinstance(parent, str) or parent not in mapping
-        (roots if is_root else children.setdefault(str(parent), [])).append(name)
-    ordered: list[str] = []
-    waiting = sorted(roots, key=path.__contains__)[::-1]
+        (waiting if is_root else children.setdefault(str(parent), [])).append(name)
+    waiting.reverse()
+    listed: list[str] = []
     while waiting:
         name = waiting.pop()
-        ordered.append(name)
-        waiting += sorted(_listed(mapping[name], children.get(name, [])), key=path.__contains__)[::-1]
-    return ordered
+        listed.append(name)
+        named = mapping[name].get("children")
+        names = [each for each in named if isinstance(each, str)] if isinstance(named, list) else []
+        waiting += reversed(_sorted_as(names, children.get(name, [])))
+    return listed
 
 
-def _listed(node: dict[str, Any], children: list[str]) -> list[str]:
-    """The children in the order in which the node names them."""
-    named = node.get("children")
-    listed = named if isinstance(named, list) else []
-    places = {each: place for place, each in enumerate(listed) if isinstance(each, str)}
+def _sorted_as(names: list[str], children: list[str]) -> list[str]:
+    places = {each: place for place, each in enumerate(names)}
     return sorted(children, key=lambda each: places.get(each, len(places)))
 
 

@@ -7,7 +7,13 @@ from pydantic import Field, TypeAdapter, ValidationError
 
 from parley.models.tool_call import OUTPUT, ToolCall
 from parley.services.import_plan import ImportPlan, title_of
-from parley.services.records import ConversationRecord, MessageRecord, TextRecord, ToolCallRecord
+from parley.services.records import (
+    ConversationRecord,
+    MessageRecord,
+    MessageUsage,
+    TextRecord,
+    ToolCallRecord,
+)
 from parley.text import is_visible
 
 _RECORD: TypeAdapter[ConversationRecord | MessageRecord | TextRecord | ToolCallRecord] = TypeAdapter(
@@ -19,6 +25,9 @@ _LEFT_OUT = {
     "settings": "Settings are not imported.",
 }
 _MAX_QUESTION = 32_000
+# More than any conversation has. What follows counts on from it, in 31 bits.
+_MAX_PLACE = 1_000_000_000
+_MAX_MODEL = 255
 # No worker goes on with these.
 _ENDED = {"in_progress": "interrupted", "waiting_approval": "cancelled"}
 _ERROR = {"type": str, "title": str, "status": int, "detail": str}
@@ -87,7 +96,9 @@ def _read_message(plan: ImportPlan, record: MessageRecord, conversation_id: uuid
         "created_at": plan.past(record.created_at),
         "completed_at": record.completed_at and plan.past(record.completed_at),
     }
-    if record.role == "assistant":
+    if max(record.seq, record.version) > _MAX_PLACE:
+        plan.refuse(named, "message", "No conversation is so long.")
+    elif record.role == "assistant":
         plan.messages.append(row | _of_answer(plan, record))
     elif not is_visible(record.content) or len(record.content) > _MAX_QUESTION:
         plan.refuse(named, "message", "Its text is too long, or there is nothing to see in it.")
@@ -103,8 +114,12 @@ def _of_answer(plan: ImportPlan, record: MessageRecord) -> dict[str, Any]:
         "incomplete": record.incomplete,
         "feedback": record.feedback and record.feedback.model_dump(),
         "error": _error(record.error),
-        **(record.usage.model_dump() if record.usage else {}),
+        **_usage(record.usage),
     }
+
+
+def _usage(given: MessageUsage | None) -> dict[str, Any]:
+    return given.model_dump() | {"model": given.model[:_MAX_MODEL]} if given else {}
 
 
 def _error(given: dict[str, Any] | None) -> dict[str, Any] | None:

@@ -18,15 +18,14 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 # An imported time may be the key of a cursor.
 _Time = Annotated[AwareDatetime, Field(ge=_EPOCH, lt=datetime(9000, 1, 1, tzinfo=UTC))]
 _Count = Annotated[int, Field(ge=0, lt=2**31)]
-# More than any conversation has. Turns that follow count on from it, in 31 bits.
-_Position = Annotated[int, Field(ge=1, le=1_000_000_000)]
+_Place = Annotated[int, Field(ge=1, lt=2**31)]
 _Id = Annotated[str, Field(min_length=1, max_length=200)]
 
 
 class MessageUsage(BaseModel):
     input_tokens: _Count
     output_tokens: _Count
-    model: Annotated[str, Field(max_length=255)]
+    model: str
     estimated: bool
 
 
@@ -52,7 +51,7 @@ class MessageRecord(BaseModel):
     kind: Literal["message"] = "message"
     conversation_id: _Id
     id: _Id
-    seq: _Position
+    seq: _Place
     role: Literal["user", "assistant"]
     status: Literal["in_progress", "completed", "failed", "cancelled", "interrupted", "waiting_approval"]
     content: str
@@ -64,7 +63,7 @@ class MessageRecord(BaseModel):
     error: dict[str, Any] | None = None
     reply_to: _Id | None = None
     version_of: _Id
-    version: Annotated[int, Field(ge=1, le=1_000_000)]
+    version: _Place
     superseded: bool = False
     created_at: _Time
     completed_at: _Time | None = None
