@@ -268,11 +268,11 @@ test("the server itself refuses a passkey whose device was not unlocked", async 
   expect(await isSignedIn(page)).toBe(false);
 });
 
-test("with codes on, a password alone signs nobody in", async ({ page }) => {
+test("with two steps, a password alone signs nobody in", async ({ page }) => {
   const person = somebody();
   await signUp(page, person);
   await open(page);
-  const part = partOf(page, "Codes of an app");
+  const part = partOf(page, "Two-step sign-in");
   const dialog = page.getByRole("dialog");
   await part.getByRole("button", { name: "Set up an app" }).click();
   await dialog.getByLabel("Password").fill("not the right one");
@@ -285,11 +285,11 @@ test("with codes on, a password alone signs nobody in", async ({ page }) => {
   await expectNoViolations(page);
   await part.screenshot({ path: "test-results/screenshots/account-qr-dark.png" });
   const key = (await part.locator("code").innerText()).replaceAll(" ", "");
-  await part.getByLabel("Code").fill("000000");
-  await part.getByRole("button", { name: "Turn codes on" }).click();
+  await part.getByRole("textbox", { name: "Code" }).fill("000000");
+  await part.getByRole("button", { name: "Turn it on" }).click();
   await expect(alertOf(page)).toContainText("This code is not right.");
-  await part.getByLabel("Code").fill(codeOf(key));
-  await part.getByRole("button", { name: "Turn codes on" }).click();
+  await part.getByRole("textbox", { name: "Code" }).fill(codeOf(key));
+  await part.getByRole("button", { name: "Turn it on" }).click();
   const codes = await part
     .getByRole("group", { name: "Backup codes" })
     .getByRole("listitem")
@@ -300,7 +300,7 @@ test("with codes on, a password alone signs nobody in", async ({ page }) => {
   await part.getByRole("button", { name: "Save as a file" }).click();
   expect((await download).suggestedFilename()).toBe("parley-backup-codes.txt");
   await part.getByRole("button", { name: "I have kept them" }).click();
-  await expect(part.getByText("Codes are on.")).toBeVisible();
+  await expect(part.getByText("Two-step sign-in is on.")).toBeVisible();
 
   await signOut(page);
   await beginSignIn(page, person);
@@ -333,10 +333,10 @@ test("with codes on, a password alone signs nobody in", async ({ page }) => {
   await page.keyboard.press("Enter");
   await expect(page).toHaveURL("/chat");
   await open(page);
-  await part.getByRole("button", { name: "Turn codes off" }).click();
+  await part.getByRole("button", { name: "Turn it off" }).click();
   await dialog.getByLabel("Password").fill(person.password);
   await dialog.getByRole("button", { name: "Turn off" }).click();
-  await expect(part.getByText("Codes are off.")).toBeVisible();
+  await expect(part.getByText("Two-step sign-in is off.")).toBeVisible();
   await signOut(page);
   await signIn(page, person);
 });

@@ -1,5 +1,5 @@
 import { call, type Refusal } from "./auth";
-import { ApiError } from "./errors";
+import { ApiError, connectionLost } from "./errors";
 import { explainRefusal } from "./explain_refusal";
 
 /** Better Auth refused. The message is meant for the user. */
@@ -12,9 +12,9 @@ export class Refused extends ApiError {
     this.code = refusal.code;
   }
 
-  /** What was asked for is kept from who has signed in more than a day ago. */
+  /** What was asked for is kept from who signed in too long ago. */
   get isNotFresh() {
-    return this.code === "SESSION_NOT_FRESH";
+    return this.code === "SESSION_NOT_FRESH" || this.code === "SIGN_IN_AGAIN";
   }
 }
 
@@ -79,3 +79,23 @@ export async function connect(provider: string): Promise<string> {
 }
 
 export const disconnect = (id: string) => ask("/unlink-account", { accountId: id });
+
+/**
+ * Erases everything of the user, and then the account. Where either half has failed, it may be repeated. `password`: of
+ * who has one.
+ */
+export async function eraseAccount(email: string, password?: string): Promise<void> {
+  const response = await fetch("/api/account/erase", {
+    method: "POST",
+    headers: { "Content-Type": "application/json" },
+    body: JSON.stringify({ email, password }),
+  }).catch(() => {
+    throw connectionLost();
+  });
+  if (response.ok) return;
+  const { code, message } = (await response.json().catch(() => ({}))) as Partial<Refusal>;
+  const waitS = Number(response.headers.get("Retry-After")) || undefined;
+  if (response.status < 500) throw new Refused({ status: response.status, code, message, waitS });
+  // The server says which half has failed.
+  throw message ? new ApiError(message, response.status) : connectionLost();
+}

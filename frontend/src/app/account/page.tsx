@@ -17,6 +17,7 @@ export default async function Account({ searchParams }: PageProps<"/account">) {
   const link = email === "changed" || email === "confirmed" ? email : undefined;
   return (
     <AccountPage
+      apiUrl={config.apiUrl}
       user={{
         id: user.id,
         name: user.name,

@@ -7,14 +7,18 @@ interface AccountFormProps {
   label: string;
   action: string;
   submit: (values: Record<string, string>) => Promise<unknown>;
-  /** What to say when it has been done. */
+  /** What to say while it is being done, and when it has been done. */
+  busy?: string | false;
   done: string;
+  /** Whether what is entered cannot be submitted. */
+  isRefused?: boolean;
   /** Whether to empty the fields then. */
   resets?: boolean;
   children?: ReactNode;
 }
 
-export function AccountForm({ label, action, submit, done, resets, children }: AccountFormProps) {
+export function AccountForm(props: AccountFormProps) {
+  const { label, action, submit, busy, done, isRefused = false, resets = false, children } = props;
   const [problem, setProblem] = useState<string | null>(null);
   const [isDone, setIsDone] = useState(false);
   const [isBusy, setIsBusy] = useState(false);
@@ -45,11 +49,11 @@ export function AccountForm({ label, action, submit, done, resets, children }: A
         </p>
       )}
       <div className={styles.actions}>
-        <button type="submit" className="button small" disabled={isBusy}>
+        <button type="submit" className="button small" disabled={isBusy || isRefused}>
           {action}
         </button>
         <span role="status" className={styles.hint}>
-          {isDone && done}
+          {isBusy ? busy : isDone && done}
         </span>
       </div>
     </form>

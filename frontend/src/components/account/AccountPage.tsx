@@ -1,22 +1,29 @@
 "use client";
 
 import Link from "next/link";
-import type { ReactNode } from "react";
-import { useLoaded } from "@/hooks/useLoaded";
-import { listSessions, listSignInMethods } from "@/services/account";
+import { useState, type ReactNode } from "react";
+import { useLoaded, type Loaded } from "@/hooks/useLoaded";
+import { listSessions, listSignInMethods, type SignInMethod } from "@/services/account";
+import { AccountApi } from "@/services/account_api";
 import { Brand } from "../Brand";
 import type { SocialProvider } from "../SignInAlternatives";
 import styles from "./account.module.css";
 import type { AccountUser } from "./accountUser";
+import { AssistantSection } from "./AssistantSection";
+import { DataSection } from "./DataSection";
+import { EraseSection } from "./EraseSection";
 import { LoadedPart } from "./LoadedPart";
 import { PasskeySection } from "./PasskeySection";
 import { PasswordSection } from "./PasswordSection";
 import { ProfileSection, type EmailNotice } from "./ProfileSection";
 import { SessionSection } from "./SessionSection";
+import { SharesSection } from "./SharesSection";
 import { SocialSection } from "./SocialSection";
 import { TwoFactorSection } from "./TwoFactorSection";
+import { UsageSection } from "./UsageSection";
 
 interface AccountPageProps {
+  apiUrl: string;
   user: AccountUser;
   hasMail: boolean;
   isMailLocal: boolean;
@@ -27,15 +34,28 @@ interface AccountPageProps {
 
 const PARTS = [
   ["profile", "Profile"],
-  ["password", "Signing in"],
+  ["sign-in", "Signing in"],
   ["sessions", "Devices"],
+  ["assistant", "Assistant"],
+  ["usage", "Usage"],
+  ["data", "Your data"],
+  ["erase", "Erase"],
 ] as const;
 
 export function AccountPage(props: AccountPageProps) {
+  const { apiUrl, user } = props;
+  const [api] = useState(() => new AccountApi(apiUrl, user.id));
+  const methods = useLoaded(listSignInMethods);
+  const hasPassword = methods.value?.some(({ providerId }) => providerId === "credential");
   return (
     <Frame>
       <ProfileSection {...props} />
-      <SignInSections {...props} />
+      <SignInSections {...props} methods={methods} hasPassword={hasPassword ?? false} />
+      <AssistantSection api={api} />
+      <UsageSection api={api} />
+      <DataSection api={api} />
+      <SharesSection api={api} />
+      {hasPassword !== undefined && <EraseSection email={user.email} hasPassword={hasPassword} />}
     </Frame>
   );
 }
@@ -72,38 +92,39 @@ function Frame({ children }: { children: ReactNode }) {
   );
 }
 
-function SignInSections(props: AccountPageProps) {
-  const { user, hasMail, socialProviders, hasConnectingFailed } = props;
+interface SignInSectionsProps extends AccountPageProps {
+  methods: Loaded<SignInMethod[]>;
+  hasPassword: boolean;
+}
+
+function SignInSections(props: SignInSectionsProps) {
+  const { user, hasMail, socialProviders, hasConnectingFailed, methods, hasPassword } = props;
   const sessions = useLoaded(listSessions);
-  const methods = useLoaded(listSignInMethods);
   return (
-    <>
+    <div id="sign-in">
       <LoadedPart loaded={methods}>
-        {(all) => {
-          const hasPassword = all.some(({ providerId }) => providerId === "credential");
-          return (
-            <>
-              <PasswordSection
-                email={user.email}
-                hasPassword={hasPassword}
-                hasMail={hasMail}
-                onChange={sessions.reload}
-              />
-              {hasPassword && (
-                <TwoFactorSection isOn={user.hasTwoFactor} onChange={sessions.reload} />
-              )}
-              <SocialSection
-                providers={socialProviders}
-                methods={all}
-                reload={methods.reload}
-                hasFailed={hasConnectingFailed}
-              />
-            </>
-          );
-        }}
+        {(all) => (
+          <>
+            <PasswordSection
+              email={user.email}
+              hasPassword={hasPassword}
+              hasMail={hasMail}
+              onChange={sessions.reload}
+            />
+            {hasPassword && (
+              <TwoFactorSection isOn={user.hasTwoFactor} onChange={sessions.reload} />
+            )}
+            <SocialSection
+              providers={socialProviders}
+              methods={all}
+              reload={methods.reload}
+              hasFailed={hasConnectingFailed}
+            />
+          </>
+        )}
       </LoadedPart>
       <PasskeySection />
       <SessionSection sessions={sessions} />
-    </>
+    </div>
   );
 }

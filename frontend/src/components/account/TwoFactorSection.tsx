@@ -30,7 +30,7 @@ const ASKS = {
     action: "Make new codes",
   },
   disable: {
-    title: "Turn codes off?",
+    title: "Turn two-step sign-in off?",
     text: "Your password alone will sign you in again.",
     action: "Turn off",
     isDangerous: true,
@@ -68,10 +68,10 @@ export function TwoFactorSection({ isOn: wasOn, onChange }: TwoFactorSectionProp
   return (
     <Section
       id="two-factor"
-      title="Codes of an app"
-      text="An authenticator app shows a new code every 30 seconds. Signing in with your password then asks for one."
+      title="Two-step sign-in"
+      text="Signing in with your password then asks for a code as well, which an authenticator app on your phone shows."
     >
-      <p role="status">{isOn ? "Codes are on." : "Codes are off."}</p>
+      <p role="status">{`Two-step sign-in is ${isOn ? "on" : "off"}.`}</p>
       {isShowing && enrolment && (
         <Suspense fallback={<p className={styles.hint}>Loading…</p>}>
           <TwoFactorSetup
@@ -98,7 +98,7 @@ function Choices({ isOn, onAsk }: { isOn: boolean; onAsk: (what: keyof typeof AS
   const choices = isOn
     ? ([
         ["renew", "New backup codes"],
-        ["disable", "Turn codes off"],
+        ["disable", "Turn it off"],
       ] as const)
     : ([["enable", "Set up an app"]] as const);
   return (

@@ -27,7 +27,7 @@ export default function TwoFactorSetup({ enrolment, onDone, onCancel }: TwoFacto
       </p>
       <AccountForm
         label="First code"
-        action="Turn codes on"
+        action="Turn it on"
         done=""
         submit={async ({ code = "" }) => {
           await verifyFirstCode(code.replaceAll(/\s/g, ""));
