@@ -2,7 +2,7 @@ import { createHmac, randomInt } from "node:crypto";
 import type { Browser, CDPSession, Page } from "@playwright/test";
 import { expectNoViolations } from "./axe";
 import { linkTo } from "./mail";
-import { comeFrom, expect, fillIn, signIn, signUp, test, type Person } from "./parley";
+import { apiOf, Chat, comeFrom, expect, fillIn, signIn, signUp, test, type Person } from "./parley";
 
 /** Somebody new, because what one test does to an account must not matter to another. */
 function somebody(): Person {
@@ -339,4 +339,141 @@ test("with two steps, a password alone signs nobody in", async ({ page }) => {
   await expect(part.getByText("Two-step sign-in is off.")).toBeVisible();
   await signOut(page);
   await signIn(page, person);
+});
+
+test("instructions are counted as the API counts, and kept, as is the model", async ({ page }) => {
+  await signUp(page, somebody());
+  await open(page);
+  const part = partOf(page, "Assistant");
+  const instructions = part.getByRole("textbox", { name: "Instructions" });
+  const save = part.getByRole("button", { name: "Save the instructions" });
+  await instructions.fill("🦊".repeat(1_501));
+  await expect(part.getByText("1,501 of 1,500 characters")).toBeVisible();
+  await expect(save).toBeDisabled();
+  await expectNoViolations(page);
+  await instructions.fill("🦊".repeat(1_500));
+  await save.click();
+  await expect(part.getByText("They hold from your next message on.")).toBeVisible();
+  await part.getByLabel("Model of new conversations").selectOption("offline-2");
+  await part.getByRole("button", { name: "Save the model" }).click();
+  await expect(part.getByText("New conversations begin with it.")).toBeVisible();
+
+  await page.reload();
+  await expect(instructions).toHaveValue("🦊".repeat(1_500));
+  await expect(part.getByLabel("Model of new conversations")).toHaveValue("offline-2");
+  await instructions.fill("");
+  await save.click();
+  await expect(part.getByText("They hold from your next message on.")).toBeVisible();
+  await page.reload();
+  await expect(instructions).toHaveValue("");
+});
+
+test("what was used is shown, and can be taken away and brought elsewhere", async ({
+  browser,
+  page,
+}) => {
+  await signUp(page, somebody());
+  const chat = new Chat(page);
+  await chat.start();
+  await chat.ask("Please write a long answer about rivers");
+  await open(page);
+  const usage = partOf(page, "Usage");
+  await expect(usage.getByRole("definition").first()).toHaveText("1");
+  await expect(usage.getByRole("img", { name: /^Tokens of each day/ })).toBeVisible();
+  await usage.getByText("By day and model").click();
+  await expect(usage.getByRole("row")).toHaveCount(2);
+  await expectNoViolations(page);
+  for (const [width, colorScheme] of [
+    [1280, "light"],
+    [390, "dark"],
+  ] as const) {
+    await page.emulateMedia({ colorScheme });
+    await page.setViewportSize({ width, height: 800 });
+    const path = `test-results/screenshots/account-used-${width}-${colorScheme}.png`;
+    await page.screenshot({ path, fullPage: true });
+  }
+
+  const data = partOf(page, "Your data");
+  const download = page.waitForEvent("download");
+  await data.getByRole("button", { name: "Export everything" }).click();
+  const file = await (await download).path();
+  await expect(data.getByText(/^Saved, /)).toBeVisible();
+
+  const other = await (await browser.newContext()).newPage();
+  await comeFrom(other, "198.51.100.35");
+  await signUp(other, somebody());
+  await open(other);
+  const there = partOf(other, "Your data");
+  await there.getByLabel("A file that Parley has exported").setInputFiles(file);
+  await there.getByRole("button", { name: "Import" }).click();
+  await expect(there.getByText("2 messages in 1 conversation imported.")).toBeVisible();
+  await there.getByRole("button", { name: "Import" }).click();
+  await expect(there.getByText("2 messages had been imported before.")).toBeVisible();
+  await expectNoViolations(other);
+  await there.getByLabel("A file that Parley has exported").setInputFiles({
+    name: "letter.json",
+    mimeType: "application/json",
+    buffer: Buffer.from("Dear Ada"),
+  });
+  await there.getByRole("button", { name: "Import" }).click();
+  await expect(alertOf(other)).toContainText("This is neither an export of Parley's");
+  await other.goto("/chat");
+  await expect(new Chat(other).conversations.getByText(/rivers/i).first()).toBeVisible();
+});
+
+test("a shared conversation is read by anybody, until its link is revoked", async ({
+  browser,
+  page,
+}) => {
+  await signUp(page, somebody());
+  const chat = new Chat(page);
+  await chat.start();
+  await chat.ask("Please write a long answer about rivers");
+  const id = await chat.conversationId();
+  const { userId, call } = await apiOf(page);
+  const answer = await call("POST", `${userId}/conversations/${id}/share`, {});
+  const { path } = (await answer.json()) as { path: string };
+
+  const anybody = await (await browser.newContext()).newPage();
+  await anybody.goto(path);
+  await expect(anybody.getByRole("article")).toHaveCount(2);
+  await expect(anybody.getByRole("table").first()).toBeVisible();
+  await expect(anybody.locator("meta[name=robots]").first()).toHaveAttribute("content", /noindex/);
+  expect(await anybody.content()).not.toContain(userId);
+  await expectNoViolations(anybody);
+  await anybody.screenshot({ path: "test-results/screenshots/shared-dark.png" });
+  await anybody.setViewportSize({ width: 360, height: 740 });
+  expect(await anybody.evaluate(() => document.documentElement.scrollWidth)).toBe(360);
+
+  await open(page);
+  const part = partOf(page, "Shared conversations");
+  await part.getByRole("button", { name: /^Revoke the link/ }).click();
+  await page.getByRole("dialog").getByRole("button", { name: "Revoke" }).click();
+  await expect(part.getByText("You share nothing.")).toBeVisible();
+  await anybody.reload();
+  await expect(anybody.getByRole("heading", { name: "Nothing is shared here" })).toBeVisible();
+  await expectNoViolations(anybody);
+});
+
+test("an account is erased when its address and password are typed", async ({ page }) => {
+  const person = somebody();
+  await signUp(page, person);
+  await open(page);
+  await page.getByRole("button", { name: "Erase my account" }).click();
+  const dialog = page.getByRole("dialog");
+  const confirm = async (email: string, password: string) => {
+    await dialog.getByLabel("Your e-mail address").fill(email);
+    await dialog.getByLabel("Your password").fill(password);
+    await dialog.getByRole("button", { name: "Erase everything" }).click();
+  };
+  await expectNoViolations(page);
+  await confirm("ada@example.com", person.password);
+  await expect(dialog.getByRole("alert")).toBeVisible();
+  await confirm(person.email, "not the right one");
+  await expect(dialog.getByRole("alert")).toContainText("password");
+  expect(await isSignedIn(page)).toBe(true);
+  await confirm(person.email, person.password);
+  await expect(page).toHaveURL("/sign-up");
+  await beginSignIn(page, person);
+  await expect(alertOf(page)).toContainText("Invalid email or password");
 });
