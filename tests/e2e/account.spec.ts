@@ -1,6 +1,8 @@
 import { createHmac, randomInt } from "node:crypto";
+import { join } from "node:path";
 import type { Browser, CDPSession, Page } from "@playwright/test";
 import { expectNoViolations } from "./axe";
+import { FrontEnd } from "./front_end";
 import { linkTo } from "./mail";
 import { apiOf, Chat, comeFrom, expect, fillIn, signIn, signUp, test, type Person } from "./parley";
 
@@ -477,3 +479,47 @@ test("an account is erased when its address and password are typed", async ({ pa
   await beginSignIn(page, person);
   await expect(alertOf(page)).toContainText("Invalid email or password");
 });
+
+for (const [verified, answer] of [
+  ["yes", { path: "/chat", isSignedIn: true }],
+  ["no", { path: "/sign-in?error=email_not_verified", isSignedIn: false }],
+] as const) {
+  test(`an account of GitHub's signs in if its address is confirmed there: ${verified}`, async () => {
+    const standIn = join(import.meta.dirname, "github.mjs");
+    const server = await FrontEnd.start({
+      GITHUB_CLIENT_ID: "id",
+      GITHUB_CLIENT_SECRET: "secret",
+      GITHUB_EMAIL: somebody().email,
+      GITHUB_EMAIL_VERIFIED: verified,
+      NODE_OPTIONS: `--import=${standIn}`,
+    });
+    try {
+      const { request } = server;
+      for (const path of ["/sign-in", "/sign-up"]) {
+        const text = await (await request.get(path)).text();
+        expect(text).toContain("Continue with GitHub");
+        expect(text).not.toContain("Continue with Google");
+      }
+      const begun = await request.post("/api/auth/sign-in/social", {
+        data: { provider: "github", callbackURL: "/chat", errorCallbackURL: "/sign-in" },
+        headers: { Origin: process.env.PARLEY_URL! },
+      });
+      const url = new URL(((await begun.json()) as { url: string }).url);
+      expect(url.origin).toBe("https://github.com");
+      const callback = `${process.env.PARLEY_URL}/api/auth/callback/github`;
+      expect(url.searchParams.get("redirect_uri")).toBe(callback);
+      const back = await request.get("/api/auth/callback/github", {
+        params: { code: "code", state: url.searchParams.get("state")! },
+        maxRedirects: 0,
+      });
+      const { pathname, searchParams } = new URL(back.headers().location!, process.env.PARLEY_URL);
+      const error = searchParams.get("error");
+      const ok = (await request.get("/api/auth/token")).ok();
+      expect({ path: error ? `${pathname}?error=${error}` : pathname, isSignedIn: ok }).toEqual(
+        answer,
+      );
+    } finally {
+      await server.stop();
+    }
+  });
+}

@@ -41,10 +41,12 @@ export async function* importFile(
       alreadyThere: progress.alreadyThere + (taken?.already_there ?? 0),
       notTaken: [...progress.notTaken, ...part.notTaken, ...(taken?.not_taken ?? [])],
       nextPart: part.number + 1,
-      share: file.size ? part.bytesRead / file.size : 1,
+      // A part may have all of a small file behind it, and others after it.
+      share: Math.min(part.bytesRead / file.size, 0.99),
     };
     yield progress;
   }
+  yield { ...progress, share: 1 };
 }
 
 async function* partsOf(file: File) {
