@@ -36,34 +36,33 @@ export function Sidebar(props: SidebarProps) {
   return (
     <>
       {isDrawerOpen && <div className={styles.backdrop} onClick={onClose} />}
-      <nav
-        className={`${styles.sidebar} ${isDrawerOpen ? styles.open : ""}`}
-        aria-label="Conversations"
-      >
-        <header className={styles.header}>
-          <Brand />
-          <button
-            ref={closeButton}
-            type="button"
-            className={`icon-button ${styles.close}`}
-            aria-label="Close the list of conversations"
-            onClick={onClose}
-          >
-            <CloseIcon />
+      <div className={`${styles.sidebar} ${isDrawerOpen ? styles.open : ""}`}>
+        <nav className={styles.conversations} aria-label="Conversations">
+          <header className={styles.header}>
+            <Brand />
+            <button
+              ref={closeButton}
+              type="button"
+              className={`icon-button ${styles.close}`}
+              aria-label="Close the list of conversations"
+              onClick={onClose}
+            >
+              <CloseIcon />
+            </button>
+          </header>
+          <button type="button" className={styles.new} onClick={() => onOpen(null)}>
+            <PlusIcon /> New conversation
           </button>
-        </header>
-        <button type="button" className={styles.new} onClick={() => onOpen(null)}>
-          <PlusIcon /> New conversation
-        </button>
-        <ConversationList
-          conversations={conversations}
-          activeId={activeId}
-          onOpen={onOpen}
-          onRename={setRenaming}
-          onDelete={setDeleting}
-        />
+          <ConversationList
+            conversations={conversations}
+            activeId={activeId}
+            onOpen={onOpen}
+            onRename={setRenaming}
+            onDelete={setDeleting}
+          />
+        </nav>
         <Account user={user} onSignOut={onSignOut} />
-      </nav>
+      </div>
       {renaming && (
         <RenameDialog
           conversation={renaming}
