@@ -1,5 +1,4 @@
-import { AccessToken } from "./access_token";
-import { issueAccessToken } from "./auth";
+import type { AccessToken } from "./access_token";
 import { ApiError } from "./errors";
 import { Requests } from "./requests";
 import type {
@@ -22,8 +21,8 @@ export class AccountApi {
   /** The path of everything that belongs to the user. */
   readonly #userPath: string;
 
-  constructor(apiUrl: string, userId: string) {
-    this.#requests = new Requests(apiUrl, new AccessToken(userId, issueAccessToken));
+  constructor(apiUrl: string, userId: string, token: AccessToken) {
+    this.#requests = new Requests(apiUrl, token);
     this.#userPath = `/${encodeURIComponent(userId)}`;
   }
 

@@ -3,8 +3,10 @@
 import Link from "next/link";
 import { useState, type ReactNode } from "react";
 import { useLoaded, type Loaded } from "@/hooks/useLoaded";
+import { AccessToken } from "@/services/access_token";
 import { listSessions, listSignInMethods, type SignInMethod } from "@/services/account";
 import { AccountApi } from "@/services/account_api";
+import { issueAccessToken } from "@/services/auth";
 import { Brand } from "../Brand";
 import type { SocialProvider } from "../SignInAlternatives";
 import styles from "./account.module.css";
@@ -44,7 +46,9 @@ const PARTS = [
 
 export function AccountPage(props: AccountPageProps) {
   const { apiUrl, user } = props;
-  const [api] = useState(() => new AccountApi(apiUrl, user.id));
+  const [api] = useState(
+    () => new AccountApi(apiUrl, user.id, new AccessToken(user.id, issueAccessToken)),
+  );
   const methods = useLoaded(listSignInMethods);
   const hasPassword = methods.value?.some(({ providerId }) => providerId === "credential");
   return (
