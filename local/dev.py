@@ -29,12 +29,13 @@ from local.supervisor import Service, Supervisor
 E2E_TESTS = services.ROOT / "tests" / "e2e"
 # The same API, with an agent that has more tools: some stop, some fail, some are slow.
 E2E_API = "tests.e2e.api:create_app"
-# The tests need a domain key and a choice of two models, and say where a request comes from.
+# The tests need a domain key, a choice of two models and links to conversations, and say where a request comes from.
 E2E_SETTINGS = {
     "CHATKIT_DOMAIN_KEY": "local",
     "CLIENT_IP_HEADER": "x-tests-address",
     "EMAIL_VERIFICATION": "on",
     "OPENAI_MODEL": "offline,offline-2",
+    "SHARING": "on",
     "SMOKE_PASSWORD": "made by the migration",
 }
 # People watch the words appear; tests need not wait for them.

@@ -47,6 +47,10 @@ ALSO_FOR_WEB = {
     "SMTP_URL": False,
     "MAIL_FROM": False,
     "EMAIL_VERIFICATION": False,
+    "GITHUB_CLIENT_ID": False,
+    "GITHUB_CLIENT_SECRET": False,
+    "GOOGLE_CLIENT_ID": False,
+    "GOOGLE_CLIENT_SECRET": False,
     "DATABASE_TRANSPORT": True,
     "DATABASE_HTTP_URL": True,
 }

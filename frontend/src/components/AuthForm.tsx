@@ -3,8 +3,8 @@
 import { useState, type FormEvent, type InputHTMLAttributes, type ReactNode } from "react";
 import { useHydrated } from "@/hooks/useHydrated";
 import type { Refusal } from "@/services/auth";
+import { explainRefusal } from "@/services/explain_refusal";
 import styles from "./AuthForm.module.css";
-import { explainRefusal } from "./explainRefusal";
 
 export function Field({
   label,
@@ -18,8 +18,8 @@ export function Field({
   );
 }
 
-export function EmailField() {
-  return <Field label="E-mail" name="email" type="email" autoComplete="email" />;
+export function EmailField({ label = "E-mail" }: { label?: string }) {
+  return <Field label={label} name="email" type="email" autoComplete="email" />;
 }
 
 export function NewPasswordField({ label = "Password" }: { label?: string }) {
@@ -44,6 +44,8 @@ interface AuthFormProps {
   /** What to offer below the reason for which a submission was refused. */
   remedy?: (refusal: Refusal) => ReactNode;
   notice?: ReactNode;
+  /** Other ways to the same end. */
+  alternatives?: ReactNode;
   footer: ReactNode;
   children: ReactNode;
 }
@@ -86,7 +88,8 @@ export function AuthForm(props: AuthFormProps) {
           {props.action}
         </button>
       </form>
-      <p className={styles.alternative}>{props.footer}</p>
+      {props.alternatives}
+      <p className={styles.footer}>{props.footer}</p>
     </>
   );
 }

@@ -2,8 +2,8 @@
 
 import { useEffect, useRef, useState, type ReactNode } from "react";
 import { sendVerification } from "@/services/auth";
+import { explainRefusal } from "@/services/explain_refusal";
 import styles from "./AuthForm.module.css";
-import { explainRefusal } from "./explainRefusal";
 
 export function MailIsLocal() {
   return (

@@ -8,7 +8,7 @@ import { Brand } from "./Brand";
 import { DeleteDialog, RenameDialog } from "./ConversationDialogs";
 import { ConversationList } from "./ConversationList";
 import { IconButton } from "./IconButton";
-import { CloseIcon, PlusIcon, SignOutIcon } from "./icons";
+import { AccountIcon, CloseIcon, PlusIcon, SignOutIcon } from "./icons";
 import styles from "./Sidebar.module.css";
 
 interface SidebarProps {
@@ -36,34 +36,33 @@ export function Sidebar(props: SidebarProps) {
   return (
     <>
       {isDrawerOpen && <div className={styles.backdrop} onClick={onClose} />}
-      <nav
-        className={`${styles.sidebar} ${isDrawerOpen ? styles.open : ""}`}
-        aria-label="Conversations"
-      >
-        <header className={styles.header}>
-          <Brand />
-          <button
-            ref={closeButton}
-            type="button"
-            className={`icon-button ${styles.close}`}
-            aria-label="Close the list of conversations"
-            onClick={onClose}
-          >
-            <CloseIcon />
+      <div className={`${styles.sidebar} ${isDrawerOpen ? styles.open : ""}`}>
+        <nav className={styles.conversations} aria-label="Conversations">
+          <header className={styles.header}>
+            <Brand />
+            <button
+              ref={closeButton}
+              type="button"
+              className={`icon-button ${styles.close}`}
+              aria-label="Close the list of conversations"
+              onClick={onClose}
+            >
+              <CloseIcon />
+            </button>
+          </header>
+          <button type="button" className={styles.new} onClick={() => onOpen(null)}>
+            <PlusIcon /> New conversation
           </button>
-        </header>
-        <button type="button" className={styles.new} onClick={() => onOpen(null)}>
-          <PlusIcon /> New conversation
-        </button>
-        <ConversationList
-          conversations={conversations}
-          activeId={activeId}
-          onOpen={onOpen}
-          onRename={setRenaming}
-          onDelete={setDeleting}
-        />
+          <ConversationList
+            conversations={conversations}
+            activeId={activeId}
+            onOpen={onOpen}
+            onRename={setRenaming}
+            onDelete={setDeleting}
+          />
+        </nav>
         <Account user={user} onSignOut={onSignOut} />
-      </nav>
+      </div>
       {renaming && (
         <RenameDialog
           conversation={renaming}
@@ -101,6 +100,10 @@ function Account({ user, onSignOut }: Pick<SidebarProps, "user" | "onSignOut">) 
         <strong>{user.name}</strong>
         <span>{user.email}</span>
       </div>
+      {/* Not a Link, which would load the account page's code beforehand. */}
+      <a className="icon-button" href="/account" aria-label="Your account" title="Your account">
+        <AccountIcon />
+      </a>
       <IconButton name="Sign out" icon={<SignOutIcon />} onClick={signOut} />
     </footer>
   );

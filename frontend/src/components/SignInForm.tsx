@@ -2,26 +2,37 @@
 
 import Link from "next/link";
 import { useRouter } from "next/navigation";
-import { useState } from "react";
+import { lazy, Suspense, useState } from "react";
 import { signIn, type Refusal } from "@/services/auth";
 import { AuthForm, EmailField, Field } from "./AuthForm";
 import { MailIsLocal, SendAgain } from "./SentMail";
+import { SignInAlternatives, type SocialProvider } from "./SignInAlternatives";
+
+const CodeForm = lazy(() => import("./CodeForm"));
 
 const NOTICES = {
   followed: "Your e-mail address is confirmed. You can sign in now.",
   invalid: "This link is no longer valid. Sign in to get a new one.",
+  social:
+    "You cannot sign in with this account. If you have a password here, sign in with it, and connect the account on your account page.",
 };
 
 interface SignInFormProps {
-  /** What became of a link in a mail. */
-  link?: keyof typeof NOTICES;
+  /** How the person came here. */
+  notice?: keyof typeof NOTICES;
+  /** The path to go to afterwards. */
+  target: string;
+  socialProviders: SocialProvider[];
   canReset: boolean;
   isMailLocal: boolean;
 }
 
-export function SignInForm({ link, canReset, isMailLocal }: SignInFormProps) {
+export function SignInForm(props: SignInFormProps) {
+  const { notice, target, socialProviders, canReset, isMailLocal } = props;
   const router = useRouter();
   const [email, setEmail] = useState("");
+  const [needsCode, setNeedsCode] = useState(false);
+  const goOn = () => router.replace(target);
 
   function remedy({ status, code }: Refusal) {
     if (code === "EMAIL_NOT_VERIFIED") {
@@ -36,23 +47,39 @@ export function SignInForm({ link, canReset, isMailLocal }: SignInFormProps) {
       return <Link href="/forgot-password">Choose a new password</Link>;
   }
 
+  if (needsCode) {
+    return (
+      <Suspense>
+        <CodeForm onDone={goOn} onBack={() => setNeedsCode(false)} />
+      </Suspense>
+    );
+  }
   return (
     <AuthForm
       title="Welcome back"
       action="Sign in"
       submit={async ({ email = "", password = "" }) => {
         setEmail(email);
-        const { refusal } = await signIn(email, password);
-        if (!refusal) router.replace("/chat");
+        const { data, refusal } = await signIn(email, password);
+        if (data?.twoFactorRedirect) setNeedsCode(true);
+        else if (data) goOn();
         return refusal;
       }}
       remedy={remedy}
       notice={
-        link && (
+        notice && (
           <p className="notice" role="status">
-            {NOTICES[link]}
+            {NOTICES[notice]}
           </p>
         )
+      }
+      alternatives={
+        <SignInAlternatives
+          hasPasskeys
+          socialProviders={socialProviders}
+          target={target}
+          onDone={goOn}
+        />
       }
       footer={
         <>

@@ -6,8 +6,14 @@ import { useState } from "react";
 import { signUp } from "@/services/auth";
 import { AuthForm, EmailField, Field, NewPasswordField } from "./AuthForm";
 import { SendAgain, SentMail } from "./SentMail";
+import { SignInAlternatives, type SocialProvider } from "./SignInAlternatives";
 
-export function SignUpForm({ isMailLocal }: { isMailLocal: boolean }) {
+interface SignUpFormProps {
+  isMailLocal: boolean;
+  socialProviders: SocialProvider[];
+}
+
+export function SignUpForm({ isMailLocal, socialProviders }: SignUpFormProps) {
   const router = useRouter();
   const [unverified, setUnverified] = useState<string | null>(null);
 
@@ -34,6 +40,7 @@ export function SignUpForm({ isMailLocal }: { isMailLocal: boolean }) {
         else if (data) setUnverified(email);
         return refusal;
       }}
+      alternatives={<SignInAlternatives socialProviders={socialProviders} target="/chat" />}
       footer={
         <>
           Have an account? <Link href="/sign-in">Sign in</Link>

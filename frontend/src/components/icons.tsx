@@ -47,3 +47,6 @@ export const ToolIcon = icon(
   <path d="M14.5 6.5a4 4 0 0 1 5-1l-2.5 2.5 1.5 1.5L21 7a4 4 0 0 1-5.5 5L8 19.5 4.5 16 12 8.5a4 4 0 0 1 2.5-2z" />,
 );
 export const SignOutIcon = icon(<path d="M14 4.5H6v15h8M10.5 12H20M16.5 8.5L20 12l-3.5 3.5" />);
+export const AccountIcon = icon(
+  <path d="M12 12.5a4 4 0 1 0 0-8 4 4 0 0 0 0 8zM4.5 20a7.5 7.5 0 0 1 15 0" />,
+);

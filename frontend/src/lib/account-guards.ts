@@ -33,6 +33,8 @@ export function guards(limits: Limits) {
         case "/request-password-reset":
         case "/send-verification-email":
           return take(limits, mailTo(body.email));
+        case "/change-email":
+          return take(limits, mailTo(body.newEmail));
         case "/reset-password":
           return refuseEasyPassword(body.newPassword, []);
         case "/change-password":
@@ -78,7 +80,7 @@ function refuseLongText(...texts: unknown[]): void {
   throw new APIError("BAD_REQUEST", { code: "TEXT_TOO_LONG", message: "This name is too long." });
 }
 
-const mailTo = (email: unknown): Limit[] => [
+export const mailTo = (email: unknown): Limit[] => [
   { key: limitKey("mail", String(email)), max: MAILS_TO_AN_ADDRESS },
 ];
 

@@ -1,7 +1,7 @@
 import "server-only";
 import type { BetterAuthOptions } from "better-auth";
 import type { Pool } from "pg";
-import { guards } from "./account-guards";
+import { guards, mailTo } from "./account-guards";
 import { query } from "./database";
 import { limitKey, Limits } from "./limits";
 import type { Mail } from "./mail";
@@ -10,8 +10,9 @@ interface Settings {
   url: string;
   pool: Pool;
   verifies: boolean;
-  /** Without it, passwords cannot be reset. */
+  /** Without it, passwords cannot be reset, nor addresses changed. */
   sendMail?: (mail: Mail) => Promise<void>;
+  socialProviders: { id: "github" | "google"; clientId: string; clientSecret: string }[];
 }
 
 const IGNORE = "If this was not you, you need not do anything.";
@@ -20,6 +21,13 @@ const texts = {
   verify: (link: string) => ({
     subject: "Confirm your e-mail address",
     text: `Open this link to confirm your e-mail address for Parley. It is valid for one hour.\n\n${link}\n\n${IGNORE}\n`,
+  }),
+  change: (newEmail: string, link: string) => ({
+    subject: "Change your e-mail address",
+    text:
+      `Open this link to change your e-mail address for Parley to ${newEmail}. It is valid for one hour. ` +
+      `After that, we send a link to the new address.\n\n${link}\n\n` +
+      "If this was not you, somebody else is signed in to your account: change your password.\n",
   }),
   reset: (link: string) => ({
     subject: "Choose a new password",
@@ -33,8 +41,8 @@ const texts = {
   }),
 };
 
-/** Sign-up, verification, passwords: what of Better Auth's options concerns accounts. */
-export function accountOptions({ url, pool, verifies, sendMail }: Settings) {
+/** Sign-up, verification, passwords, other accounts: what of Better Auth's options concerns accounts. */
+export function accountOptions({ url, pool, verifies, sendMail, socialProviders }: Settings) {
   const limits = new Limits(pool);
   return {
     emailAndPassword: {
@@ -55,15 +63,47 @@ export function accountOptions({ url, pool, verifies, sendMail }: Settings) {
     },
     emailVerification: sendMail && {
       sendOnSignUp: verifies,
-      sendVerificationEmail: ({ user, token }) =>
-        sendMail({ to: user.email, ...texts.verify(verificationLink(url, token)) }),
+      sendVerificationEmail: async ({ user, token }) => {
+        // Each opening of the link that the old address got sends this mail again.
+        if (isChange(token) && (await limits.take(mailTo(user.email)))) return;
+        await sendMail({ to: user.email, ...texts.verify(verificationLink(url, token)) });
+      },
     },
+    user: {
+      changeEmail: {
+        enabled: sendMail !== undefined,
+        sendChangeEmailConfirmation:
+          sendMail &&
+          (({ user, newEmail, token }) =>
+            sendMail({
+              to: user.email,
+              ...texts.change(newEmail, verificationLink(url, token, "confirmed")),
+            })),
+      },
+      // Otherwise somebody could take an address that is not theirs, and wait for its owner.
+      validateUserInfo: ({ user, source }) =>
+        source.method === "oauth" && !user.emailVerified
+          ? { error: "email_not_verified" }
+          : undefined,
+    },
+    socialProviders: Object.fromEntries(
+      socialProviders.map(({ id, clientId, clientSecret }) => [id, { clientId, clientSecret }]),
+    ),
     hooks: guards(limits),
   } satisfies Partial<BetterAuthOptions>;
 }
 
-/** Leads to the sign-in page, whoever follows it: the account may have been made by somebody else. */
-function verificationLink(url: string, token: string): string {
-  const query = new URLSearchParams({ token, callbackURL: "/sign-in?verified=yes" });
-  return `${url}/api/auth/verify-email?${query}`;
+/** Whether a token is for a change of the address, rather than for a new account. */
+function isChange(token: string): boolean {
+  const payload = Buffer.from(token.split(".")[1] ?? "", "base64url").toString();
+  return "updateTo" in (JSON.parse(payload) as object);
+}
+
+/**
+ * Leads to the sign-in page, whoever follows it: a new account may have been made by somebody else. The account page
+ * does the same with who is signed out.
+ */
+function verificationLink(url: string, token: string, change = isChange(token) && "changed") {
+  const callbackURL = change ? `/account?email=${change}` : "/sign-in?verified=yes";
+  return `${url}/api/auth/verify-email?${new URLSearchParams({ token, callbackURL })}`;
 }

@@ -24,11 +24,14 @@ async function createAuth() {
       pool,
       verifies: config.verifiesEmail,
       sendMail: config.mail && sendMail,
+      socialProviders: config.socialProviders,
     }),
     rateLimit: {
       storage: "database",
       customRules: {
         "/sign-in/email": { window: 10, max: 10 },
+        // Guesses at codes are counted by account: 10 in a row lock it for 15 minutes.
+        "/two-factor/*": { window: 10, max: 10 },
         // Also how long the table keeps what lib/limits.ts counts.
         "/request-password-reset": { window: WINDOW_S, max: 20 },
       },

@@ -1,4 +1,4 @@
-import { config } from "./config";
+import { config, socialProviders } from "./config";
 
 const before = process.env;
 
@@ -45,4 +45,13 @@ test("addresses are confirmed in a deployment, which needs mail for it, and not 
   expect(config.verifiesEmail).toBe(true);
   expect(config.isMailLocal).toBe(false);
   expect(config.mail!.from).toBe("Parley <no-reply@chat.example.com>");
+});
+
+test("accounts of other providers are on offer where they are configured, without their secrets", () => {
+  settings({});
+  expect(socialProviders()).toEqual([]);
+  settings({ GITHUB_CLIENT_ID: "id", GITHUB_CLIENT_SECRET: "secret" });
+  expect(socialProviders()).toEqual([{ id: "github", name: "GitHub" }]);
+  settings({ GOOGLE_CLIENT_ID: "id" });
+  expect(() => config.socialProviders).toThrow("GOOGLE_CLIENT_SECRET is not set");
 });

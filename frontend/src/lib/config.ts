@@ -22,6 +22,19 @@ function oneOf<Choice extends string>(name: string, choices: readonly [Choice, .
   return choice;
 }
 
+/** Whose accounts people may sign in with, if the operator has registered Parley there. */
+const SOCIAL_PROVIDERS = { github: "GitHub", google: "Google" } as const;
+
+type SocialProviderId = keyof typeof SOCIAL_PROVIDERS;
+
+function socialProvider(id: SocialProviderId) {
+  const prefix = id.toUpperCase();
+  const clientId = process.env[`${prefix}_CLIENT_ID`];
+  if (!clientId) return [];
+  const clientSecret = required(`${prefix}_CLIENT_SECRET`);
+  return [{ id, name: SOCIAL_PROVIDERS[id], clientId, clientSecret }];
+}
+
 const LOOPBACK = ["localhost", "127.0.0.1", "[::1]"];
 
 export const config = {
@@ -95,10 +108,16 @@ export const config = {
   get isMailLocal() {
     return this.mail !== undefined && LOOPBACK.includes(this.mail.smtp.hostname);
   },
+  get socialProviders() {
+    return (Object.keys(SOCIAL_PROVIDERS) as SocialProviderId[]).flatMap(socialProvider);
+  },
   get isDevelopment() {
     return process.env.NODE_ENV === "development";
   },
 };
+
+/** The other accounts that one may sign in with, without their secrets. */
+export const socialProviders = () => config.socialProviders.map(({ id, name }) => ({ id, name }));
 
 /** Throws for the first setting that is missing or malformed. */
 export function checkConfig() {

@@ -9,11 +9,14 @@ export interface Refusal {
   waitS?: number;
 }
 
+/** An endpoint's answer, or why it refused. */
+export interface Answer<Data> {
+  data?: Data;
+  refusal?: Refusal;
+}
+
 /** Fetches Better Auth's endpoint. Its own client would be 11 KB, on pages that have nothing else to load. */
-async function call<Data>(
-  path: string,
-  body?: object,
-): Promise<{ data?: Data; refusal?: Refusal }> {
+export async function call<Data>(path: string, body?: object): Promise<Answer<Data>> {
   const response = await fetch(`/api/auth${path}`, {
     method: body ? "POST" : "GET",
     headers: body && { "Content-Type": "application/json" },
@@ -33,8 +36,15 @@ function wait({ headers }: Response): number | undefined {
   return seconds ? Number(seconds) : undefined;
 }
 
+/** With `twoFactorRedirect` in the answer, a code is still missing. */
 export function signIn(email: string, password: string) {
-  return call("/sign-in/email", { email, password });
+  return call<{ twoFactorRedirect?: boolean }>("/sign-in/email", { email, password });
+}
+
+/** Where the browser has to go to sign in with an account of another provider. */
+export function signInSocial(provider: string, callbackURL: string) {
+  const errorCallbackURL = "/sign-in";
+  return call<{ url: string }>("/sign-in/social", { provider, callbackURL, errorCallbackURL });
 }
 
 /** Without a token in the answer, the address has to be confirmed first. */

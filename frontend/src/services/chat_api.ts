@@ -1,5 +1,6 @@
-import { ApiError, connectionLost, fromResponse } from "./errors";
+import { ApiError } from "./errors";
 import { readEventStream } from "./event_stream";
+import { Requests, type RequestOptions } from "./requests";
 import type { AccessToken } from "./access_token";
 import type {
   Conversation,
@@ -15,8 +16,6 @@ import type {
   TurnRequest,
 } from "./types";
 
-type Query = Record<string, string | number | null | undefined>;
-
 export interface Addresses {
   apiUrl: string;
   /** The streaming endpoint, if `apiUrl` cannot stream. */
@@ -24,33 +23,33 @@ export interface Addresses {
 }
 
 export class ChatApi {
-  readonly #base: string;
+  readonly #requests: Requests;
   readonly #streamBase: string | undefined;
   /** The path of everything that belongs to the user. */
   readonly #userPath: string;
-  readonly #token: AccessToken;
 
   constructor({ apiUrl, streamUrl }: Addresses, userId: string, token: AccessToken) {
-    this.#base = `${apiUrl}/api`;
+    this.#requests = new Requests(apiUrl, token);
     this.#streamBase = streamUrl && `${streamUrl}/api`;
     this.#userPath = `/${encodeURIComponent(userId)}`;
-    this.#token = token;
   }
 
   listConversations(cursor?: string | null): Promise<ConversationPage> {
-    return this.#json("GET", `${this.#userPath}/conversations`, { query: { limit: 30, cursor } });
+    return this.#requests.json("GET", `${this.#userPath}/conversations`, {
+      query: { limit: 30, cursor },
+    });
   }
 
   getConversation(id: string): Promise<Conversation> {
-    return this.#json("GET", this.#conversation(id));
+    return this.#requests.json("GET", this.#conversation(id));
   }
 
   renameConversation(id: string, title: string): Promise<Conversation> {
-    return this.#json("PATCH", this.#conversation(id), { body: { title } });
+    return this.#requests.json("PATCH", this.#conversation(id), { body: { title } });
   }
 
   async deleteConversation(id: string): Promise<void> {
-    await this.#send("DELETE", this.#conversation(id));
+    await this.#requests.send("DELETE", this.#conversation(id));
   }
 
   listMessages(
@@ -58,24 +57,24 @@ export class ChatApi {
     { before, signal }: { before?: string | null; signal?: AbortSignal } = {},
   ): Promise<MessagePage> {
     const path = `${this.#conversation(conversationId)}/messages`;
-    return this.#json("GET", path, { query: { limit: 50, before }, signal });
+    return this.#requests.json("GET", path, { query: { limit: 50, before }, signal });
   }
 
   /** Every version of a message, oldest first. */
   listVersions(conversationId: string, messageId: string): Promise<MessageVersions> {
-    return this.#json("GET", `${this.#message(conversationId, messageId)}/versions`);
+    return this.#requests.json("GET", `${this.#message(conversationId, messageId)}/versions`);
   }
 
   /** Stops a turn in progress. Returns its answer with the text so far. */
   cancelTurn(conversationId: string, messageId: string): Promise<Message> {
-    return this.#json("POST", `${this.#message(conversationId, messageId)}/cancel`);
+    return this.#requests.json("POST", `${this.#message(conversationId, messageId)}/cancel`);
   }
 
   /** Stores the user's rating of an answer; `null` removes it. */
   async rateAnswer(conversationId: string, messageId: string, rating: Rating | null) {
     const path = `${this.#message(conversationId, messageId)}/feedback`;
-    if (rating) await this.#send("PUT", path, { body: { rating } });
-    else await this.#send("DELETE", path);
+    if (rating) await this.#requests.send("PUT", path, { body: { rating } });
+    else await this.#requests.send("DELETE", path);
   }
 
   /**
@@ -99,17 +98,17 @@ export class ChatApi {
 
   /** The models that the user may choose from; the first is the default. */
   async listModels(): Promise<Model[]> {
-    return (await this.#json<{ data: Model[] }>("GET", "/models")).data;
+    return (await this.#requests.json<{ data: Model[] }>("GET", "/models")).data;
   }
 
   /** What may be spent in a day, and what is left of it. */
   async getQuota(): Promise<Quota> {
     const path = `${this.#userPath}/usage`;
-    return (await this.#json<{ quota: Quota }>("GET", path, { query: { days: 1 } })).quota;
+    return (await this.#requests.json<{ quota: Quota }>("GET", path, { query: { days: 1 } })).quota;
   }
 
   get chatKitUrl() {
-    return `${this.#streamBase ?? this.#base}/chatkit`;
+    return `${this.#streamBase ?? this.#requests.base}/chatkit`;
   }
 
   /** Sends a request in ChatKit's protocol. A lost request is repeated once, under the same key. */
@@ -120,7 +119,7 @@ export class ChatApi {
     } catch (error) {
       const isLost = error instanceof ApiError && error.status === 0;
       if (!isLost || this.#streamBase) throw error; // With a streaming endpoint it was sent twice already.
-      return this.#send("POST", "/chatkit", options);
+      return this.#requests.send("POST", "/chatkit", options);
     }
   }
 
@@ -128,12 +127,12 @@ export class ChatApi {
   async #postTurn(path: string, options: RequestOptions): Promise<Response> {
     if (this.#streamBase) {
       try {
-        return await this.#send("POST", path, { ...options, base: this.#streamBase });
+        return await this.#requests.send("POST", path, { ...options, base: this.#streamBase });
       } catch (error) {
         if (!(error instanceof ApiError) || error.isFromApi) throw error;
       }
     }
-    return this.#send("POST", path, options);
+    return this.#requests.send("POST", path, options);
   }
 
   #conversation(id: string): string {
@@ -149,64 +148,6 @@ export class ChatApi {
     const action = turn.kind === "resume" ? "approval" : turn.kind;
     return `${this.#message(turn.conversationId, turn.messageId)}/${action}`;
   }
-
-  async #json<T>(method: string, path: string, options?: RequestOptions): Promise<T> {
-    const response = await this.#send(method, path, options);
-    try {
-      return (await response.json()) as T;
-    } catch (error) {
-      if (options?.signal?.aborted) throw error;
-      throw connectionLost(); // The body broke off, or something else has responded.
-    }
-  }
-
-  /** Sends a request. After a 401 it is repeated once with a new token; body and key stay the same. */
-  async #send(method: string, path: string, options: RequestOptions = {}): Promise<Response> {
-    const token = await this.#token.get();
-    let response = await this.#fetch(method, path, options, token);
-    if (response.status === 401) {
-      await this.#token.reject(token);
-      response = await this.#fetch(method, path, options, await this.#token.get());
-    }
-    if (!response.ok) throw await fromResponse(response);
-    return response;
-  }
-
-  async #fetch(
-    method: string,
-    path: string,
-    { base = this.#base, query, body, headers, signal }: RequestOptions,
-    token: string,
-  ): Promise<Response> {
-    const url = new URL(base + path);
-    for (const [name, value] of Object.entries(query ?? {})) {
-      if (value != null) url.searchParams.set(name, String(value));
-    }
-    try {
-      return await fetch(url, {
-        method,
-        headers: {
-          ...headers,
-          Authorization: `Bearer ${token}`,
-          ...(body !== undefined && { "Content-Type": "application/json" }),
-        },
-        body: body === undefined ? undefined : JSON.stringify(body),
-        signal,
-        cache: "no-store",
-      });
-    } catch (error) {
-      if (signal?.aborted) throw error;
-      throw connectionLost();
-    }
-  }
-}
-
-interface RequestOptions {
-  base?: string;
-  query?: Query;
-  body?: unknown;
-  headers?: Record<string, string>;
-  signal?: AbortSignal;
 }
 
 function turnBody(turn: TurnRequest): object | undefined {

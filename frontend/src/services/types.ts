@@ -5,6 +5,8 @@ type Schemas = components["schemas"];
 export type ChatReply = Schemas["ChatReply"];
 export type Conversation = Schemas["ConversationOut"];
 export type ConversationPage = Schemas["ConversationPage"];
+export type Imported = Schemas["Imported"];
+export type Me = Schemas["Me"];
 export type Message = Schemas["MessageOut"];
 export type MessagePage = Schemas["MessagePage"];
 export type MessageVersions = Schemas["MessageVersions"];
@@ -12,7 +14,14 @@ export type Model = Schemas["Model"];
 export type Problem = Schemas["Problem"];
 export type Quota = Schemas["Quota"];
 export type Rating = Schemas["Feedback"]["rating"];
+export type Settings = Schemas["SettingsOut"];
+export type SettingsChanges = Schemas["SettingsChanges"];
+export type SharedConversation = Schemas["SharedOut"];
+export type SharedPage = Schemas["SharedPage"];
+export type SharedSnapshot = Schemas["SharedSnapshot"];
 export type ToolCall = Schemas["ToolCall"];
+
+export type Usage = Schemas["UsageOut"];
 
 /** What starts a turn. */
 export type Act =

@@ -35,7 +35,7 @@ export class ApiServer {
 
   async #serve(incoming: IncomingMessage, response: ServerResponse) {
     response.setHeader("Access-Control-Allow-Origin", "*");
-    response.setHeader("Access-Control-Expose-Headers", "Retry-After");
+    response.setHeader("Access-Control-Expose-Headers", "Link, Retry-After");
     if (incoming.method === "OPTIONS") {
       response.writeHead(204, {
         "Access-Control-Allow-Headers": "authorization, content-type, idempotency-key",

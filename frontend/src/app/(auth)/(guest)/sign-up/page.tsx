@@ -1,9 +1,9 @@
 import type { Metadata } from "next";
 import { SignUpForm } from "@/components/SignUpForm";
-import { config } from "@/lib/config";
+import { config, socialProviders } from "@/lib/config";
 
 export const metadata: Metadata = { title: "Create an account" };
 
 export default function SignUpPage() {
-  return <SignUpForm isMailLocal={config.isMailLocal} />;
+  return <SignUpForm isMailLocal={config.isMailLocal} socialProviders={socialProviders()} />;
 }

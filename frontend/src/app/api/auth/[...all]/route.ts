@@ -7,7 +7,7 @@ const LEAST_MS = 1_500;
 /** These answer the same whether an account exists or not, so they must not answer sooner when no mail is sent. */
 function mayNotTell(path: string): boolean {
   if (path.endsWith("/sign-up/email")) return config.verifiesEmail;
-  return /\/(request-password-reset|send-verification-email)$/.test(path);
+  return /\/(request-password-reset|send-verification-email|change-email)$/.test(path);
 }
 
 export async function POST(request: Request) {

@@ -1,4 +1,4 @@
-import { explainRefusal } from "./explainRefusal";
+import { explainRefusal } from "./explain_refusal";
 
 test.each([
   [{ status: 429, waitS: 8 }, "Too many attempts. Try again in 8 seconds."],

@@ -1,0 +1,58 @@
+import type { AccountApi } from "./account_api";
+import { splitImport, UnknownFileError, type NotTaken } from "./conversation_import";
+import { ApiError } from "./errors";
+
+export interface ImportProgress {
+  conversations: number;
+  messages: number;
+  alreadyThere: number;
+  notTaken: NotTaken[];
+  /** The number of the part to go on with. */
+  nextPart: number;
+  /** From 0 to 1. */
+  share: number;
+}
+
+export const NOTHING_IMPORTED: ImportProgress = {
+  conversations: 0,
+  messages: 0,
+  alreadyThere: 0,
+  notTaken: [],
+  nextPart: 0,
+  share: 0,
+};
+
+/**
+ * Sends a file in parts, and yields after each of them what has been taken so far. After a failure it goes on from the
+ * last `progress`; a part that did arrive makes nothing anew.
+ */
+export async function* importFile(
+  api: AccountApi,
+  file: File,
+  begin: ImportProgress,
+): AsyncGenerator<ImportProgress> {
+  let progress = begin;
+  for await (const part of partsOf(file)) {
+    if (part.number < begin.nextPart) continue;
+    const taken = part.body ? await api.importPart(part.body) : null;
+    progress = {
+      conversations: progress.conversations + (taken?.conversations ?? 0),
+      messages: progress.messages + (taken?.messages ?? 0),
+      alreadyThere: progress.alreadyThere + (taken?.already_there ?? 0),
+      notTaken: [...progress.notTaken, ...part.notTaken, ...(taken?.not_taken ?? [])],
+      nextPart: part.number + 1,
+      // A part may have all of a small file behind it, and others after it.
+      share: Math.min(part.bytesRead / file.size, 0.99),
+    };
+    yield progress;
+  }
+  yield { ...progress, share: 1 };
+}
+
+async function* partsOf(file: File) {
+  try {
+    yield* splitImport(file);
+  } catch (error) {
+    throw error instanceof UnknownFileError ? new ApiError(error.message, 400) : error;
+  }
+}
