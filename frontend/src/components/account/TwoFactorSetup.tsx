@@ -42,7 +42,7 @@ export default function TwoFactorSetup({ enrolment, onDone, onCancel }: TwoFacto
           maxLength={7}
         />
       </AccountForm>
-      <button type="button" className="link" onClick={onCancel}>
+      <button type="button" className={`link ${styles.cancel}`} onClick={onCancel}>
         Cancel
       </button>
     </div>
@@ -51,7 +51,8 @@ export default function TwoFactorSetup({ enrolment, onDone, onCancel }: TwoFacto
 
 /** Made here, because the key must reach nobody else. */
 function QrCode({ text }: { text: string }) {
-  const { data, size } = encode(text);
+  // Scanners need a margin of four squares.
+  const { data, size } = encode(text, { border: 4 });
   const path = data
     .flatMap((row, y) => row.map((isDark, x) => (isDark ? `M${x} ${y}h1v1h-1z` : "")))
     .join("");
