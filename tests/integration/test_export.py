@@ -82,7 +82,9 @@ def test_real_turns_are_exported_with_versions_feedback_and_usage(new_user: NewU
     again = alice.http.post(f"{path}/messages/{first['message_id']}/regenerate").json()
     question = alice.messages(first["conversation_id"])[0]
     alice.http.post(f"{path}/messages/{question['id']}/edit", json={"message": "Hello again"})
+    alice.http.patch("/settings", json={"instructions": "Call me Ada."})
     records = export(alice)
+    assert {"kind": "settings", "instructions": "Call me Ada.", "model": None} in records
     answers = [each for each in records if each["kind"] == "message" and each["role"] == "assistant"]
     assert [each["id"] for each in answers][:2] == [first["message_id"], again["message_id"]]
     assert answers[0]["feedback"] == {"rating": "down", "comment": "no"}

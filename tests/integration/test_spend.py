@@ -349,7 +349,9 @@ def test_workers_at_once_neither_wait_for_each_other_nor_lose_a_token(
     spent: list[TokenUsage] = []
 
     def work(number: int) -> None:
-        mine = History(database, random.Random(seed + number), None, history.user_id, last_key=1_000 * number)
+        mine = History(
+            database, random.Random(seed + number), None, user_id=history.user_id, last_key=1_000 * number
+        )
         for _ in range(25):
             act, key = mine.any_act()
             turn = NewTurn(mine.user_id, act, key, "h", "m", "t", tokens=3)

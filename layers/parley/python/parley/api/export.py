@@ -16,11 +16,11 @@ from parley.api.pages import Cursor
 from parley.api.problems import describe
 from parley.errors import DATA_ERRORS
 from parley.paths import user_path
-from parley.repositories import exports
+from parley.repositories import exports, user_settings
 from parley.repositories.exports import START, ExportKey
 from parley.services.export import json_document, json_lines, markdown, records
 from parley.services.ownership import own_conversation
-from parley.services.records import header, usage_record
+from parley.services.records import header, settings_record, usage_record
 
 router = APIRouter(prefix="/api/{user_id}", tags=["export"], dependencies=[Share])
 
@@ -49,7 +49,9 @@ def export_everything(user_id: OwnerId, database: AppDatabase, cursor: _CursorTe
     after = _CURSOR.decode(cursor)
     last: ExportKey | None = START
     if after is None:
-        rows = map(usage_record, exports.list_usage(database, user_id))
+        settings = user_settings.get_settings(database, user_id)
+        rows = [settings_record(settings)] if settings else []
+        rows += map(usage_record, exports.list_usage(database, user_id))
         body = json_lines([header(), *rows])
     else:
         part, last = exports.read_part(database, user_id, after)

@@ -19,6 +19,12 @@ ExportKey = tuple[uuid.UUID, int]
 START: ExportKey = (uuid.UUID(int=0), 0)
 
 _MAX_ROWS = 1_000
+_UNREAD: tuple[Any, ...] = (
+    Conversation.summary,
+    Conversation.search,
+    Message.search,
+    Message.run_state,
+)
 # Of a message's record, beside its text and tool calls.
 _ROW_BYTES = 1_000
 
@@ -60,7 +66,7 @@ def read_part(
     ).subquery()
     statement = (
         select(Conversation, TITLE_WITHHELD, Message, STATUS, counted.c.found)
-        .options(defer(Conversation.summary), defer(Message.search), defer(Message.run_state))  # type: ignore[arg-type]
+        .options(*map(defer, _UNREAD))
         .select_from(counted)
         .join(Conversation, col(Conversation.id) == counted.c.conversation_id)
         .outerjoin(Message, col(Message.id) == counted.c.message_id)

@@ -69,6 +69,7 @@ def _read(plan: ImportPlan, record: ConversationRecord | MessageRecord | TextRec
             "titled": not record.title_withheld,
             "archived": record.archived,
             "pinned": record.pinned,
+            "model": record.model,
             "created_at": plan.past(record.created_at),
             "updated_at": plan.past(record.updated_at),
         }

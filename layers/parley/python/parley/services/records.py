@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AwareDatetime, BaseModel, Field
 
-from parley.models import Conversation, Message, Usage
+from parley.models import Conversation, Message, Usage, UserSettings
 from parley.models.tool_call import CallStatus, read_tool_calls
 
 VERSION = 1
@@ -43,6 +43,7 @@ class ConversationRecord(BaseModel):
     updated_at: _Time
     archived: bool = False
     pinned: bool = False
+    model: Annotated[str, Field(max_length=200)] | None = None
 
 
 class MessageRecord(BaseModel):
@@ -99,6 +100,10 @@ MessageRecords = MessageRecord | TextRecord | ToolCallRecord
 
 def header() -> dict[str, Any]:
     return {"kind": "export", "version": VERSION, "exported_at": datetime.now(UTC).isoformat()}
+
+
+def settings_record(settings: UserSettings) -> dict[str, Any]:
+    return {"kind": "settings", **settings.model_dump(exclude={"user_id"})}
 
 
 def usage_record(usage: Usage) -> dict[str, Any]:

@@ -49,8 +49,9 @@ begin
     elsif conv.title is null then
         return 'missing';
     end if;
-    insert into conversation (id, user_id, title, titled, archived, pinned, created_at, updated_at)
-    values (conv.id, p_user_id, conv.title, conv.titled, conv.archived, conv.pinned, conv.created_at, conv.updated_at)
+    insert into conversation (id, user_id, title, titled, archived, pinned, model, created_at, updated_at)
+    values (conv.id, p_user_id, conv.title, conv.titled, conv.archived, conv.pinned, conv.model, conv.created_at,
+            conv.updated_at)
     on conflict do nothing;
     return case when found then 'taken' else 'missing' end;
 end
