@@ -144,7 +144,7 @@ def test_of_any_tree_each_message_is_taken_or_named(new_user: NewUser) -> None:
 
 
 def pieces(given: dict[str, Any], draw: random.Random) -> list[dict[str, Any]]:
-    """As the page splits a large conversation: at questions, and where an answer has a brother."""
+    """As the page splits a large conversation: at questions."""
     path, name = set(), given["current_node"]
     while name:
         path.add(name)
@@ -162,7 +162,7 @@ def pieces(given: dict[str, Any], draw: random.Random) -> list[dict[str, Any]]:
         if each["message"]["author"] == {"role": "user"} and draw.random() < 0.5:
             parts.append({})
         parts[-1][name] = {**each, "order": order, "superseded": name not in path}
-    return [{**given, "mapping": part} for part in parts]
+    return [{**given, "mapping": part} for part in parts if part]
 
 
 def test_a_large_conversation_comes_in_pieces(new_user: NewUser) -> None:
