@@ -51,9 +51,10 @@ test("an import that broke off goes on with the part that failed", async () => {
     `${JSON.stringify({ type: "message", id, text: "x".repeat(90_000) })}\n`;
   const file = new File([1, 2, 3, 4, 5, 6].map(line), "parley-export.jsonl");
   const taken = { conversations: 1, messages: 2, already_there: 0, not_taken: [] };
-  server.answer((response) =>
-    server.received.length === 2 ? response.destroy() : sendJson(response, taken),
-  );
+  server.answer((response) => {
+    if (server.received.length === 2) response.destroy();
+    else sendJson(response, taken);
+  });
   const progress: ImportProgress[] = [NOTHING_IMPORTED];
   const send = async () => {
     for await (const now of importFile(api, file, progress.at(-1)!)) progress.push(now);
