@@ -1,6 +1,7 @@
 import type { AccountApi } from "./account_api";
-import { splitImport, UnknownFileError, type NotTaken } from "./conversation_import";
+import { splitImport, UnknownFileError } from "./conversation_import";
 import { ApiError } from "./errors";
+import type { NotTaken } from "./types";
 
 export interface ImportProgress {
   conversations: number;

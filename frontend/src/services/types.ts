@@ -11,6 +11,7 @@ export type Message = Schemas["MessageOut"];
 export type MessagePage = Schemas["MessagePage"];
 export type MessageVersions = Schemas["MessageVersions"];
 export type Model = Schemas["Model"];
+export type NotTaken = Schemas["NotTaken"];
 export type Problem = Schemas["Problem"];
 export type Quota = Schemas["Quota"];
 export type Rating = Schemas["Feedback"]["rating"];

@@ -1,7 +1,7 @@
 import { useState } from "react";
 import type { AccountApi } from "@/services/account_api";
-import type { NotTaken } from "@/services/conversation_import";
 import { importFile, NOTHING_IMPORTED, type ImportProgress } from "@/services/import_file";
+import type { NotTaken } from "@/services/types";
 import { AccountForm } from "./AccountForm";
 import styles from "./account.module.css";
 
