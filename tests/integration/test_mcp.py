@@ -18,7 +18,12 @@ from local.issuer import Issuer
 from tests.conftest import ApiUser
 
 CHANGING = {"rename_conversation", "delete_conversation"}
-TOOLS = {"list_recent_conversations", "search_conversations", "read_conversation"} | CHANGING
+TOOLS = {
+    "list_recent_conversations",
+    "search_conversations",
+    "read_conversation",
+    "export_conversation",
+} | CHANGING
 # The two generations of the protocol: with a handshake, and without.
 MODES = pytest.mark.parametrize("mode", ["legacy", "auto"])
 
@@ -119,6 +124,7 @@ def test_another_users_conversation_is_out_of_reach(
         ("read_conversation", {"conversation_id": secret, "user_id": alice.id}),
         ("read_conversation", {"conversation_id": secret, "caller": {"user_id": alice.id}}),
         ("read_conversation", {"conversation_id": str(uuid.uuid4())}),
+        ("export_conversation", {"conversation_id": secret, "start": 0}),
     ]:
         refused = use(api_url, bob, tool, mode, **arguments)
         assert refused.is_error

@@ -8,7 +8,9 @@ from typing import Any
 import httpx
 import pytest
 from agents import Agent, function_tool
+from sqlalchemy import text
 
+from parley.database import Database
 from tests.conftest import ApiUser
 from tests.integration.test_chat import events
 
@@ -92,6 +94,36 @@ def test_nobody_elses_conversation_is_reached(ada: ApiUser, bob: ApiUser) -> Non
     ):
         assert "under the oak" not in output
     assert bob.http.get(f"/conversations/{secret}").json()["title"] != "Stolen"
+
+
+def test_a_conversation_is_exported_piece_by_piece_without_what_is_withheld(
+    ada: ApiUser, database: Database
+) -> None:
+    key = "-----BEGIN PRIVATE KEY-----"
+    conversation_id = ada.say("Say exactly: the ferry is green").json()["conversation_id"]
+    assert ada.say(f"{key} {'y' * 25_000}", conversation_id).status_code == 422
+    ada.say("Say exactly: and the oars are red", conversation_id)
+    ada.http.patch(f"/conversations/{conversation_id}", json={"title": "Ferries"})
+    # One record holds 20,000 characters of a message.
+    answer = ada.messages(conversation_id)[-1]
+    longer = text(
+        "update message set content = content || repeat(:more, 2500) || 'end' where id = :id returning 1"
+    )
+    database.rows(ada.id, longer, {"more": "0123456789", "id": answer["id"]})
+    exported, start = "", 0
+    while True:
+        part = use(ada, "export_conversation", conversation_id=conversation_id, start=start)
+        piece, more, rest = part.partition("\n[… there is more: start=")
+        exported += piece
+        if not more:
+            break
+        start = int(rest.removesuffix("]"))
+    assert exported.startswith("# Ferries\n\n## user, ")
+    assert exported.endswith("0123456789" * 2_500 + "end")
+    for said in ("the ferry is green", "and the oars are red"):
+        assert said in exported
+    assert key not in exported
+    assert "yyy" not in exported
 
 
 def test_a_conversation_is_changed_only_with_its_users_approval(ada: ApiUser) -> None:

@@ -5,6 +5,7 @@ alone; neither the prompt nor a tool's arguments can change it.
 """
 
 import uuid
+from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -40,15 +41,24 @@ class ApiClient:
     answers: dict[str, str] = field(default_factory=dict)
 
     async def get(self, path: str, **params: str | int) -> Any:
-        return await self._call("GET", path, params=params)
+        return (await self._call("GET", path, params=params)).json()
+
+    async def get_parts(self, path: str) -> AsyncIterator[Any]:
+        """What is at `path`, and at each next part that a reply links to."""
+        next_path: str | None = path
+        while next_path:
+            reply = await self._call("GET", next_path)
+            yield reply.json()
+            url = reply.links.get("next", {}).get("url")
+            next_path = url and url.removeprefix(user_path(self.user_id))
 
     async def patch(self, path: str, body: dict[str, Any]) -> Any:
-        return await self._call("PATCH", path, json=body)
+        return (await self._call("PATCH", path, json=body)).json()
 
     async def delete(self, path: str) -> None:
         await self._call("DELETE", path)
 
-    async def _call(self, method: str, path: str, **content: Any) -> Any:
+    async def _call(self, method: str, path: str, **content: Any) -> httpx2.Response:
         """`path` is relative to the user's part of the API. Raises ToolError."""
         async with httpx2.AsyncClient(
             transport=httpx2.ASGITransport(app=self.app),
@@ -58,5 +68,5 @@ class ApiClient:
         ) as http:
             reply = await http.request(method, user_path(self.user_id) + path, **content)
         if reply.is_success:
-            return reply.json() if reply.content else None
+            return reply
         raise ToolError(reply.json()["detail"])

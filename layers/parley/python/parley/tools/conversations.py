@@ -45,6 +45,27 @@ async def read_conversation(api_client: ApiClient, conversation_id: str) -> str:
     return text if len(text) <= MAX_TEXT else f"[…]\n{text[-MAX_TEXT:]}"
 
 
+async def export_conversation(api_client: ApiClient, conversation_id: str, start: int) -> str:
+    """Export one of the user's conversations whole, as Markdown, from its beginning.
+
+    Args:
+        conversation_id: The id, as the list or the search gives it.
+        start: How many characters to leave out at the beginning: 0, and for more what the last output says.
+    """
+    wanted, left_out, skipped = "", max(start, 0), False
+    async for part in api_client.get_parts(f"/conversations/{_id(conversation_id)}/export?format=json"):
+        for record in part["records"]:
+            # What is longer than one record goes on in the next ones.
+            if record["kind"] != "text":
+                skipped = record.get("superseded", False) or record.get("withheld", False)
+            text = "" if skipped else _as_markdown(record)
+            wanted += text[left_out:]
+            left_out = max(left_out - len(text), 0)
+            if len(wanted) > MAX_TEXT:
+                return f"{wanted[:MAX_TEXT]}\n[… there is more: start={max(start, 0) + MAX_TEXT}]"
+    return wanted
+
+
 async def rename_conversation(api_client: ApiClient, conversation_id: str, title: str) -> str:
     """Give one of the user's conversations another title.
 
@@ -74,7 +95,7 @@ async def delete_conversation(api_client: ApiClient, conversation_id: str) -> st
     return "The conversation is deleted."
 
 
-READING_TOOLS = (list_recent_conversations, search_conversations, read_conversation)
+READING_TOOLS = (list_recent_conversations, search_conversations, read_conversation, export_conversation)
 # The user approves each call that the agent makes. A client over MCP is told, so that it can ask its user.
 CHANGING_TOOLS = (rename_conversation, delete_conversation)
 CONVERSATION_TOOLS = (*READING_TOOLS, *CHANGING_TOOLS)
@@ -86,6 +107,18 @@ def _id(text: str) -> uuid.UUID:
         return uuid.UUID(text)
     except ValueError:
         raise ToolError("This is not the id of a conversation.") from None
+
+
+def _as_markdown(record: dict[str, Any]) -> str:
+    match record["kind"]:
+        case "conversation":
+            return f"# {UNTITLED if record['title_withheld'] else record['title']}"
+        case "message":
+            return f"\n\n## {record['role']}, {record['created_at']}\n\n{record['content']}"
+        case "text":
+            return str(record["text"])
+        case _:
+            return ""
 
 
 def _brief(conversation: dict[str, Any]) -> dict[str, Any]:
