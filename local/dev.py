@@ -29,12 +29,8 @@ from local.supervisor import Service, Supervisor
 E2E_TESTS = services.ROOT / "tests" / "e2e"
 # The same API, with an agent that has more tools: some stop, some fail, some are slow.
 E2E_API = "tests.e2e.api:create_app"
-<<<<<<< HEAD
 # The tests need a domain key, a choice of two models and links to conversations, and say where a request
 # comes from.
-=======
-# The tests need a domain key, two models and links to conversations, and say where a request comes from.
->>>>>>> u-account
 E2E_SETTINGS = {
     "CHATKIT_DOMAIN_KEY": "local",
     "CLIENT_IP_HEADER": "x-tests-address",
