@@ -515,6 +515,7 @@ def test_what_a_cancelled_turn_read_and_wrote_is_charged(alice: ApiUser, databas
     assert cancelled["usage"]["estimated"] is True
     _, read, *_ = usage_of(database, alice)
     assert read >= cancelled["usage"]["input_tokens"]
+    writing.wait_for_reply()
 
 
 @pytest.mark.parametrize("command", ["hang", "word=100,words=500"])
