@@ -374,8 +374,10 @@ def test_a_follow_up_is_traced(
     said = alice.say("Hello").json()
     ids = {"user_id": alice.id, "conversation_id": said["conversation_id"], "accepted_id": said["message_id"]}
     load_function("followup").handler(ids, Context())
-    assert collector.tree()[:2] == ["invoke_workflow follow_up", "  read_pending"]
-    (span, *_) = collector.spans()
+    # The API's own follow-up may still be at work in this process, with spans of its own.
+    tree = collector.tree()
+    assert tree[tree.index("invoke_workflow follow_up") + 1] == "  read_pending"
+    span = next(each for each in collector.spans() if each.name == "invoke_workflow follow_up")
     assert attributes(span)["gen_ai.conversation.id"] == said["conversation_id"]
 
 
