@@ -230,7 +230,7 @@ class History:
         conversation_id = self.draw.choice(rows).conversation_id if rows else uuid.uuid4()
         spent = TokenUsage("m", self.draw.randrange(50), self.draw.randrange(20))
         args = (self.database, self.user_id, conversation_id)
-        for _ in range(self.draw.choice([1, 2]) if rows else 1):
+        for _ in range(self.draw.choice([1, 2])):
             if spent.input_tokens % 2:
                 follow_ups.store_title(*args, "A title", spent)
             else:
@@ -297,6 +297,27 @@ def retries() -> Iterator[Retries]:
     logging.getLogger("parley.database").addHandler(handler)
     yield handler
     logging.getLogger("parley.database").removeHandler(handler)
+
+
+@pytest.mark.both_transports
+@pytest.mark.parametrize("deleted_first", [False, True])
+def test_a_follow_up_of_a_deleted_conversation_is_charged_once(
+    deleted_first: bool, database: Database
+) -> None:
+    history = History(database, random.Random(1), None)
+    history.begin()
+    [row] = history.rows(_ANSWERS)
+    args = (database, history.user_id, row.conversation_id)
+    spent = TokenUsage("m", 7, 3)
+    if not deleted_first:
+        follow_ups.store_title(*args, "A title", spent)
+    assert conversations.delete_conversation(*args)
+    sums = text("select sum(input_tokens), sum(output_tokens) from usage")
+    before = tuple(history.rows(sums)[0])
+    for _ in range(3):
+        follow_ups.store_title(*args, "A title", spent)
+    charged = (7, 3) if deleted_first else (0, 0)
+    assert tuple(history.rows(sums)[0]) == (before[0] + charged[0], before[1] + charged[1])
 
 
 @pytest.mark.parametrize("deletes", [False, True])

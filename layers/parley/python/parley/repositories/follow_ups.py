@@ -81,10 +81,14 @@ _READ = text("""
 # All charge the user in the same statement, whether or not what was written is of use, and though the
 # conversation has been deleted.
 _CHARGED = """
+    ), gone as (
+        insert into deleted_turn (answer_id, user_id) select :charge_id, :user_id
+        where not exists (select from stored)
+          and not exists (select from conversation where id = :conversation_id and user_id = :user_id)
+        on conflict do nothing returning 1
     )
     select charge(:user_id, :model, :input_tokens, :output_tokens)
-    where exists (select from stored)
-       or not exists (select from conversation where id = :conversation_id and user_id = :user_id)
+    where exists (select from stored) or exists (select from gone)
 """
 
 # A title given meanwhile stays.
