@@ -20,7 +20,7 @@ from parley.config import Settings
 from parley.database import Database
 from parley.models.turn import Send
 from parley.repositories import conversations, erasure, follow_ups, turns
-from parley.repositories.follow_ups import TokenUsage
+from parley.repositories.follow_ups import Reservation, TokenUsage
 from parley.repositories.turns import Begun, Limits, NewTurn, Reached
 from tests.conftest import ApiUser
 from tests.integration.test_resilience import worker
@@ -189,9 +189,6 @@ def begin(database: Database, user_id: str) -> Worker:
     return Worker(turn, begun)
 
 
-SPENT = TokenUsage("m", 5, 1)
-
-
 def act(database: Database, each: Worker, how: int) -> None:
     """What is done with a turn that runs: it ends, is deleted, is cancelled; then what follows a reply."""
     begun = each.begun
@@ -207,8 +204,11 @@ def act(database: Database, each: Worker, how: int) -> None:
         turns.charge_deleted_turn(database, ended(each, "failed", (7, 3, 2)))
     elif how == 4:
         turns.force_cancel(database, each.turn.user_id, begun.answer_id)
-    follow_ups.store_title(*mine, "A title", SPENT)
-    follow_ups.postpone(*mine, 20, TokenUsage("other", 5, 1))
+    title, nothing = Reservation("m", 9, 9), Reservation("other", 9, 9)
+    for reservation in (title, nothing):
+        follow_ups.reserve(*mine, reservation, None)
+    follow_ups.store_title(*mine, "A title", TokenUsage(title.id, 5, 1))
+    follow_ups.postpone(*mine, 20, TokenUsage(nothing.id, 5, 1))
 
 
 def test_whatever_a_turn_does_at_that_moment_nothing_remains(database: Database, postgres: Postgres) -> None:
@@ -239,10 +239,10 @@ WAITS: dict[str, Waits] = {
         database, each.turn.user_id, each.begun.conversation_id
     ),
     "is titled": lambda database, each: follow_ups.store_title(
-        database, each.turn.user_id, each.begun.conversation_id, "A title", SPENT
+        database, each.turn.user_id, each.begun.conversation_id, "A title", TokenUsage(uuid.uuid4(), 5, 1)
     ),
-    "is titled though deleted": lambda database, each: follow_ups.store_title(
-        database, each.turn.user_id, uuid.uuid4(), "A title", SPENT
+    "begins a follow-up": lambda database, each: follow_ups.reserve(
+        database, each.turn.user_id, each.begun.conversation_id, Reservation("m", 5, 1), None
     ),
 }
 

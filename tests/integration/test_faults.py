@@ -65,7 +65,7 @@ from parley.config import Settings
 from parley.database import Database
 from parley.postgres import Address
 from parley.repositories import follow_ups
-from parley.repositories.follow_ups import TokenUsage
+from parley.repositories.follow_ups import Reservation, TokenUsage
 from tests.conftest import ApiUser
 from tests.integration.test_chat import events
 from tests.integration.test_database import at_port
@@ -384,12 +384,14 @@ def test_a_title_whose_storing_is_cut_off_is_charged_once(
     untitled = text("update conversation set titled = false returning 1")
     database.rows(alice.id, untitled)
     before = database.rows(alice.id, spent)[0][0]
+    reservation = Reservation("offline", 50, 9)
+    assert follow_ups.reserve(database, alice.id, conversation_id, reservation, None)
     proxy = Proxy(("127.0.0.1", postgres.port))
     with proxy.listen() as port:
         through = Database(at_port(postgres.app_url, port), pool_size=1)
         through.rows(alice.id, text("select 1"))
         proxy.cut_after, proxy.cut_reply = 0, True
-        follow_ups.store_title(through, alice.id, conversation_id, "Ahoy", TokenUsage("offline", 100, 1))
+        follow_ups.store_title(through, alice.id, conversation_id, "Ahoy", TokenUsage(reservation.id, 100, 1))
         through.close()
     assert proxy.cut_after is None, "the connection was not cut"
     assert database.rows(alice.id, spent) == [(before + 100, True)]

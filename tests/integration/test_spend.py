@@ -22,7 +22,7 @@ from parley.database import Database, Rows
 from parley.models import Message
 from parley.models.turn import Act, Decision, Edit, Regenerate, Resume, Send
 from parley.repositories import conversations, erasure, follow_ups, turns
-from parley.repositories.follow_ups import Pending, TokenUsage
+from parley.repositories.follow_ups import Pending, Reservation, TokenUsage
 from parley.repositories.turns import Begun, Limits, NewTurn, Reached, Refused
 from tests.conftest import ApiUser
 from tests.integration.test_turns import Writing
@@ -40,7 +40,7 @@ ALL_STEPS = {
     *("Send", "Regenerate", "Edit", "Resume", "sent twice", "replay"),
     *("busy", "too_many", "over_quota", "quota_reserved"),
     *("checkpoint", "completed", "failed", "cancelled", "waiting_approval", "expired", "forced", "lost"),
-    *("deleted", "erased"),
+    *("deleted", "erased", "not reserved"),
 }
 DAY_S = 86_400
 
@@ -282,20 +282,24 @@ class History:
     def follow_up(self) -> None:
         rows = self.rows(_ANSWERS)
         conversation_id = self.draw.choice(rows).conversation_id if rows else uuid.uuid4()
-        spent = TokenUsage("m", self.draw.randrange(50), self.draw.randrange(20), self.draw.randrange(9))
-        # One that comes after everything was erased leaves nothing.
-        is_known = bool(self.rows(text("select 1 from usage limit 1")))
         args = (self.database, self.user_id, conversation_id)
-        if spent.input_tokens % 2:
-            follow_ups.store_title(*args, "A title", spent)
-        else:
-            follow_ups.postpone(*args, 20, spent)
-        if not is_known:
+        reservation = Reservation("m", self.draw.randrange(50), self.draw.randrange(20))
+        if not follow_ups.reserve(*args, reservation, self.quota):
+            self.count("not reserved")
             return
-        self.elsewhere[0] += spent.input_tokens
-        self.elsewhere[1] += spent.output_tokens
-        self.elsewhere[2] += spent.cached_tokens
-        self.overshoot += spent.input_tokens + spent.output_tokens
+        if self.draw.random() < 0.3:
+            self.delete()
+        cost = (reservation.reserved_input, reservation.reserved_output, 0)
+        if self.draw.random() < 0.8:
+            cost = (self.draw.randrange(60), self.draw.randrange(20), self.draw.randrange(9))
+            spent = TokenUsage(reservation.id, *cost)
+            if cost[0] % 2:
+                follow_ups.store_title(*args, "A title", spent)
+            else:
+                follow_ups.postpone(*args, 20, spent)
+        for index, tokens in enumerate(cost):
+            self.elsewhere[index] += tokens
+        self.overshoot += max(0, sum(cost[:2]) - reservation.reserved_input - reservation.reserved_output)
 
     def rows(self, statement: Any, **params: Any) -> Any:
         return self.database.rows(self.user_id, statement, params)
@@ -376,11 +380,16 @@ def test_a_follow_up_that_is_sent_again_is_charged_once(what: str, deleted: str,
     history = History(database, random.Random(1), None)
     history.begin()
     where = (database, history.user_id, history.workers[0].begun.conversation_id)
+    reservation = Reservation("m", 50, 20)
+    before = history.spent()
+    for _ in range(2):
+        assert follow_ups.reserve(*where, reservation, None)
+        assert history.spent() == before + 70
     store, *args = STORES[what]
-    spent = TokenUsage("m", 7, 3)
+    spent = TokenUsage(reservation.id, 7, 3)
     if deleted == "before":
         conversations.delete_conversation(*where)
-    before = history.spent()
+        before = history.spent() - 70
     store(*where, *args, spent)
     assert history.spent() == before + 10
     if deleted == "between":
@@ -389,6 +398,19 @@ def test_a_follow_up_that_is_sent_again_is_charged_once(what: str, deleted: str,
     for _ in range(2):
         store(*where, *args, spent)
     assert history.spent() == before
+
+
+@pytest.mark.both_transports
+def test_follow_ups_leave_the_quota_what_running_turns_have_reserved(database: Database) -> None:
+    history = History(database, random.Random(1), None)
+    history.begin()
+    where = (database, history.user_id, history.workers[0].begun.conversation_id)
+    [reserved] = [row.reserved_input + row.reserved_output for row in history.rows(_ANSWERS)]
+    assert not follow_ups.reserve(*where, Reservation("m", 50, 20), reserved + 69)
+    assert follow_ups.reserve(*where, Reservation("m", 50, 20), reserved + 70)
+    assert not follow_ups.reserve(*where, Reservation("m", 1, 0), reserved + 70)
+    conversations.delete_conversation(*where)
+    assert not follow_ups.reserve(*where, Reservation("m", 1, 0), None)
 
 
 _ANY_TWO = text("select id from conversation order by random() limit 2")
@@ -413,6 +435,21 @@ def retries() -> Iterator[Retries]:
     logging.getLogger("parley.database").removeHandler(handler)
 
 
+def end_somehow(mine: History, worker: Worker, deletes: str) -> None:
+    begun, how = worker.begun, mine.draw.randrange(4)
+    if how == 0 and deletes == "one":
+        conversations.delete_conversation(mine.database, mine.user_id, begun.conversation_id)
+    elif how == 0 and deletes:
+        ids = [begun.conversation_id, *(row.id for row in mine.rows(_ANY_TWO))]
+        conversations.batch_conversations(mine.database, mine.user_id, ids, "delete")
+    elif how == 0:
+        turns.force_cancel(mine.database, mine.user_id, begun.answer_id)
+    elif how == 1:
+        mine.rows(_EXPIRE, id=begun.answer_id)
+    else:
+        turns.end_turn(mine.database, ended(worker, "failed", (7, 3, 2)), accepted=True)
+
+
 @pytest.mark.parametrize("deletes", ["", "one", "several"])
 def test_workers_at_once_neither_wait_for_each_other_nor_lose_a_token(
     deletes: str, database: Database, retries: Retries
@@ -435,20 +472,12 @@ def test_workers_at_once_neither_wait_for_each_other_nor_lose_a_token(
             begun = turns.begin_turn(database, turn, Limits(1_000, None, None, turns_at_once=20))
             if not isinstance(begun, Begun):
                 continue
-            how = mine.draw.randrange(4)
-            if how == 0 and deletes == "one":
-                conversations.delete_conversation(database, mine.user_id, begun.conversation_id)
-            elif how == 0 and deletes:
-                ids = [begun.conversation_id, *(row.id for row in mine.rows(_ANY_TWO))]
-                conversations.batch_conversations(database, mine.user_id, ids, "delete")
-            elif how == 0:
-                turns.force_cancel(database, mine.user_id, begun.answer_id)
-            elif how == 1:
-                mine.rows(_EXPIRE, id=begun.answer_id)
-            else:
-                turns.end_turn(database, ended(Worker(turn, begun), "failed", (7, 3, 2)), accepted=True)
-            spent.append(TokenUsage("m", 5, 1))
-            follow_ups.postpone(database, mine.user_id, begun.conversation_id, 20, spent[-1])
+            end_somehow(mine, Worker(turn, begun), deletes)
+            reservation = Reservation("m", 9, 9)
+            where = (database, mine.user_id, begun.conversation_id)
+            if follow_ups.reserve(*where, reservation, None):
+                spent.append(TokenUsage(reservation.id, 5, 1))
+                follow_ups.postpone(*where, 20, spent[-1])
 
     with ThreadPoolExecutor(5) as threads:
         list(threads.map(work, range(1, 6)))

@@ -160,7 +160,7 @@ def _grant(connection: Connection, app: Address) -> None:
         "usage on schema public",
         "select, insert, update, delete on conversation, message, usage, deleted_turn, user_settings",
         "select, insert, update, delete on shared_conversation, shared_message",
-        "select, insert, update, delete on erased_usage",
+        "select, insert, update, delete on erased_usage, follow_up",
         "execute on all functions in schema public",
     ):
         connection.exec_driver_sql(f"grant {privilege} to {identifier(app.user)}")

@@ -33,7 +33,5 @@ class Conversation(SQLModel, table=True):
     titled: bool = False
     # After a follow-up that failed, none is due before `last_seq` has come here.
     follow_up_after: int = 0
-    # The last follow-up that was charged: its statement may come twice.
-    follow_up_charge: uuid.UUID | None = None
     created_at: datetime = Field(sa_column=Column(DateTime(timezone=True), nullable=False))
     updated_at: datetime = Field(sa_column=Column(DateTime(timezone=True), nullable=False))

@@ -4,7 +4,8 @@ import uuid
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from sqlalchemy import text
+from sqlalchemy import bindparam, text
+from sqlalchemy.dialects.postgresql import JSONB
 
 from parley.database import Database
 from parley.ids import new_id
@@ -26,14 +27,23 @@ class Pending:
 
 
 @dataclass(frozen=True, slots=True)
-class TokenUsage:
-    """What one request to the model cost. By its id it is charged once."""
+class Reservation:
+    """What one request to the model may cost. By its id it is charged once."""
 
     model: str
+    reserved_input: int
+    reserved_output: int
+    id: uuid.UUID = field(default_factory=new_id)
+
+
+@dataclass(frozen=True, slots=True)
+class TokenUsage:
+    """What the request cost that had this reservation."""
+
+    reservation_id: uuid.UUID
     input_tokens: int
     output_tokens: int
     cached_tokens: int = 0
-    charge_id: uuid.UUID = field(default_factory=new_id)
 
 
 # About four windows are folded at once: where more was left out, the next follow-up goes on. What is withheld
@@ -79,25 +89,38 @@ _READ = text("""
     from conv
 """)
 
-# All charge the user in the same statement, whether or not what was written is of use, and though the
-# conversation has been deleted.
-_CHARGED = """
+_RESERVE = text("""
+    select reserve_follow_up(
+        :conversation_id,
+        jsonb_populate_record(null::follow_up, :reservation),
+        :quota_tokens
     )
-    select charge(:user_id, :model, :input_tokens, :output_tokens, :cached_tokens) from stored
-    union all
-    select charge_known(:user_id, :model, :input_tokens, :output_tokens, :cached_tokens, :charge_id)
-    where not exists (select from stored)
-      and not exists (select from conversation where id = :conversation_id and user_id = :user_id)
+""").bindparams(bindparam("reservation", type_=JSONB))
+
+# All put right in the same statement what was charged, whether or not what was written is of use, and though
+# the conversation has been deleted. The row of `usage` is gone if the user has erased everything. `stored` is
+# asked for so that the conversation is locked first, as everywhere.
+_SETTLED = """
+        returning 1
+    ), settled as (
+        update follow_up set settled = true
+        where id = :reservation_id and user_id = :user_id and not settled
+          and (select count(*) from stored) >= 0
+        returning model, (begun_at at time zone 'utc')::date as day, reserved_input, reserved_output
+    )
+    update usage u
+    set input_tokens = u.input_tokens - settled.reserved_input + :input_tokens,
+        cached_tokens = u.cached_tokens + :cached_tokens,
+        output_tokens = u.output_tokens - settled.reserved_output + :output_tokens
+    from settled where u.user_id = :user_id and u.day = settled.day and u.model = settled.model
+    returning 1
 """
 
 # A title given meanwhile stays.
 _TITLED = """
     with stored as (
-        update conversation
-        set title = case when titled then title else :title end, titled = true,
-            follow_up_charge = :charge_id
-        where id = :conversation_id and user_id = :user_id and follow_up_charge is distinct from :charge_id
-        returning 1
+        update conversation set title = :title, titled = true
+        where id = :conversation_id and user_id = :user_id and not titled
 """
 
 # Nothing is stored when an edit has replaced what was folded, or another follow-up was quicker.
@@ -111,26 +134,20 @@ _FOLDED = """
         where c.id = :conversation_id and c.user_id = :user_id for update
     ), stored as (
         update conversation c
-        set summary = case when is_current then :new_summary else summary end,
-            summary_seq = case when is_current then :fold_until else summary_seq end,
-            window_seq = case when is_current then greatest(window_seq, :fold_until) else window_seq end,
-            follow_up_charge = :charge_id
-        from conv where c.id = conv.id and c.follow_up_charge is distinct from :charge_id
-        returning 1
+        set summary = :new_summary, summary_seq = :fold_until, window_seq = greatest(window_seq, :fold_until)
+        from conv where c.id = conv.id and conv.is_current
 """
 
 # A model that had no answer to a question has none a moment later: some turns pass before the next try.
 _POSTPONED = """
     with stored as (
-        update conversation
-        set follow_up_after = last_seq + :messages, follow_up_charge = :charge_id
-        where id = :conversation_id and user_id = :user_id and follow_up_charge is distinct from :charge_id
-        returning 1
+        update conversation set follow_up_after = last_seq + :messages
+        where id = :conversation_id and user_id = :user_id
 """
 
-_STORE_TITLE = text(_TITLED + _CHARGED)
-_STORE_SUMMARY = text(_FOLDED + _CHARGED)
-_POSTPONE = text(_POSTPONED + _CHARGED)
+_STORE_TITLE = text(_TITLED + _SETTLED)
+_STORE_SUMMARY = text(_FOLDED + _SETTLED)
+_POSTPONE = text(_POSTPONED + _SETTLED)
 
 
 def read_pending(
@@ -149,6 +166,19 @@ def read_pending(
     }
     rows = database.rows(user_id, _READ, params)
     return Pending(*rows[0]) if rows else None
+
+
+def reserve(
+    database: Database,
+    user_id: str,
+    conversation_id: uuid.UUID,
+    reservation: Reservation,
+    quota_tokens: int | None,
+) -> bool:
+    """Charge what the request may cost. False: that is more than is left, or the conversation is gone."""
+    given = {**asdict(reservation), "id": str(reservation.id), "user_id": user_id}
+    params = {"conversation_id": conversation_id, "reservation": given, "quota_tokens": quota_tokens}
+    return bool(database.rows(user_id, _RESERVE, params)[0][0])
 
 
 def store_title(
@@ -180,6 +210,6 @@ def store_summary(
 def postpone(
     database: Database, user_id: str, conversation_id: uuid.UUID, messages: int, spent: TokenUsage
 ) -> None:
-    """Charge what was spent in vain, and let no follow-up be due for the next `messages`."""
+    """Settle what was spent in vain, and let no follow-up be due for the next `messages`."""
     params = {"user_id": user_id, "conversation_id": conversation_id, "messages": messages, **asdict(spent)}
     database.rows(user_id, _POSTPONE, params)

@@ -15,8 +15,9 @@ from parley.database import Database
 from parley.errors import ContentRefused, ContextTooLong, ProblemError, UpstreamFailed
 from parley.logs import describe_error
 from parley.repositories import follow_ups
-from parley.repositories.follow_ups import Pending, TokenUsage
+from parley.repositories.follow_ups import Pending, Reservation, TokenUsage
 from parley.services.agent_service import AgentOutput, AgentService
+from parley.services.history import estimate_tokens
 from parley.services.refusals import is_refusal
 from parley.text import is_visible
 
@@ -37,6 +38,8 @@ TITLE_LENGTH = 80
 SUMMARY_LENGTH = 8_000
 # A summary takes the place of what it folds for good. A word or two cannot.
 MIN_LETTERS = 20
+# Reserved for a title or a summary, which a model may think about.
+ANSWER_TOKENS = 1_000
 # Until a title or summary that failed is tried again.
 POSTPONED_MESSAGES = 20
 # What models write where they have nothing to say.
@@ -61,6 +64,7 @@ class FollowUpService:
         self._agent_service = agent_service
         self._history_tokens = settings.history_tokens
         self._deadline_s = settings.turn_deadline_s
+        self._quota_tokens = settings.quota_tokens_per_day
         # The event loop itself keeps only weak references to tasks.
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -85,6 +89,8 @@ class FollowUpService:
         if pending.opening is not None:
             opening = pending.opening[:OPENING_LENGTH]
             said, spent = await self._complete(user_id, conversation_id, TITLE_INSTRUCTIONS, opening)
+            if spent is None:
+                return
             if title := read_title(said):
                 await self._database.call(follow_ups.store_title, user_id, conversation_id, title, spent)
             else:
@@ -92,6 +98,8 @@ class FollowUpService:
         if pending.to_fold:
             transcript = _transcript(pending)
             said, spent = await self._complete(user_id, conversation_id, SUMMARY_INSTRUCTIONS, transcript)
+            if spent is None:
+                return
             if summary := read_summary(said, transcript):
                 await self._database.call(
                     follow_ups.store_summary, user_id, conversation_id, pending, summary, spent
@@ -117,8 +125,18 @@ class FollowUpService:
 
     async def _complete(
         self, user_id: str, conversation_id: uuid.UUID, instructions: str, text: str
-    ) -> tuple[str, TokenUsage]:
-        """What the model says, which is nothing if it does not answer as it should."""
+    ) -> tuple[str, TokenUsage | None]:
+        """What the model says, which is nothing if it does not answer as it should, and what that cost.
+
+        None: it was not asked, since too little of the quota is left.
+        """
+        reservation = Reservation(
+            self._agent_service.model, estimate_tokens(instructions) + estimate_tokens(text), ANSWER_TOKENS
+        )
+        if not await self._database.call(
+            follow_ups.reserve, user_id, conversation_id, reservation, self._quota_tokens
+        ):
+            return "", None
         output = AgentOutput()
         try:
             async with asyncio.timeout(self._deadline_s):
@@ -128,15 +146,9 @@ class FollowUpService:
             output.text = ""
         except ProblemError:
             # The next turn asks again.
-            await self._postpone(user_id, conversation_id, self._usage(output), messages=0)
+            await self._postpone(user_id, conversation_id, _usage(reservation, output), messages=0)
             raise
-        return "" if output.incomplete else output.text, self._usage(output)
-
-    def _usage(self, output: AgentOutput) -> TokenUsage:
-        spent = output.spent()
-        return TokenUsage(
-            self._agent_service.model, spent.input_tokens, spent.output_tokens, spent.cached_tokens
-        )
+        return "" if output.incomplete else output.text, _usage(reservation, output)
 
     async def _postpone(
         self,
@@ -146,6 +158,11 @@ class FollowUpService:
         messages: int = POSTPONED_MESSAGES,
     ) -> None:
         await self._database.call(follow_ups.postpone, user_id, conversation_id, messages, spent)
+
+
+def _usage(reservation: Reservation, output: AgentOutput) -> TokenUsage:
+    spent = output.spent()
+    return TokenUsage(reservation.id, spent.input_tokens, spent.output_tokens, spent.cached_tokens)
 
 
 def read_title(said: str) -> str | None:

@@ -1,6 +1,7 @@
 -- Deletes everything of a user: their rows in every table that has a user_id.
 --
--- A running turn ends at its next statement, which finds no row and leaves none: see charge_known. Of today's
+-- A running turn ends at its next statement, which finds no row and leaves none: see charge_deleted_turn in
+-- repositories/turns.py. Of today's
 -- spending two numbers stay until tomorrow, under a digest of the user's id: otherwise to erase would be to have a
 -- fresh quota.
 create or replace function erase_user(p_user_id text) returns void language plpgsql as $$

@@ -33,17 +33,21 @@ begin
 end
 $$;
 
--- Deletes what is of no use after a day: the keys of deleted turns, what erased users spent. Returns how many rows.
+-- Deletes what is of no use after a day: the keys of deleted turns, follow-ups, what erased users spent. Returns how
+-- many rows.
 create or replace function delete_expired() returns int
 language plpgsql security definer set search_path = pg_catalog, public as $$
 declare
     turns int;
+    follow_ups int;
     spent int;
 begin
     delete from deleted_turn where deleted_at < now() - interval '1 day';
     get diagnostics turns = row_count;
+    delete from follow_up where begun_at < now() - interval '1 day';
+    get diagnostics follow_ups = row_count;
     delete from erased_usage where day < utc_today();
     get diagnostics spent = row_count;
-    return turns + spent;
+    return turns + follow_ups + spent;
 end
 $$;

@@ -22,20 +22,25 @@ create or replace function charge(
     returning p_input + p_output
 $$;
 
--- Charges what has no row of its own any more, once, however often it is sent. Nothing is written about a user who
--- has erased everything: the lock waits for an erasure that is going on.
-create or replace function charge_known(
-    p_user_id text, p_model text, p_input bigint, p_output bigint, p_cached bigint, p_charge_id uuid
-) returns bigint language plpgsql as $$
+-- Charges a follow-up what it may cost, and once, however often it is sent. False: that is more than is left, or its
+-- conversation is gone. What it did not spend is given back when it is settled.
+create or replace function reserve_follow_up(p_conversation_id uuid, given follow_up, p_quota bigint) returns boolean
+language plpgsql as $$
 begin
-    perform pg_advisory_xact_lock_shared(hashtextextended(p_user_id, 0));
-    if exists (select from usage where user_id = p_user_id) then
-        insert into deleted_turn (answer_id, user_id) values (p_charge_id, p_user_id) on conflict do nothing;
-        if found then
-            return charge(p_user_id, p_model, p_input, p_output, p_cached);
-        end if;
+    -- Turns that begin, other follow-ups and an erasure wait.
+    perform pg_advisory_xact_lock(hashtextextended(given.user_id, 0));
+    if exists (select from follow_up where id = given.id and user_id = given.user_id) then
+        return true;
+    elsif not exists (select from conversation where id = p_conversation_id and user_id = given.user_id)
+       or (spent_today(given.user_id)).tokens + (reserved_by_turns(given.user_id)).tokens
+          + given.reserved_input + given.reserved_output > p_quota then
+        return false;
     end if;
-    return 0;
+    delete from follow_up where user_id = given.user_id and begun_at < now() - interval '1 day';
+    insert into follow_up (id, user_id, model, reserved_input, reserved_output)
+    values (given.id, given.user_id, given.model, given.reserved_input, given.reserved_output);
+    perform charge(given.user_id, given.model, given.reserved_input, given.reserved_output);
+    return true;
 end
 $$;
 
@@ -57,6 +62,32 @@ create or replace function end_expired_turns(p_user_id text) returns void langua
     select charge(p_user_id, model, sum(input)::bigint, sum(output)::bigint) from expired group by model
 $$;
 
+-- What the user's running turns have reserved.
+create or replace function reserved_by_turns(p_user_id text, out turns bigint, out tokens bigint)
+language sql stable as $$
+    select count(*), coalesce(sum(reserved), 0) from (
+        select coalesce(reserved_input, 0)::bigint + coalesce(reserved_output, 0) as reserved from message
+        where user_id = p_user_id and status = 'in_progress'
+        union all
+        -- The worker of a deleted turn goes on for a moment. What it reserved is charged already.
+        select 0 from deleted_turn
+        where user_id = p_user_id and lease_id is not null and not charged
+          and lease_expires_at > clock_timestamp()
+    ) as each_running
+$$;
+
+-- What counts against today's quota, follow-ups that are being written included.
+create or replace function spent_today(p_user_id text, out turns bigint, out tokens bigint)
+language sql stable as $$
+    select coalesce(sum(each_spent.turns), 0), coalesce(sum(each_spent.tokens), 0) from (
+        select usage.turns, input_tokens + output_tokens as tokens from usage
+        where user_id = p_user_id and day = utc_today()
+        union all
+        select erased_usage.turns, erased_usage.tokens from erased_usage
+        where user_hash = hash_of_user(p_user_id) and day = utc_today()
+    ) as each_spent
+$$;
+
 -- Refuses a turn that is to cost p_tokens. A turn that runs alone may pass the quota: what is left is not always
 -- enough for one. A turn that is resumed was counted when it began.
 create or replace function check_bounds(request turn_request, p_tokens bigint) returns void
@@ -67,22 +98,8 @@ declare
     refusal text;
 begin
     -- In this order: a turn that ends meanwhile counts twice and not never.
-    select count(*) as turns, coalesce(sum(reserved), 0) as tokens into running from (
-        select coalesce(reserved_input, 0)::bigint + coalesce(reserved_output, 0) as reserved from message
-        where user_id = request.user_id and status = 'in_progress'
-        union all
-        -- The worker of a deleted turn goes on for a moment. What it reserved is charged already.
-        select 0 from deleted_turn
-        where user_id = request.user_id and lease_id is not null and not charged
-          and lease_expires_at > clock_timestamp()
-    ) as each_running;
-    select coalesce(sum(turns), 0) as turns, coalesce(sum(tokens), 0) as tokens into spent from (
-        select turns, input_tokens + output_tokens as tokens from usage
-        where user_id = request.user_id and day = utc_today()
-        union all
-        select turns, tokens from erased_usage
-        where user_hash = hash_of_user(request.user_id) and day = utc_today()
-    ) as each_spent;
+    running := reserved_by_turns(request.user_id);
+    spent := spent_today(request.user_id);
     refusal := case
         when spent.tokens >= request.quota_tokens then 'over_quota'
         when spent.turns >= request.quota_turns and request.act <> 'resume' then 'over_quota'
