@@ -14,11 +14,13 @@ from sqlalchemy import text
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
+from local.issuer import Issuer
 from local.ports import free_port
 from parley.api.middleware import MAX_AT_ONCE, RequestScope
 from parley.config import Settings
 from parley.database import Database
 from parley.errors import TooManyRequests
+from parley.main import create_app
 from parley.services.shares import Shares
 from tests.conftest import ApiUser
 from tests.integration.test_resilience import worker
@@ -213,3 +215,24 @@ def fill(database: Database, user_id: str) -> None:
     params = {"id": uuid.uuid4(), "user_id": user_id}
     database.rows(user_id, conversation, params)
     assert database.rows(user_id, messages, params)[0][0] == 3_000
+
+
+def test_mcp_clients_with_many_tokens_have_the_places_of_one_user(settings: Settings, issuer: Issuer) -> None:
+    """As many requests with as many tokens: the door lets all of them in."""
+    app = create_app(settings)
+    body = {"jsonrpc": "2.0", "id": 1, "method": "tools/list"}
+    headers = {"Accept": "application/json, text/event-stream", "MCP-Protocol-Version": "2025-06-18"}
+
+    async def run() -> Counter[int]:
+        async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://api") as http:
+
+            async def ask(number: int) -> int:
+                token = issuer.mint("alice", jti=str(number))
+                authorization = {"Authorization": f"Bearer {token}"}
+                return (await http.post("/api/mcp", json=body, headers=headers | authorization)).status_code
+
+            found = Counter(await asyncio.gather(*(ask(number) for number in range(80))))
+        await app.state.services.close()
+        return found
+
+    assert asyncio.run(run()) == {200: 50, 429: 30}

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends, Header, Request, Response
 from starlette.types import Message, Receive, Scope, Send
 
-from parley.api.dependencies import AppSettings, CurrentUser
+from parley.api.dependencies import AppSettings, AppShares, CurrentUser
 from parley.errors import Forbidden, NotFound, Unauthorized
 from parley.tools.api_client import ApiClient
 
@@ -48,6 +48,15 @@ async def known_origin(settings: AppSettings, origin: Annotated[str | None, Head
         raise Forbidden("Pages of this origin may not use the tools.")
 
 
+async def place(user: CurrentUser, shares: AppShares) -> AsyncIterator[None]:
+    """Hold one of the user's places for tools. Raises TooManyRequests.
+
+    Not one of those for data: a tool's own requests take these.
+    """
+    async with shares.hold(f"{user.id}\0mcp"):
+        yield
+
+
 class _Exchange(Response):
     """Lets the MCP SDK answer the request."""
 
@@ -68,7 +77,7 @@ class _Exchange(Response):
         await serve(self._api_client, scope, receive_again, send)
 
 
-@router.post(PATH, dependencies=[Depends(challenge), Depends(known_origin)])
+@router.post(PATH, dependencies=[Depends(challenge), Depends(known_origin), Depends(place)])
 async def mcp(request: Request, user: CurrentUser) -> Response:
     # The body is read here, where an oversized one becomes a problem document.
     return _Exchange(ApiClient(request.app, user.id, user.token), await request.body())
