@@ -334,7 +334,8 @@ def every_reply(user: ApiUser) -> Iterator[httpx.Response]:
     rows = [row for row in MATRIX if row.route not in NEED_NO_DATABASE]
     assert len(rows) > 10
     for row in rows:
-        path = row.route.format(user_id=user.id, conversation_id=thing, message_id=thing)
+        ids = dict.fromkeys(("conversation_id", "message_id", "share_id"), thing)
+        path = row.route.format(user_id=user.id, **ids)
         body: dict[str, Any] = {} if row.body is None else {"json": row.body}
         yield user.http.request(row.method, user.http.base_url.join(path), **body)
 

@@ -46,6 +46,13 @@ class Row:
 
 
 MESSAGE = "/api/{user_id}/conversations/{conversation_id}/messages/{message_id}"
+RECORD = {
+    "kind": "conversation",
+    "id": "elsewhere",
+    "title": "Boats",
+    "created_at": "2026-01-01T00:00:00Z",
+    "updated_at": "2026-01-01T00:00:00Z",
+}
 MATRIX = [
     Row("GET", "/api/me", others=200),
     Row("GET", "/api/models", others=200),
@@ -70,7 +77,7 @@ MATRIX = [
     Row("POST", f"{MESSAGE}/edit", {"message": "hi"}, owners=422),
     Row("GET", "/api/{user_id}/conversations/{conversation_id}/export"),
     Row("GET", "/api/{user_id}/export"),
-    Row("POST", "/api/{user_id}/import", {"source": "parley", "version": 1, "records": []}),
+    Row("POST", "/api/{user_id}/import", {"source": "parley", "version": 1, "records": [RECORD]}),
     Row("POST", "/api/{user_id}/conversations/{conversation_id}/share", {}, owners=201),
     Row("GET", "/api/{user_id}/shares"),
     Row("DELETE", "/api/{user_id}/shares/{share_id}", owners=404),

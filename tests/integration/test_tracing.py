@@ -45,7 +45,7 @@ POST /api/{user_id}/chat
       chat offline
       execute_tool search_conversations
         GET /api/{user_id}/conversations
-          list_conversations
+          search_conversations
       chat offline
     end_turn
 """
