@@ -167,11 +167,14 @@ def test_a_turn_that_waits_for_approval_goes_as_well(
 
 
 def test_erasing_does_not_make_the_quota_fresh(
-    serve_api: Callable[..., str], new_user: Callable[..., ApiUser], postgres: Postgres
+    serve_api: Callable[..., str], new_user: Callable[..., ApiUser], database: Database, postgres: Postgres
 ) -> None:
     alice = new_user(api_url=serve_api(quota_turns_per_day=3, quota_tokens_per_day=100_000))
+    titled = text("select titled, (select count(*) from follow_up where not settled) from conversation")
     for left in (2, 1, 0):
         assert alice.say("Hello").status_code == 200
+        # Until then, more is charged than the title costs.
+        wait_for(lambda: database.rows(alice.id, titled) == [(True, 0)])
         before = alice.http.get("/usage").json()["quota"]
         assert alice.http.delete("/data").status_code == 204
         after = alice.http.get("/usage").json()
