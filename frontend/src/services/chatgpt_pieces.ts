@@ -23,6 +23,8 @@ type LeaveOut = (count: number, reason: string) => void;
 const MAX_TEXT = 30_000;
 const MAX_TOOL_TEXT = 2_000;
 const MAX_ID = 200;
+/** Characters, of which some have two code units. */
+const MAX_TITLE = 200;
 
 /** Yields JSON of at most `room` bytes each. An answer is never cut in two, but shortened if it must be. */
 export function* chatGptPieces(
@@ -53,7 +55,7 @@ export function* chatGptPieces(
 function headOf(conversation: Json): Json {
   const { id, conversation_id, title, create_time, update_time, is_archived, is_starred } =
     conversation;
-  const shortTitle = typeof title === "string" ? title.slice(0, MAX_ID) : undefined;
+  const shortTitle = typeof title === "string" ? title.slice(0, 2 * MAX_TITLE) : undefined;
   return {
     id: shortId(id),
     conversation_id: shortId(conversation_id),
@@ -71,7 +73,7 @@ function shortId(id: unknown): string | undefined {
 
 /** What is shown, as services/chatgpt_import.py orders it: each after what it follows, the current version last. */
 function orderedNodes({ mapping, current_node }: Json, leaveOut: LeaveOut): Placed[] {
-  const given = givenNodes(mapping);
+  const given = givenNodes(mapping, leaveOut);
   const path = pathTo(current_node, given);
   const followers = shownFollowers(given, leaveOut);
   const placed: Placed[] = [];
@@ -150,18 +152,20 @@ function listedIds(given: Given): string[] {
 }
 
 function sortedAs(named: unknown, ids: string[]): string[] {
-  const places = new Map(Array.isArray(named) ? named.map((id, place) => [id, place]) : []);
-  const placeOf = (id: string) => places.get(id) ?? places.size;
+  const names: unknown[] = Array.isArray(named) ? named : [];
+  const places = new Map(names.map((id, place) => [id, place]));
+  const placeOf = (id: string) => places.get(id) ?? names.length;
   return ids.toSorted((a, b) => placeOf(a) - placeOf(b));
 }
 
 type Given = Map<string, { parent: string | null; node: Json }>;
 
-function givenNodes(mapping: unknown): Given {
+function givenNodes(mapping: unknown, leaveOut: LeaveOut): Given {
   const found = new Map<string, Json>();
   for (const [id, value] of Object.entries(asObject(mapping) ?? {})) {
     const node = asObject(value);
     if (node && shortId(id)) found.set(id, node);
+    else leaveOut(1, "It is no node of a conversation.");
   }
   const parentOf = ({ parent }: Json) =>
     typeof parent === "string" && found.has(parent) ? parent : null;
@@ -194,6 +198,8 @@ function* sections(nodes: Placed[], byId: Map<string, Placed>): Generator<Placed
   if (section.length) yield section;
 }
 
+const STANDS_FOR_A_QUESTION: Json = { author: { role: "user" }, content: null };
+
 /** A section's nodes as JSON, within `free` bytes, and what stands for an answer's question. */
 function fitted(
   section: Placed[],
@@ -204,9 +210,7 @@ function fitted(
   const first = section[0]!;
   const question = first.parent === null ? undefined : byId.get(first.parent);
   const stub: Placed[] =
-    question && roleOf(first) !== "user"
-      ? [{ ...question, message: { author: { role: "user" }, content: null } }]
-      : [];
+    question && roleOf(first) !== "user" ? [{ ...question, message: STANDS_FOR_A_QUESTION }] : [];
   const entries = entriesOf([...stub, ...section]);
   if (sizeOf(entries) <= free) return entries;
   leaveOut(1, "Its long texts are shortened, because it is larger than a part of an import.");
@@ -224,7 +228,8 @@ function fitted(
 function entriesOf(nodes: Placed[]): Map<string, string> {
   return new Map(
     nodes.map(({ id, ...node }) => {
-      const value = JSON.stringify({ ...node, message: slim(node.message) });
+      const message = node.message === STANDS_FOR_A_QUESTION ? node.message : slim(node.message);
+      const value = JSON.stringify({ ...node, message });
       return [id, `${JSON.stringify(id)}:${value}`];
     }),
   );
@@ -237,7 +242,8 @@ function slim(message: Json): Json {
   const metadata = asObject(message.metadata);
   return {
     author: { role, name },
-    content,
+    // Null would stand for a question of an earlier piece.
+    content: content ?? "",
     create_time,
     recipient,
     metadata: metadata && {
@@ -262,16 +268,20 @@ function cut(value: unknown, limit: number, depth: number): unknown {
   );
 }
 
-const HIDDEN = ["user_editable_context", "model_editable_context", "thoughts", "reasoning_recap"];
+const SHOWN: unknown[] = ["user", "assistant", "tool"];
+const HIDDEN: unknown[] = [
+  "user_editable_context",
+  "model_editable_context",
+  "thoughts",
+  "reasoning_recap",
+];
 
 /** As services/chatgpt_content.py has it. */
 function isShown(message: Json): boolean {
   const { content_type } = asObject(message.content) ?? {};
   const hidden = asObject(message.metadata)?.is_visually_hidden_from_conversation === true;
   return (
-    ["user", "assistant", "tool"].includes(String(asObject(message.author)?.role)) &&
-    !hidden &&
-    !HIDDEN.includes(String(content_type))
+    SHOWN.includes(asObject(message.author)?.role) && !hidden && !HIDDEN.includes(content_type)
   );
 }
 

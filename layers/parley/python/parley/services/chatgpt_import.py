@@ -189,7 +189,7 @@ class _Reader:
 
     def _question(self, node: _Node, before: _Place) -> _Place:
         place = _Place(question=node.id, anchor=node.id)
-        if node.message.get("content") is None:
+        if self.is_piece and node.message.get("content") is None:
             return place  # stands for one of an earlier piece
         said = text_of(node.message)
         if not is_visible(said):
@@ -287,7 +287,7 @@ def _listed(mapping: dict[str, Any]) -> list[str]:
 
 def _sorted_as(names: list[str], children: list[str]) -> list[str]:
     places = {each: place for place, each in enumerate(names)}
-    return sorted(children, key=lambda each: places.get(each, len(places)))
+    return sorted(children, key=lambda each: places.get(each, len(names)))
 
 
 def _is_id(value: Any) -> bool:
