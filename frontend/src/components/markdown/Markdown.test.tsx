@@ -1,5 +1,22 @@
 import { render, screen } from "@testing-library/react";
+import userEvent from "@testing-library/user-event";
+import { CORPUS } from "@/testing/markdownCorpus";
 import Markdown from "./Markdown";
+
+/** What is seen of a text, without the names of code blocks and the numbers of footnotes. */
+function visible(container: Element): string {
+  const copy = container.cloneNode(true) as Element;
+  for (const added of copy.querySelectorAll("figcaption, sup")) added.remove();
+  return (copy.textContent ?? "").replace(/\s+/g, "");
+}
+
+test("every text of the corpus is shown with all that is said in it", () => {
+  for (const [name, source, expected] of CORPUS) {
+    const { container, unmount } = render(<Markdown text={source} />);
+    expect([name, visible(container)]).toEqual([name, expected.replace(/\s+/g, "")]);
+    unmount();
+  }
+});
 
 test("renders the usual markdown of answers", () => {
   const { container } = render(
@@ -24,20 +41,110 @@ test("opens web links in a new tab, and links to nothing else", () => {
 });
 
 test.each([
+  ["https://example.com/a，谢谢", "https://example.com/a", "https://example.com/a"],
+  ["看https://example.com/a。", "https://example.com/a", "https://example.com/a"],
+  ["(see www.example.com/b_(c)).", "www.example.com/b_(c)", "https://www.example.com/b_(c)"],
+  ["**https://example.com/x?y=1&z**", "https://example.com/x?y=1&z", "https://example.com/x?y=1&z"],
+  ["писать на a.b@example.com.", "a.b@example.com", "mailto:a.b@example.com"],
+  ["[https://a.com](https://b.com)", "https://a.com", "https://b.com"],
+])("links the address in %s", (text, name, href) => {
+  render(<Markdown text={text} />);
+  expect(screen.getAllByRole("link")).toHaveLength(1);
+  expect(screen.getByRole("link", { name })).toHaveAttribute("href", href);
+});
+
+test("links to what a later block defines, as soon as it does", () => {
+  const { rerender } = render(<Markdown text={"See [the guide][1].\n\nAnd so on.\n\n"} />);
+  expect(screen.queryByRole("link")).toBeNull();
+  rerender(<Markdown text={"See [the guide][1].\n\nAnd so on.\n\n[1]: https://example.com\n"} />);
+  expect(screen.getByRole("link", { name: "the guide" })).toHaveAttribute(
+    "href",
+    "https://example.com",
+  );
+});
+
+test("numbers footnotes in the order of their references, and lists them last", () => {
+  render(<Markdown text={"A[^b] b[^a].\n\n[^a]: Second\n\n[^b]: First\n\nEnd"} />);
+  const notes = screen.getByRole("list", { name: "Footnotes" });
+  expect([...notes.children].map((note) => note.textContent)).toEqual(["First", "Second"]);
+  expect(screen.getByText("[1]").tagName).toBe("SUP");
+});
+
+test.each([
   "<script>window.hacked = true</script>",
   '<img src="x" onerror="window.hacked = true">',
   '<iframe src="https://example.com"></iframe>',
   '<a href="javascript:alert(1)">x</a>',
   "<style>body { display: none }</style>",
-  '<form action="https://example.com"><input name="q"></form>',
-  "![a pixel](https://example.com/pixel.png)",
-])("keeps %s inert", (text) => {
+  '<form action="/x"><input name="q"></form>',
+  "<!-- a comment -->",
+])("shows %s as the text that it is", (text) => {
   const { container } = render(<Markdown text={text} />);
+  expect(container).toHaveTextContent(text);
   expect(container.querySelector("script, img, iframe, a, style, form, input")).toBeNull();
   expect(window).not.toHaveProperty("hacked");
 });
 
 test("names an image instead of loading it", () => {
-  render(<Markdown text="![a cat](https://example.com/cat.png)" />);
+  const { container } = render(<Markdown text="![a cat](https://example.com/cat.png)" />);
   expect(screen.getByText("[image: a cat]")).toBeVisible();
+  expect(container.querySelector("img")).toBeNull();
+});
+
+test("shows the boxes of a task list", () => {
+  render(<Markdown text={"- [x] done\n- [ ] not yet"} />);
+  const [done, open] = screen.getAllByRole("checkbox");
+  expect(done).toBeChecked();
+  expect(open).not.toBeChecked();
+  expect(open).toBeDisabled();
+});
+
+test("text has the direction of its letters, code runs from the left", () => {
+  const { container } = render(<Markdown text={"مرحبا `x`\n\n```py\nx\n```\n\n- שלום"} />);
+  expect(container.querySelector("p")).toHaveAttribute("dir", "auto");
+  expect(container.querySelector("ul")).toHaveAttribute("dir", "auto");
+  expect(screen.getByText("x", { selector: "p code" })).toHaveAttribute("dir", "ltr");
+  expect(screen.getByRole("figure")).toHaveAttribute("dir", "ltr");
+});
+
+test("colours code once it is complete, names its language, and wraps its lines", async () => {
+  const { container, rerender } = render(<Markdown text={"```python\ndef f(): pass\n"} />);
+  expect(screen.getByText("Python")).toBeVisible();
+  expect(container.querySelector("[class^=hljs]")).toBeNull();
+  rerender(<Markdown text={"```python\ndef f(): pass\n```\n"} />);
+  expect(await screen.findByText("def", { selector: ".hljs-keyword" })).toBeVisible();
+  expect(container.querySelector("pre")).toHaveTextContent("def f(): pass");
+
+  const wrap = screen.getByRole("button", { name: "Wrap long lines" });
+  await userEvent.click(wrap);
+  expect(wrap).toHaveAttribute("aria-pressed", "true");
+});
+
+test("code in an unknown language is shown as it is", () => {
+  const { container } = render(<Markdown text={"```mermaid\ngraph TD; A-->B\n```"} />);
+  expect(screen.getByText("mermaid")).toBeVisible();
+  expect(container.querySelector("pre")).toHaveTextContent("graph TD; A-->B");
+});
+
+test.each(["$E = mc^2$", "\\(E = mc^2\\)", "$$\nE = mc^2\n$$", "\\[\nE = mc^2\n\\]", "```math\nE = mc^2\n```"])(
+  "sets %j as maths",
+  async (text) => {
+    const { container } = render(<Markdown text={text} />);
+    await screen.findByText("E = mc^2", { selector: "annotation" });
+    expect(container.querySelector(".katex")).toBeInTheDocument();
+  },
+);
+
+test.each(["$5 and $10", "It costs $5 (US$), or 6$/day", "$HOME/$USER", "\\$5$", "US$3-$4"])(
+  "%s is no maths",
+  (text) => {
+    const { container } = render(<Markdown text={text} />);
+    expect(container.querySelector("code")).toBeNull();
+  },
+);
+
+test("maths that KaTeX cannot read is shown as its source", async () => {
+  const { container } = render(<Markdown text={"$\\frac{1$ and $x$"} />);
+  await screen.findByText("x", { selector: "annotation" });
+  expect(container.querySelector("code")).toHaveTextContent("$\\frac{1$");
 });

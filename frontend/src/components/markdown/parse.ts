@@ -43,7 +43,7 @@ export function* walk(nodes: readonly RootContent[]): Generator<RootContent> {
   }
 }
 
-const FENCED = /^(`{3,}|~{3,})[^]*[\n\r][ \t>]*\1[`~]*[ \t]*$/;
+const FENCED = /^(`{3,}|~{3,})(?![`~])[^]*[\n\r][ \t>]*\1[`~]*[ \t]*$/;
 
 /** Whether a code block has its closing fence: one that still grows is not worth colouring. */
 export function isComplete({ position }: Code, text: string): boolean {

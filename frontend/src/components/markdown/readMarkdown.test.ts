@@ -41,7 +41,7 @@ function expectSameAtEachStep(text: string, random: () => number, label: string)
     const part = text.slice(0, end);
     read = readMarkdown(part, read);
     const apart = bare(read.blocks.flatMap(({ nodes }) => nodes));
-    if (apart !== bare(parse(part).children)) throw new Error(`${label}: ${JSON.stringify(part)}`);
+    if (apart !== bare(parse(part).children)) throw new Error(`${label}: ${JSON.stringify(part)}\n${apart}`);
   }
 }
 

@@ -21,7 +21,7 @@ export interface MarkdownText {
 
 export const EMPTY: MarkdownText = { text: "", blocks: [], definitions: new Map() };
 
-const BLANK_LINE = /(?:\r\n|\n|\r)[ \t]*(?:\r\n|\n|\r)/;
+const BLANK_LINE = /(?:\r\n|\n|\r(?!\n))[ \t]*[\n\r]/;
 
 /** Ends the last footnote, of which an indented line would otherwise be a part. */
 const END = "[\ue000]: #\n\n";
@@ -53,7 +53,7 @@ export function readMarkdown(text: string, previous: MarkdownText): MarkdownText
 
 /** The blocks that no further text changes. A first line that still grows may yet belong to the block before. */
 function settled({ blocks }: MarkdownText): Block[] {
-  const growing = blocks.findLastIndex(({ source }) => /[\n\r]./s.test(source.trimStart()));
+  const growing = blocks.findLastIndex(({ source }) => /[\n\r]/.test(source.trimStart()));
   return blocks.slice(0, Math.max(growing, 0));
 }
 
