@@ -29,6 +29,20 @@ test("renders the usual markdown of answers", () => {
   expect(container.querySelector("h1, h2")).toBeNull();
 });
 
+test("long lists and tables are shown as short ones are", () => {
+  const lines = (line: (index: number) => string) => Array.from({ length: 100 }, (_, index) => line(index)).join("\n");
+  const { container } = render(
+    <Markdown
+      text={`${lines((index) => `${index + 3}. **x**`)}\n\n| a |\n| -: |\n${lines((index) => `| ${index} |`)}`}
+    />,
+  );
+  expect(container.querySelector("ol")).toHaveAttribute("start", "3");
+  expect(container.querySelectorAll("ol > li > strong")).toHaveLength(100);
+  expect(container.querySelectorAll("thead > tr > th")).toHaveLength(1);
+  const cells = [...container.querySelectorAll("tbody > tr > td")].map((cell) => cell.textContent);
+  expect(cells).toEqual(Array.from({ length: 100 }, (_, index) => String(index)));
+});
+
 test("opens web links in a new tab, and links to nothing else", () => {
   render(
     <Markdown text="[a](https://example.com) [b](javascript:alert(1)) [c](/chat) [d](data:text/html,x)" />,

@@ -1,5 +1,6 @@
 import type { FootnoteDefinition } from "mdast";
 import { memo, useState } from "react";
+import { isLong, LongBlock } from "./LongBlock";
 import styles from "./Markdown.module.css";
 import { EMPTY, readMarkdown, type Block, type MarkdownText } from "./readMarkdown";
 import { toReact, type References } from "./toReact";
@@ -36,7 +37,10 @@ export default function Markdown({ text }: { text: string }) {
 
 /** Given as JSON, `references` stays the same for a block that is not concerned by what is new. */
 const BlockView = memo(function BlockView(props: { nodes: Block["nodes"]; references: string }) {
-  return toReact(props.nodes, JSON.parse(props.references) as References);
+  const { nodes, references } = props;
+  const [node] = nodes;
+  if (nodes.length === 1 && isLong(node)) return <LongBlock node={node} references={references} />;
+  return toReact(nodes, JSON.parse(references) as References);
 });
 
 /** Those that are referred to, in the order of their first reference. */

@@ -40,7 +40,7 @@ export const components: Partial<Components> = {
   table: ({ children }) => <Table>{children}</Table>,
 };
 
-function Table({ children }: { children: ReactNode }) {
+export function Table({ children }: { children: ReactNode }) {
   return (
     <div className={styles.table} role="region" aria-label="Table" tabIndex={0}>
       <table dir="auto">{children}</table>

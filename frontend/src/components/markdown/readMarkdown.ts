@@ -10,6 +10,11 @@ export interface Block {
   definitions: (Definition | FootnoteDefinition)[];
   /** The identifiers of links, images and footnotes that it refers to; those of footnotes begin with `^`. */
   references: string[];
+  /** Present for a list or a table of which only the end has to be parsed again. */
+  growth?: {
+    start: number;
+    opening: string;
+  };
 }
 
 export interface MarkdownText {
@@ -27,28 +32,54 @@ const BLANK_LINE = /(?:\r\n|\n|\r(?!\n))[ \t]*[\n\r]/;
 const END = "[\ue000]: #\n\n";
 
 /**
- * Reads a text that may be the previous one with more at its end. Then only the last block is parsed again, and
- * earlier blocks that refer to what is newly defined.
+ * Reads a text that may be the previous one with more at its end. Then only the last block is parsed again, of a long
+ * list or table only the last items, and earlier blocks that refer to what is newly defined.
  */
 export function readMarkdown(text: string, previous: MarkdownText): MarkdownText {
-  const isLonger = text.startsWith(previous.text);
-  const kept = isLonger ? settled(previous) : [];
+  if (!text.startsWith(previous.text)) return readMarkdown(text, EMPTY);
+  const kept = settled(previous);
   const last = kept.at(-1);
   const start = last ? last.start + last.source.length : 0;
-  const tail = blocksOf(text, start, headOf(definitionsOf(kept)));
-  const definitions = definitionsOf([...kept, ...tail]);
-  if (!isLonger) return { text, blocks: tail, definitions };
+  const grown = previous.blocks.length === kept.length + 1 && grow(text, previous);
+  const whole = (): Block[] => blocksOf({ text, start, head: headOf(definitionsOf(kept)) });
 
+  const blocks = [...kept, ...(grown || whole())];
+  const definitions = definitionsOf(blocks);
   const changed = difference(previous.definitions, definitions);
+  if (changed.length === 0) return { text, blocks, definitions };
+
+  const head = headOf(definitions);
   const again = (block: Block) =>
     changed.some((label) => mentions(block, label))
-      ? blocksOf(block.source, 0, headOf(definitions)).map((part) => ({
-          ...part,
-          start: part.start + block.start,
-        }))
+      ? blocksOf({ text: text.slice(0, block.start + block.source.length), start: block.start, head })
       : [block];
-  // What the tail defines is known where it is parsed.
+  // What the tail defines is known where it is parsed as a whole.
+  const tail = grown ? whole() : blocks.slice(kept.length);
   return { text, blocks: [...kept.flatMap(again), ...tail], definitions };
+}
+
+/** The blocks that take the place of the last one, if that is a long list or table; else undefined. */
+function grow(text: string, { blocks, definitions }: MarkdownText): Block[] | undefined {
+  const block = blocks.at(-1);
+  if (!block?.growth) return undefined;
+  const { start, opening } = block.growth;
+  const [first, ...others] = blocksOf({ text, start, head: headOf(definitions), opening });
+  const nodes = first && joined(block.nodes[0], first.nodes);
+  if (!nodes) return undefined;
+  const source = text.slice(block.start, first.start + first.source.length);
+  return [{ ...first, start: block.start, source, nodes, ...particulars(nodes) }, ...others];
+}
+
+/** All but the last two items or rows of the first, with those of the other, which begin where they do. */
+function joined(node: RootContent, [other, ...rest]: RootContent[]): RootContent[] | undefined {
+  if (node.type === "list" && other.type === "list" && node.ordered === other.ordered) {
+    const children = [...node.children.slice(0, -2), ...other.children];
+    return [{ ...node, spread: node.spread || other.spread, children }, ...rest];
+  }
+  if (node.type === "table" && other.type === "table") {
+    return [{ ...node, children: [...node.children.slice(0, -2), ...other.children.slice(1)] }, ...rest];
+  }
+  return undefined;
 }
 
 /** The blocks that no further text changes. A first line that still grows may yet belong to the block before. */
@@ -57,32 +88,66 @@ function settled({ blocks }: MarkdownText): Block[] {
   return blocks.slice(0, Math.max(growing, 0));
 }
 
-function blocksOf(text: string, start: number, head: string): Block[] {
-  const whole = head + text.slice(start);
-  const shift = start - head.length;
+interface Part {
+  text: string;
+  /** Where to begin. */
+  start: number;
+  /** Definitions of what is defined elsewhere. */
+  head: string;
+  /** The head of a table whose further rows follow. */
+  opening?: string;
+}
+
+function blocksOf({ text, start, head, opening = "" }: Part): Block[] {
+  const whole = head + opening + text.slice(start);
+  const shift = start - head.length - opening.length;
   const groups: { start: number; nodes: RootContent[] }[] = [];
   let end = head.length;
   for (const node of parse(whole).children) {
-    const { position } = node;
-    if (!position || (position.start.offset ?? 0) < head.length) continue;
-    const offset = position.start.offset ?? 0;
+    const [from, to] = extent(node);
+    if (from < head.length) continue;
     const group = groups.at(-1);
-    if (group && !BLANK_LINE.test(whole.slice(end, offset))) group.nodes.push(node);
-    else groups.push({ start: lineStart(whole, offset), nodes: [node] });
-    end = position.end.offset ?? end;
+    if (group && !BLANK_LINE.test(whole.slice(end, from))) group.nodes.push(node);
+    else groups.push({ start: lineStart(whole, from), nodes: [node] });
+    end = to;
   }
   return groups.map(({ start: first, nodes }, index) => {
     const from = index === 0 ? head.length : first;
     const source = whole.slice(from, groups.at(index + 1)?.start);
-    return { start: from + shift, source, nodes, ...particulars(nodes, whole) };
+    markComplete(nodes, whole);
+    const growth = growthOf(nodes, whole, shift);
+    return { start: from + shift, source, nodes, growth, ...particulars(nodes) };
   });
+}
+
+function extent({ position }: RootContent): [from: number, to: number] {
+  return [position?.start.offset ?? 0, position?.end.offset ?? 0];
+}
+
+/** The item before the last is parsed again with the last: the first line of the last may turn out to belong to it. */
+function growthOf([node, ...others]: RootContent[], whole: string, shift: number): Block["growth"] {
+  if (others.length > 0 || (node.type !== "list" && node.type !== "table")) return undefined;
+  const { children } = node;
+  const isTable = node.type === "table";
+  if (children.length < (isTable ? 3 : 2)) return undefined;
+  const lineOf = (index: number) => lineStart(whole, extent(children[index])[0]);
+  const opening = isTable ? whole.slice(lineOf(0), lineOf(1)) : "";
+  return { start: lineOf(children.length - 2) + shift, opening };
 }
 
 function lineStart(text: string, offset: number): number {
   return Math.max(text.lastIndexOf("\n", offset - 1), text.lastIndexOf("\r", offset - 1)) + 1;
 }
 
-function particulars(nodes: RootContent[], text: string): Pick<Block, "definitions" | "references"> {
+function markComplete(nodes: RootContent[], text: string) {
+  for (const node of walk(nodes)) {
+    if (node.type === "code" && isComplete(node, text)) {
+      node.data = { hProperties: { dataComplete: true } };
+    }
+  }
+}
+
+function particulars(nodes: RootContent[]): Pick<Block, "definitions" | "references"> {
   const definitions: Block["definitions"] = [];
   const references: string[] = [];
   for (const node of walk(nodes)) {
@@ -90,9 +155,6 @@ function particulars(nodes: RootContent[], text: string): Pick<Block, "definitio
     if (node.type === "footnoteReference") references.push(`^${node.identifier}`);
     if (node.type === "linkReference" || node.type === "imageReference") {
       references.push(node.identifier);
-    }
-    if (node.type === "code" && isComplete(node, text)) {
-      node.data = { hProperties: { dataComplete: true } };
     }
   }
   return { definitions, references };

@@ -1,4 +1,4 @@
-import type { Element, ElementContent, Root } from "hast";
+import type { Element, Root } from "hast";
 import { defaultSchema, sanitize } from "hast-util-sanitize";
 import { toJsxRuntime } from "hast-util-to-jsx-runtime";
 import type { FootnoteReference, Formula, RootContent } from "mdast";
@@ -40,21 +40,35 @@ function handlersFor(footnotes: References["footnotes"]): Handlers {
 }
 
 /** The nodes as elements of React. Whatever they hold, only elements and attributes of the schema come out. */
-export function toReact(nodes: RootContent[], { links, footnotes }: References): ReactNode {
+export function toReact(nodes: RootContent[], references: References): ReactNode {
+  return rendered(toSafe(nodes, references).map(withDirection));
+}
+
+/** The items of a list, the rows of a table or, if it has none, its head, without the element around them. */
+export function itemsToReact(node: RootContent, references: References): ReactNode {
+  const [outer] = toSafe([node], references).filter(isElement);
+  const body = outer.children.filter(isElement).find(({ tagName }) => tagName === "tbody");
+  return rendered((body ?? outer).children.filter(isElement));
+}
+
+function toSafe(nodes: RootContent[], { links, footnotes }: References): Root["children"] {
   const definitions = links.map((link): RootContent => ({ type: "definition", ...link }));
   const tree = toHast(
     { type: "root", children: [...definitions, ...nodes] },
     { handlers: handlersFor(footnotes) },
   );
-  const safe = sanitize(tree, schema) as Root;
-  return toJsxRuntime(
-    { ...safe, children: safe.children.map(withDirection) },
-    { Fragment, jsx, jsxs, components, passNode: true },
-  );
+  return (sanitize(tree, schema) as Root).children;
 }
 
+function rendered(children: Root["children"]): ReactNode {
+  const options = { Fragment, jsx, jsxs, components, passNode: true };
+  return toJsxRuntime({ type: "root", children }, options);
+}
+
+const isElement = (node: Root["children"][number]) => node.type === "element";
+
 /** Each block runs as its first letter does. Within one, the style sheet lets every paragraph find its own. */
-function withDirection<T extends ElementContent | Root["children"][number]>(node: T): T {
-  if (node.type !== "element") return node;
+function withDirection(node: Root["children"][number]): Root["children"][number] {
+  if (!isElement(node)) return node;
   return { ...node, properties: { ...node.properties, dir: "auto" } };
 }
