@@ -99,12 +99,18 @@ function Content({ message }: { message: ChatMessage }) {
       {role === "user" ? (
         <p className={styles.bubble} dir="auto">
           {content}
-       </p>
+        </p>
       ) : isInProgress(message) && !content ? (
         <Waiting />
       ) : (
         content && (
-          <Suspense fallback={<p className={styles.plain} dir="auto">{content}</p>}>
+          <Suspense
+            fallback={
+              <p className={styles.plain} dir="auto">
+                {content}
+              </p>
+            }
+          >
             <Markdown text={content} />
           </Suspense>
         )

@@ -7,8 +7,18 @@ const PHRASES: Record<string, [string, string, string, string]> = {
   pt: ["O barco sai às nove", "leva um casaco", "são duas horas de viagem", "até amanhã"],
   it: ["Il traghetto parte alle nove", "porta un cappotto", "ci vogliono due ore", "è così"],
   pl: ["Prom odpływa o dziewiątej", "weź ciepły płaszcz", "to dwie godziny", "żółć i źdźbło"],
-  cs: ["Trajekt odjíždí v devět", "vezmi si teplý kabát", "trvá to dvě hodiny", "příliš žluťoučký kůň"],
-  tr: ["Vapur dokuzda kalkıyor", "kalın bir palto getir", "iki saat sürüyor", "İstanbul’da görüşürüz"],
+  cs: [
+    "Trajekt odjíždí v devět",
+    "vezmi si teplý kabát",
+    "trvá to dvě hodiny",
+    "příliš žluťoučký kůň",
+  ],
+  tr: [
+    "Vapur dokuzda kalkıyor",
+    "kalın bir palto getir",
+    "iki saat sürüyor",
+    "İstanbul’da görüşürüz",
+  ],
   vi: ["Phà khởi hành lúc chín giờ", "nhớ mang áo ấm", "mất hai tiếng", "hẹn gặp lại ở đó"],
   ru: ["Паром отходит в девять", "возьми тёплое пальто", "дорога займёт два часа", "до встречи"],
   el: ["Το πλοίο φεύγει στις εννέα", "πάρε ένα παλτό", "διαρκεί δύο ώρες", "τα λέμε εκεί"],
@@ -42,7 +52,7 @@ const TEMPLATES = [
 ];
 
 const filled = (template: string, phrases: string[]) =>
-  template.replace(/\{(\d)\}/g, (_, index: string) => phrases[Number(index)]);
+  template.replace(/\{(\d)\}/g, (_, index: string) => phrases[Number(index)] ?? "");
 
 /** 300 texts: their names, their markdown, and what has to be seen of it. */
 export const CORPUS = Object.entries(PHRASES).flatMap(([language, phrases]) =>

@@ -7,8 +7,10 @@ type Long = List | TableNode;
 
 const CHUNK = 20;
 
-export const isLong = (node: RootContent): node is Long =>
-  (node.type === "list" || node.type === "table") && node.children.length > 2 * CHUNK;
+export function isLong(node: RootContent | undefined): node is Long {
+  const isItems = node?.type === "list" || node?.type === "table";
+  return isItems && node.children.length > 2 * CHUNK;
+}
 
 interface LongBlockProps {
   node: Long;
@@ -18,11 +20,14 @@ interface LongBlockProps {
 /** A list or a table in chunks, so that only the last ones are made again while it grows. */
 export function LongBlock({ node, references }: LongBlockProps) {
   if (node.type === "table") {
-    const [head, ...rows] = node.children;
-    const parts = chunked(rows).map((part) => ({ ...node, children: [head, ...part] }));
+    const head = node.children.slice(0, 1);
+    const parts = chunked(node.children.slice(1)).map((rows) => ({
+      ...node,
+      children: [...head, ...rows],
+    }));
     return (
       <Table>
-        <Chunk node={{ ...node, children: [head] }} references={references} />
+        <Chunk node={{ ...node, children: head }} references={references} />
         <tbody>{asElements(parts, references)}</tbody>
       </Table>
     );
@@ -44,7 +49,9 @@ export function LongBlock({ node, references }: LongBlockProps) {
 
 function chunked<T>(list: T[]): T[][] {
   const count = Math.ceil(list.length / CHUNK);
-  return Array.from({ length: count }, (_, index) => list.slice(index * CHUNK, (index + 1) * CHUNK));
+  return Array.from({ length: count }, (_, index) =>
+    list.slice(index * CHUNK, (index + 1) * CHUNK),
+  );
 }
 
 const asElements = (chunks: Long[], references: string): ReactNode =>

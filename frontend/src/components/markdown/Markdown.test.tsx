@@ -30,7 +30,8 @@ test("renders the usual markdown of answers", () => {
 });
 
 test("long lists and tables are shown as short ones are", () => {
-  const lines = (line: (index: number) => string) => Array.from({ length: 100 }, (_, index) => line(index)).join("\n");
+  const lines = (line: (index: number) => string) =>
+    Array.from({ length: 100 }, (_, index) => line(index)).join("\n");
   const { container } = render(
     <Markdown
       text={`${lines((index) => `${index + 3}. **x**`)}\n\n| a |\n| -: |\n${lines((index) => `| ${index} |`)}`}
@@ -140,14 +141,17 @@ test("code in an unknown language is shown as it is", () => {
   expect(container.querySelector("pre")).toHaveTextContent("graph TD; A-->B");
 });
 
-test.each(["$E = mc^2$", "\\(E = mc^2\\)", "$$\nE = mc^2\n$$", "\\[\nE = mc^2\n\\]", "```math\nE = mc^2\n```"])(
-  "sets %j as maths",
-  async (text) => {
-    const { container } = render(<Markdown text={text} />);
-    await screen.findByText("E = mc^2", { selector: "annotation" });
-    expect(container.querySelector(".katex")).toBeInTheDocument();
-  },
-);
+test.each([
+  "$E = mc^2$",
+  "\\(E = mc^2\\)",
+  "$$\nE = mc^2\n$$",
+  "\\[\nE = mc^2\n\\]",
+  "```math\nE = mc^2\n```",
+])("sets %j as maths", async (text) => {
+  const { container } = render(<Markdown text={text} />);
+  await screen.findByText("E = mc^2", { selector: "annotation" });
+  expect(container.querySelector(".katex")).toBeInTheDocument();
+});
 
 test.each(["$5 and $10", "It costs $5 (US$), or 6$/day", "$HOME/$USER", "\\$5$", "US$3-$4"])(
   "%s is no maths",

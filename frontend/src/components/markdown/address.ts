@@ -21,7 +21,8 @@ const FORBIDDEN = /[<>"`\\[\]]/;
 const construct = measured({
   type: "bareAddress",
   lineType: "bareAddressLine",
-  previous: (code) => code === null || !/[a-z\d.+/@-]/i.test(String.fromCharCode(Math.max(code, 0))),
+  previous: (code) =>
+    code === null || !/[a-z\d.+/@-]/i.test(String.fromCharCode(Math.max(code, 0))),
   readsOn: (_, code) => code > 32 && code < 127 && !FORBIDDEN.test(String.fromCharCode(code)),
   length: addressLength,
 });
@@ -34,9 +35,8 @@ function addressLength(text: string): number {
 
 /** Without punctuation that belongs to the sentence, such as the bracket around an address. */
 function withoutTrail(address: string): string {
-  for (let rest = address; ; ) {
-    const isUnbalanced =
-      rest.endsWith(")") && rest.split(")").length > rest.split("(").length;
+  for (let rest = address; ;) {
+    const isUnbalanced = rest.endsWith(")") && rest.split(")").length > rest.split("(").length;
     const shorter = isUnbalanced ? rest.slice(0, -1) : rest.replace(TRAIL, "");
     if (shorter === rest) return rest;
     rest = shorter;
@@ -73,4 +73,3 @@ export const addressFromMarkdown: FromMarkdown = {
     },
   },
 };
-

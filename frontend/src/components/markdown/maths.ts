@@ -1,4 +1,3 @@
-import type { Literal } from "mdast";
 import type { Extension as FromMarkdown, Handle } from "mdast-util-from-markdown";
 import type {
   Code,

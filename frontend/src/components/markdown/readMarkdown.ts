@@ -51,7 +51,11 @@ export function readMarkdown(text: string, previous: MarkdownText): MarkdownText
   const head = headOf(definitions);
   const again = (block: Block) =>
     changed.some((label) => mentions(block, label))
-      ? blocksOf({ text: text.slice(0, block.start + block.source.length), start: block.start, head })
+      ? blocksOf({
+          text: text.slice(0, block.start + block.source.length),
+          start: block.start,
+          head,
+        })
       : [block];
   // What the tail defines is known where it is parsed as a whole.
   const tail = grown ? whole() : blocks.slice(kept.length);
@@ -64,20 +68,23 @@ function grow(text: string, { blocks, definitions }: MarkdownText): Block[] | un
   if (!block?.growth) return undefined;
   const { start, opening } = block.growth;
   const [first, ...others] = blocksOf({ text, start, head: headOf(definitions), opening });
-  const nodes = first && joined(block.nodes[0], first.nodes);
+  const nodes = first && joined(block.nodes, first.nodes);
   if (!nodes) return undefined;
   const source = text.slice(block.start, first.start + first.source.length);
   return [{ ...first, start: block.start, source, nodes, ...particulars(nodes) }, ...others];
 }
 
 /** All but the last two items or rows of the first, with those of the other, which begin where they do. */
-function joined(node: RootContent, [other, ...rest]: RootContent[]): RootContent[] | undefined {
-  if (node.type === "list" && other.type === "list" && node.ordered === other.ordered) {
+function joined([node]: RootContent[], [other, ...rest]: RootContent[]): RootContent[] | undefined {
+  if (node?.type === "list" && other?.type === "list" && node.ordered === other.ordered) {
     const children = [...node.children.slice(0, -2), ...other.children];
     return [{ ...node, spread: node.spread || other.spread, children }, ...rest];
   }
-  if (node.type === "table" && other.type === "table") {
-    return [{ ...node, children: [...node.children.slice(0, -2), ...other.children.slice(1)] }, ...rest];
+  if (node?.type === "table" && other?.type === "table") {
+    return [
+      { ...node, children: [...node.children.slice(0, -2), ...other.children.slice(1)] },
+      ...rest,
+    ];
   }
   return undefined;
 }
@@ -126,13 +133,13 @@ function extent({ position }: RootContent): [from: number, to: number] {
 
 /** The item before the last is parsed again with the last: the first line of the last may turn out to belong to it. */
 function growthOf([node, ...others]: RootContent[], whole: string, shift: number): Block["growth"] {
-  if (others.length > 0 || (node.type !== "list" && node.type !== "table")) return undefined;
+  if (others.length > 0 || (node?.type !== "list" && node?.type !== "table")) return undefined;
   const { children } = node;
   const isTable = node.type === "table";
   if (children.length < (isTable ? 3 : 2)) return undefined;
-  const lineOf = (index: number) => lineStart(whole, extent(children[index])[0]);
-  const opening = isTable ? whole.slice(lineOf(0), lineOf(1)) : "";
-  return { start: lineOf(children.length - 2) + shift, opening };
+  const lines = children.map((child) => lineStart(whole, extent(child)[0]));
+  const opening = isTable ? whole.slice(lines[0], lines[1]) : "";
+  return { start: (lines.at(-2) ?? 0) + shift, opening };
 }
 
 function lineStart(text: string, offset: number): number {

@@ -29,7 +29,8 @@ const element = (tagName: string, properties: Element["properties"], text: strin
   children: [{ type: "text", value: text }],
 });
 
-const formula = (_: unknown, { value }: Formula) => element("code", { className: ["formula"] }, value);
+const formula = (_: unknown, { value }: Formula) =>
+  element("code", { className: ["formula"] }, value);
 
 function handlersFor(footnotes: References["footnotes"]): Handlers {
   return {
@@ -46,9 +47,12 @@ export function toReact(nodes: RootContent[], references: References): ReactNode
 
 /** The items of a list, the rows of a table or, if it has none, its head, without the element around them. */
 export function itemsToReact(node: RootContent, references: References): ReactNode {
-  const [outer] = toSafe([node], references).filter(isElement);
-  const body = outer.children.filter(isElement).find(({ tagName }) => tagName === "tbody");
-  return rendered((body ?? outer).children.filter(isElement));
+  const parts = toSafe([node], references)
+    .filter(isElement)
+    .flatMap(({ children }) => children);
+  const elements = parts.filter((part) => part.type === "element");
+  const body = elements.find(({ tagName }) => tagName === "tbody");
+  return rendered(body ? body.children.filter(isElement) : elements);
 }
 
 function toSafe(nodes: RootContent[], { links, footnotes }: References): Root["children"] {

@@ -125,7 +125,13 @@ function Message({ message: { role, status, content, tool_calls } }: { message: 
         </p>
       ) : (
         content && (
-          <Suspense fallback={<p className={styles.plain} dir="auto">{content}</p>}>
+          <Suspense
+            fallback={
+              <p className={styles.plain} dir="auto">
+                {content}
+              </p>
+            }
+          >
             <Markdown text={content} />
           </Suspense>
         )
