@@ -11,8 +11,14 @@ declare module "micromark-util-types" {
 
 const WEB = /^(?:https?:\/\/|www\.)[\w-]+(?:\.[\w-]+)*(?::\d+)?(?:[/?#].*)?/i;
 const EMAIL = /^[\w.+-]+@[a-z\d][\w-]*(?:\.[\w-]*[a-z\d])+(?![\w-])/i;
-const TRAIL = /(?:[!"'*,.:;?_~]+|&[a-z\d]+;)$/i;
-const FORBIDDEN = /[<>"`\\[\]]/;
+const TRAIL = /(?:[!"'*,.:;?_~]|&[a-z\d]{1,30};)$/i;
+const WEB_START = /^(?:https?:\/\/|www\.)/i;
+const WEB_PATH = /^(?:https?:\/\/)?[^/?#]*[/?#]/i;
+const WEB_CHARACTER = /[!#-;=?-Z^_a-{|}~]/;
+const HOST_CHARACTER = /[\w.:/?#-]/;
+const OTHER_CHARACTER = /[\w.+@:/-]/;
+const MAX_LENGTH = 2_000;
+const MAX_OTHER = 254;
 
 /**
  * Web and mail addresses that stand in a text by themselves. The constructs of GitHub's flavour go on until the next
@@ -23,7 +29,13 @@ const construct = measured({
   lineType: "bareAddressLine",
   previous: (code) =>
     code === null || !/[a-z\d.+/@-]/i.test(String.fromCharCode(Math.max(code, 0))),
-  readsOn: (_, code) => code > 32 && code < 127 && !FORBIDDEN.test(String.fromCharCode(code)),
+  readsOn(text, code) {
+    const character = String.fromCharCode(Math.max(code, 0));
+    // What has not begun as a web address can only be one of mail, and most words are neither.
+    if (!WEB_START.test(text)) return text.length < MAX_OTHER && OTHER_CHARACTER.test(character);
+    const allowed = WEB_PATH.test(text) ? WEB_CHARACTER : HOST_CHARACTER;
+    return text.length < MAX_LENGTH && allowed.test(character);
+  },
   length: addressLength,
 });
 

@@ -19,7 +19,7 @@ declare module "micromark-util-types" {
 }
 
 const CLOSING: Partial<Record<string, string>> = { $: "$", $$: "$$", "\\(": "\\)", "\\[": "\\]" };
-const MAX_LENGTH = 4_000;
+const MAX_LENGTH = 500;
 
 const isLineEnding = (code: Code): code is null | -5 | -4 | -3 => code === null || code < -2;
 const isAlphanumeric = (code: Code) =>
