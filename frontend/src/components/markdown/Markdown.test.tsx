@@ -1,4 +1,4 @@
-import { render, screen } from "@testing-library/react";
+import { act, render, screen } from "@testing-library/react";
 import userEvent from "@testing-library/user-event";
 import { CORPUS } from "@/testing/markdownCorpus";
 import Markdown from "./Markdown";
@@ -6,13 +6,26 @@ import Markdown from "./Markdown";
 /** What is seen of a text, without the names of code blocks and the numbers of footnotes. */
 function visible(container: Element): string {
   const copy = container.cloneNode(true) as Element;
+  for (const formula of copy.querySelectorAll(".katex")) {
+    formula.textContent = formula.querySelector("annotation")?.textContent ?? "";
+  }
   for (const added of copy.querySelectorAll("figcaption, sup")) added.remove();
   return (copy.textContent ?? "").replace(/\s+/g, "");
 }
 
-test("every text of the corpus is shown with all that is said in it", () => {
+/** What is loaded when it is needed is there. */
+const loaded = () => act(() => new Promise<void>((resolve) => setTimeout(resolve)));
+
+beforeAll(async () => {
+  await import("./Maths");
+  await import("./highlight");
+  await import("highlight.js/lib/languages/python");
+});
+
+test("every text of the corpus is shown with all that is said in it", async () => {
   for (const [name, source, expected] of CORPUS) {
     const { container, unmount } = render(<Markdown text={source} />);
+    await loaded();
     expect([name, visible(container)]).toEqual([name, expected.replace(/\s+/g, "")]);
     unmount();
   }
@@ -88,7 +101,7 @@ test("numbers footnotes in the order of their references, and lists them last", 
 test.each([
   "<script>window.hacked = true</script>",
   '<img src="x" onerror="window.hacked = true">',
-  '<iframe src="https://example.com"></iframe>',
+  '<iframe src="/x"></iframe>',
   '<a href="javascript:alert(1)">x</a>',
   "<style>body { display: none }</style>",
   '<form action="/x"><input name="q"></form>',
@@ -157,7 +170,7 @@ test.each(["$5 and $10", "It costs $5 (US$), or 6$/day", "$HOME/$USER", "\\$5$",
   "%s is no maths",
   (text) => {
     const { container } = render(<Markdown text={text} />);
-    expect(container.querySelector("code")).toBeNull();
+    expect(container.querySelector("code, .katex")).toBeNull();
   },
 );
 

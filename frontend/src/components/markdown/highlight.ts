@@ -11,6 +11,7 @@ const lowlight = createLowlight();
 
 export async function highlight(text: string, { name, load }: Language): Promise<ReactNode> {
   if (text.length > MAX_LENGTH) return text;
-  if (!lowlight.registered(name)) lowlight.register(name, (await load()).default);
-  return toJsxRuntime(lowlight.highlight(name, text), { Fragment, jsx, jsxs });
+  const key = name.toLowerCase();
+  if (!lowlight.registered(key)) lowlight.register(key, (await load()).default);
+  return toJsxRuntime(lowlight.highlight(key, text), { Fragment, jsx, jsxs });
 }
