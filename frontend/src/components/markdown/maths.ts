@@ -1,12 +1,6 @@
 import type { Extension as FromMarkdown, Handle } from "mdast-util-from-markdown";
-import type {
-  Code,
-  Construct,
-  Extension,
-  State,
-  TokenizeContext,
-  Tokenizer,
-} from "micromark-util-types";
+import type { Code, Extension } from "micromark-util-types";
+import { mathsBlock } from "./mathsBlock";
 import { measured } from "./measured";
 
 declare module "micromark-util-types" {
@@ -86,108 +80,8 @@ const inText = measured({
   length: formulaLength,
 });
 
-/**
- * A formula in lines of its own, between `$$` or `\[` and its counterpart. It ends at a blank line in any case, so that
- * a stray `$$` takes no more than its paragraph.
- */
-const tokenizeBlock: Tokenizer = function (this: TokenizeContext, effects, ok, nok) {
-  const { parser } = this;
-  const isInterrupt = this.interrupt;
-  const now = () => this.now();
-  let opening = "";
-
-  const closingLine: Construct = {
-    partial: true,
-    tokenize: (inner, found, notFound) => {
-      let line = "";
-      return (code) => {
-        enterLine(inner, code);
-        inner.enter("mathsFence");
-        return read;
-      };
-      function read(code: Code): State | undefined {
-        if (!isLineEnding(code)) {
-          line += code < 0 ? " " : String.fromCharCode(code);
-          inner.consume(code);
-          return read;
-        }
-        inner.exit("mathsFence");
-        return line.trim() === CLOSING[opening] ? found(code) : notFound(code);
-      }
-    },
-  };
-
-  const furtherLine: Construct = {
-    partial: true,
-    tokenize: (inner, found, notFound) => {
-      return (code) => {
-        if (code === null) return notFound(code);
-        enterLine(inner, code);
-        return parser.lazy[now().line] ? notFound : read;
-      };
-      function read(code: Code): State | undefined {
-        if (isLineEnding(code)) return notFound(code);
-        if (code !== null && code > 0 && code !== 32) return found(code);
-        inner.consume(code);
-        return read;
-      }
-    },
-  };
-
-  function enterLine(inner: typeof effects, code: Code) {
-    inner.enter("lineEnding");
-    inner.consume(code);
-    inner.exit("lineEnding");
-  }
-
-  function fence(code: Code): State | undefined {
-    if (!isLineEnding(code)) {
-      opening += code < 0 ? " " : String.fromCharCode(code);
-      effects.consume(code);
-      return opening.trimEnd().length > 2 ? nok : fence;
-    }
-    opening = opening.trimEnd();
-    if (opening !== "$$" && opening !== "\\[") return nok(code);
-    effects.exit("mathsFence");
-    return isInterrupt ? ok(code) : atLineEnding(code);
-  }
-
-  function atLineEnding(code: Code): State | undefined {
-    const otherwise = effects.attempt(closingLine, end, line);
-    return effects.check(furtherLine, otherwise, end)(code);
-  }
-
-  function line(code: Code): State | undefined {
-    enterLine(effects, code);
-    effects.enter("mathsLine");
-    return content;
-  }
-
-  function content(code: Code): State | undefined {
-    if (!isLineEnding(code)) {
-      effects.consume(code);
-      return content;
-    }
-    effects.exit("mathsLine");
-    return atLineEnding(code);
-  }
-
-  function end(code: Code): State | undefined {
-    effects.exit("mathsBlock");
-    return ok(code);
-  }
-
-  return (code) => {
-    effects.enter("mathsBlock");
-    effects.enter("mathsFence");
-    return fence(code);
-  };
-};
-
-const inLines: Construct = { concrete: true, tokenize: tokenizeBlock };
-
 export const maths: Extension = {
-  flow: { 36: inLines, 92: inLines },
+  flow: { 36: mathsBlock, 92: mathsBlock },
   text: { 36: inText, 92: inText },
 };
 

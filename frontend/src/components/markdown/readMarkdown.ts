@@ -75,18 +75,15 @@ function grow(text: string, { blocks, definitions }: MarkdownText): Block[] | un
 }
 
 /** All but the last two items or rows of the first, with those of the other, which begin where they do. */
-function joined([node]: RootContent[], [other, ...rest]: RootContent[]): RootContent[] | undefined {
-  if (node?.type === "list" && other?.type === "list" && node.ordered === other.ordered) {
+function joined([node]: RootContent[], others: RootContent[]): RootContent[] | undefined {
+  const [other, ...rest] = others;
+  if (node?.type === "list" && other?.type === "list") {
     const children = [...node.children.slice(0, -2), ...other.children];
     return [{ ...node, spread: node.spread || other.spread, children }, ...rest];
   }
-  if (node?.type === "table" && other?.type === "table") {
-    return [
-      { ...node, children: [...node.children.slice(0, -2), ...other.children.slice(1)] },
-      ...rest,
-    ];
-  }
-  return undefined;
+  if (node?.type !== "table" || other?.type !== "table") return undefined;
+  const children = [...node.children.slice(0, -2), ...other.children.slice(1)];
+  return [{ ...node, children }, ...rest];
 }
 
 /** The blocks that no further text changes. A first line that still grows may yet belong to the block before. */
