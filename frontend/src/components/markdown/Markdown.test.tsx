@@ -127,8 +127,9 @@ test("shows the boxes of a task list", () => {
   expect(open).toBeDisabled();
 });
 
-test("text has the direction of its letters, code runs from the left", () => {
+test("text has the direction of its letters, code runs from the left", async () => {
   const { container } = render(<Markdown text={"مرحبا `x`\n\n```py\nx\n```\n\n- שלום"} />);
+  await loaded();
   expect(container.querySelector("p")).toHaveAttribute("dir", "auto");
   expect(container.querySelector("ul")).toHaveAttribute("dir", "auto");
   expect(screen.getByText("x", { selector: "p code" })).toHaveAttribute("dir", "ltr");
