@@ -71,6 +71,16 @@ test("a growing text of drawn pieces reads as the whole does, at each step", () 
   }
 });
 
+test("a list is no longer loose once its last item turns out to be none", () => {
+  const one = readMarkdown("* a\n\n*", EMPTY);
+  const two = readMarkdown("* a\n\n**b", one);
+  expect(one.blocks[0]?.nodes).toMatchObject([{ type: "list", spread: true }]);
+  expect(two.blocks.flatMap(({ nodes }) => nodes)).toMatchObject([
+    { type: "list", spread: false },
+    { type: "paragraph" },
+  ]);
+});
+
 test("earlier blocks keep what they are while a text grows, unless it defines what they refer to", () => {
   const first = readMarkdown("See [a].\n\nAnd [b].\n\nSo\n", EMPTY);
   const second = readMarkdown(`${first.text}\n[a]: /url\n`, first);

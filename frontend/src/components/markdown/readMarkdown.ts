@@ -1,4 +1,4 @@
-import type { Definition, FootnoteDefinition, RootContent } from "mdast";
+import type { Definition, FootnoteDefinition, List, RootContent } from "mdast";
 import { isComplete, parse, walk } from "./parse";
 
 /** A part of a text that means the same by itself, given the definitions of the whole. */
@@ -78,13 +78,21 @@ function grow(text: string, { blocks, definitions }: MarkdownText): Block[] | un
 function joined([node]: RootContent[], others: RootContent[]): RootContent[] | undefined {
   const [other, ...rest] = others;
   if (node?.type === "list" && other?.type === "list") {
-    const children = [...node.children.slice(0, -2), ...other.children];
-    return [{ ...node, spread: node.spread || other.spread, children }, ...rest];
+    // The last item turned out to be none, so that the list may not be loose any more.
+    if (other.children.length < 2) return undefined;
+    return [{ ...node, spread: isLoose(node, other), children: withEnd(node, other) }, ...rest];
   }
   if (node?.type !== "table" || other?.type !== "table") return undefined;
-  const children = [...node.children.slice(0, -2), ...other.children.slice(1)];
-  return [{ ...node, children }, ...rest];
+  const rows = { ...other, children: other.children.slice(1) };
+  return [{ ...node, children: withEnd(node, rows) }, ...rest];
 }
+
+const isLoose = (...lists: List[]) => lists.some(({ spread }) => spread);
+
+const withEnd = <T>(node: { children: T[] }, end: { children: T[] }) => [
+  ...node.children.slice(0, -2),
+  ...end.children,
+];
 
 /** The blocks that no further text changes. A first line that still grows may yet belong to the block before. */
 function settled({ blocks }: MarkdownText): Block[] {
