@@ -54,11 +54,11 @@ const TEMPLATES = [
 const filled = (template: string, phrases: string[]) =>
   template.replace(/\{(\d)\}/g, (_, index: string) => phrases[Number(index)] ?? "");
 
-/** 300 texts: their names, their markdown, and what has to be seen of it. */
-export const CORPUS = Object.entries(PHRASES).flatMap(([language, phrases]) =>
-  TEMPLATES.map((template, index): [name: string, source: string, visible: string] => [
-    `${language} ${index}`,
+/** 300 texts by language: their markdown, and what has to be seen of it. */
+export const CORPUS = Object.entries(PHRASES).map(([language, phrases]) => ({
+  language,
+  texts: TEMPLATES.map((template): [source: string, visible: string] => [
     filled(template.replace(/[⟦⟧]/g, ""), phrases),
     filled(template.replace(/⟦[^⟧]*⟧/g, ""), phrases),
   ]),
-);
+}));
