@@ -17,7 +17,7 @@ function visible(container: Element): string {
 const loaded = () => act(() => new Promise<void>((resolve) => setTimeout(resolve)));
 
 beforeAll(async () => {
-  await import("./Maths");
+  await import("./FormulaView");
   await import("./highlight");
   await import("highlight.js/lib/languages/python");
 });

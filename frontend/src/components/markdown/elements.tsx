@@ -5,7 +5,7 @@ import { CodeBlock } from "./CodeBlock";
 import styles from "./Markdown.module.css";
 import { formulaOf, type Formula } from "./maths";
 
-const Maths = lazy(() => import("./Maths"));
+const FormulaView = lazy(() => import("./FormulaView"));
 
 const isWebAddress = (href: string | undefined) => /^(?:https?:\/\/|mailto:)/i.test(href ?? "");
 
@@ -78,7 +78,7 @@ function FormulaText({ source }: { source: string }) {
 function LoadedMaths(props: Formula & { source: string }) {
   return (
     <Suspense fallback={<code dir="ltr">{props.source}</code>}>
-      <Maths {...props} />
+      <FormulaView {...props} />
     </Suspense>
   );
 }

@@ -5,7 +5,7 @@ import type { Formula } from "./maths";
 import styles from "./Markdown.module.css";
 
 /** A formula, or its source if KaTeX cannot read it. Loaded with KaTeX and its fonts, when there is maths to show. */
-export default function Maths({ source, tex, isDisplay }: Formula & { source: string }) {
+export default function FormulaView({ source, tex, isDisplay }: Formula & { source: string }) {
   const target = useRef<HTMLSpanElement>(null);
 
   useLayoutEffect(() => {
