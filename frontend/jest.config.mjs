@@ -10,7 +10,7 @@ const next = await createConfig({
   modulePathIgnorePatterns: ["<rootDir>/.next/"],
 })();
 
-// Compiles dependencies as well, because react-markdown and its dependencies are ES modules.
+// Compiles dependencies as well, because the packages for markdown are ES modules.
 const config = { ...next, transformIgnorePatterns: ["\\.module\\.css$"] };
 
 export default config;

@@ -42,7 +42,7 @@ function Request({ call }: { call: ToolCall }) {
       </p>
       <div className={styles.arguments} tabIndex={0} role="group" aria-labelledby={id}>
         {list === null ? (
-          <pre>{prettyText(call.arguments)}</pre>
+          <pre dir="ltr">{prettyText(call.arguments)}</pre>
         ) : list.length === 0 ? (
           <p>Without any arguments.</p>
         ) : (
@@ -50,7 +50,7 @@ function Request({ call }: { call: ToolCall }) {
             {list.map(([name, value]) => (
               <div key={name}>
                 <dt>{name}</dt>
-                <dd>{value}</dd>
+                <dd dir="auto">{value}</dd>
               </div>
             ))}
           </dl>

@@ -59,6 +59,15 @@ test("a text that is too long is kept and reported", () => {
   expect(screen.getByRole("button", { name: "Send" })).toBeDisabled();
 });
 
+test("the length is counted in characters, as the API counts it", () => {
+  render(<Example />);
+  const field = screen.getByRole("textbox");
+  fireEvent.change(field, { target: { value: "🚢".repeat(32_000) } });
+  expect(screen.getByRole("button", { name: "Send" })).toBeEnabled();
+  fireEvent.change(field, { target: { value: "🚢".repeat(32_001) } });
+  expect(screen.getByText(/32,001 of 32,000/)).toBeVisible();
+});
+
 test("during a turn, the answer can be stopped and the next message written", async () => {
   const onSend = jest.fn();
   const onStop = jest.fn();

@@ -47,6 +47,7 @@ export function Composer({ ref, draft, onDraft, isBusy, canStop, onSend, onStop 
           ref={ref}
           id="composer"
           rows={1}
+          dir="auto"
           value={draft}
           placeholder="Write a message"
           aria-label="Message"

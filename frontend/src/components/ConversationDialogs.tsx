@@ -21,6 +21,7 @@ export function RenameDialog({ conversation, onRename, onClose }: RenameDialogPr
       <input
         aria-label="Title"
         value={title}
+        dir="auto"
         required
         pattern=".*\S.*"
         maxLength={200}

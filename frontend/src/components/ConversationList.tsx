@@ -75,6 +75,7 @@ function Row({ conversation, isActive, onOpen, onRename, onDelete }: RowProps) {
         href={conversationPath(conversation.id)}
         aria-current={isActive ? "page" : undefined}
         title={title}
+        dir="auto"
         onClick={follow}
       >
         {title}

@@ -13,7 +13,7 @@ import { ToolCalls } from "./ToolCalls";
 import { VersionSwitch } from "./VersionSwitch";
 
 // The parser is a third of the page's script. Until it is loaded, the text is shown as it is.
-const Markdown = lazy(() => import("./Markdown"));
+const Markdown = lazy(() => import("./markdown/Markdown"));
 
 interface MessageProps {
   message: ChatMessage;
@@ -97,12 +97,20 @@ function Content({ message }: { message: ChatMessage }) {
     <>
       {toolCalls.length > 0 && <ToolCalls calls={toolCalls} />}
       {role === "user" ? (
-        <p className={styles.bubble}>{content}</p>
+        <p className={styles.bubble} dir="auto">
+          {content}
+        </p>
       ) : isInProgress(message) && !content ? (
         <Waiting />
       ) : (
         content && (
-          <Suspense fallback={<p className={styles.plain}>{content}</p>}>
+          <Suspense
+            fallback={
+              <p className={styles.plain} dir="auto">
+                {content}
+              </p>
+            }
+          >
             <Markdown text={content} />
           </Suspense>
         )

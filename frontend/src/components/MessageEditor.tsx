@@ -46,6 +46,7 @@ export function MessageEditor(props: MessageEditorProps) {
       <textarea
         ref={field}
         rows={2}
+        dir="auto"
         value={edit.text}
         readOnly={isSending}
         aria-label="Edit your message"

@@ -18,7 +18,7 @@ export function PanelHeader({ title, conversationId, onMenu }: PanelHeaderProps)
       >
         <MenuIcon />
       </button>
-      <h1 className={styles.title}>
+      <h1 className={styles.title} dir="auto">
         {title ?? (conversationId ? "Conversation" : "New conversation")}
       </h1>
     </header>

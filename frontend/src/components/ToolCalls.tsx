@@ -71,7 +71,7 @@ function Part({ title, text, whole = text }: { title: string; text: string; whol
     <div className={styles.part}>
       <p id={id}>{title}</p>
       <CopyButton name={`Copy: ${title.toLowerCase()}`} text={() => whole} />
-      <pre tabIndex={0} role="group" aria-labelledby={id}>
+      <pre tabIndex={0} role="group" aria-labelledby={id} dir="ltr">
         {text}
       </pre>
     </div>

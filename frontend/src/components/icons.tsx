@@ -50,3 +50,6 @@ export const SignOutIcon = icon(<path d="M14 4.5H6v15h8M10.5 12H20M16.5 8.5L20 1
 export const AccountIcon = icon(
   <path d="M12 12.5a4 4 0 1 0 0-8 4 4 0 0 0 0 8zM4.5 20a7.5 7.5 0 0 1 15 0" />,
 );
+export const WrapIcon = icon(
+  <path d="M4 6.5h16M4 12h13a3 3 0 0 1 0 6h-3.5M15.5 16l-2 2 2 2M4 18h5" />,
+);

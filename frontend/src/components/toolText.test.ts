@@ -23,10 +23,18 @@ test("escapes bidirectional control characters", () => {
   expect(argumentList('{"\u2066a":"\u202eb"}')).toEqual([["\\u2066a", "\\u202eb"]]);
 });
 
+test("shows numbers as they were written", () => {
+  expect(prettyText('{"id":12345678901234567890,"a":[1.0,-2e5],"s":"1.0 \\"2\\""}')).toBe(
+    '{\n  "id": 12345678901234567890,\n  "a": [\n    1.0,\n    -2e5\n  ],\n  "s": "1.0 \\"2\\""\n}',
+  );
+  expect(argumentList('{"id": 12345678901234567890}')).toEqual([["id", "12345678901234567890"]]);
+});
+
 test("shortens a long text and counts the hidden characters", () => {
   expect(shortened("short")).toEqual({ shown: "short", hidden: 0 });
   const { shown, hidden } = shortened("x".repeat(5_001));
   expect([shown.length, hidden]).toEqual([5_000, 1]);
+  expect(shortened(`${"x".repeat(4_999)}🚢🚢`)).toEqual({ shown: "x".repeat(4_999), hidden: 2 });
 });
 
 test("lists arguments by name, with strings unquoted", () => {

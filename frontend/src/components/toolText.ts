@@ -1,4 +1,5 @@
 import type { ToolCall } from "@/services/types";
+import { characterCount } from "./messageText";
 
 export const STATES: Record<ToolCall["status"], string> = {
   in_progress: "Running…",
@@ -22,12 +23,29 @@ export function prettyText(value: unknown): string {
   return withVisibleOrder(layOut(typeof value === "string" ? (parsed(value) ?? value) : value));
 }
 
-const layOut = (value: unknown) =>
-  typeof value === "string" ? value : JSON.stringify(value, null, 2);
+const NUMBER_MARK = "\ue000";
+const TOKEN = /"(?:[^"\\]|\\.)*"|-?\d[\d.eE+-]*/g;
+
+function layOut(value: unknown): string {
+  if (typeof value === "string") return unmarked(value);
+  return JSON.stringify(value, null, 2).replace(TOKEN, (token) =>
+    token.startsWith(`"${NUMBER_MARK}`) ? unmarked(token.slice(1, -1)) : token,
+  );
+}
+
+const unmarked = (text: string) => (text.startsWith(NUMBER_MARK) ? text.slice(1) : text);
+
+/** Numbers become marked strings: JavaScript's numbers would show 12345678901234567890 and 1.0 as others. */
+function withExactNumbers(json: string): string {
+  return json.replace(TOKEN, (token) =>
+    token.startsWith('"') ? token : `"${NUMBER_MARK}${token}"`,
+  );
+}
 
 function parsed(text: string): object | null {
   try {
-    const value: unknown = JSON.parse(text);
+    JSON.parse(text);
+    const value: unknown = JSON.parse(withExactNumbers(text));
     return typeof value === "object" ? value : null;
   } catch {
     return null;
@@ -43,7 +61,10 @@ function withVisibleOrder(text: string): string {
 }
 
 export function shortened(text: string): { shown: string; hidden: number } {
-  return { shown: text.slice(0, MAX_SHOWN), hidden: Math.max(0, text.length - MAX_SHOWN) };
+  if (text.length <= MAX_SHOWN) return { shown: text, hidden: 0 };
+  // Not in the middle of a pair of surrogates.
+  const end = /[\ud800-\udbff]/.test(text.charAt(MAX_SHOWN - 1)) ? MAX_SHOWN - 1 : MAX_SHOWN;
+  return { shown: text.slice(0, end), hidden: characterCount(text.slice(end)) };
 }
 
 /** The arguments by name; null if they are not an object. */

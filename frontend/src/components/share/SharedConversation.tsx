@@ -10,7 +10,7 @@ import { StatusPage } from "../StatusPage";
 import styles from "./SharedConversation.module.css";
 import { prettyText } from "../toolText";
 
-const Markdown = lazy(() => import("../Markdown"));
+const Markdown = lazy(() => import("../markdown/Markdown"));
 
 type SharedMessage = SharedSnapshot["messages"][number];
 
@@ -125,11 +125,15 @@ function Message({ message: { role, status, content, tool_calls } }: { message: 
         </p>
       ) : (
         content && (
-          <div dir="auto">
-            <Suspense fallback={<p className={styles.plain}>{content}</p>}>
-              <Markdown text={content} />
-            </Suspense>
-          </div>
+          <Suspense
+            fallback={
+              <p className={styles.plain} dir="auto">
+                {content}
+              </p>
+            }
+          >
+            <Markdown text={content} />
+          </Suspense>
         )
       )}
       {ENDINGS[status] && <p className={styles.hint}>{ENDINGS[status]}</p>}
