@@ -41,13 +41,18 @@ def connected(url: str) -> Iterator[socket.socket]:
 
 
 def drip(connection: socket.socket, text: str, pause_s: float = 0.05) -> tuple[bytes, float]:
-    """What the server says until it closes the connection, and when, while `text` is sent byte by byte."""
+    """What the server says until it closes the connection, and when, while `text` is sent byte by byte.
+
+    After "408" nothing more is sent: bytes that reach a closed connection are answered by a reset, which can discard
+    the rest of what the server said.
+    """
     started = time.monotonic()
     said = b""
     connection.settimeout(pause_s)
     for byte in text.encode():
         try:
-            connection.sendall(bytes([byte]))
+            if not said.startswith(b"HTTP/1.1 408"):
+                connection.sendall(bytes([byte]))
             if not (part := connection.recv(65_536)):
                 break
             said += part
