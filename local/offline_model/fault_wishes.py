@@ -1,9 +1,20 @@
 """What people can ask to see go wrong."""
 
 from local.offline_model import samples
-from local.offline_model.wish import TROUBLE, WANT, Wish, any_of, say
+from local.offline_model.prompt import Prompt
+from local.offline_model.wish import TROUBLE, WANT, Match, Wish, any_of, say
 
 _WORKED = "This time it went well: you see the answer that failed before."
+
+_WHOLE = f"{samples.filler(60)}\n\nThis is the end."
+
+
+def _rest(_: Match, prompt: Prompt) -> str:
+    said = prompt.texts("assistant")[-1:]
+    if said and _WHOLE.startswith(said[0]):
+        return _WHOLE[len(said[0]) :]
+    return "I had come to the end."
+
 
 FAULT_WISHES = (
     Wish(
@@ -92,9 +103,10 @@ FAULT_WISHES = (
             r"\b(?:stop|end) (?:before the end|half ?way|in the middle|too early|early)\b",
             rf"{WANT}(?:cut[- ]off|incomplete|unfinished|half an?) (?:answer|reply)\b",
         ),
-        say(f"{samples.filler(60)}\n\nThis is the end."),
+        say(_WHOLE),
         commands="incomplete=max_output_tokens,first=1",
     ),
+    Wish("", "", any_of(r"^\W*(?:please )?(?:go on|continue)\W*$"), _rest),
     Wish(
         TROUBLE,
         "Say nothing at all",

@@ -8,6 +8,9 @@ import { splitMarkdown } from "./splitMarkdown";
 
 const isWebAddress = (href: string | undefined) => /^(?:https?:\/\/|mailto:)/i.test(href ?? "");
 
+/** Another conversation, which only its own user can open. */
+const isConversation = (href: string | undefined) => /^\/chat\/[\da-f-]{36}$/.test(href ?? "");
+
 /** An answer is untrusted text: it must not load, execute, or open anything by itself. */
 const components: Components = {
   a: ({ href, children }) =>
@@ -15,6 +18,8 @@ const components: Components = {
       <a href={href} target="_blank" rel="noopener nofollow">
         {children}
       </a>
+    ) : isConversation(href) ? (
+      <a href={href}>{children}</a>
     ) : (
       <>{children}</>
     ),
