@@ -71,7 +71,8 @@ const composerOf = (models: Model[]) => ({
 
 /** Only the callbacks of the first render count. */
 export function ChatKitPanel(props: ChatKitPanelProps) {
-  const { api, conversationId, models, view, draft, onDraft, onTurn, onList, onOpen, onFailure } = props;
+  const { api, conversationId, models, view, draft, onDraft, onTurn, onList, onOpen, onFailure } =
+    props;
   const [isReady, setReady] = useState(false);
   const [initialThread] = useState(conversationId);
   const [kit] = useState(() => new ChatKitApi(api, conversationId, { onTurn, onList }));
