@@ -84,6 +84,27 @@ _SUMMARY_TASK = re.compile(
 )
 
 
+# A title that ends with one of these looks cut off.
+_LEADING_ON = {
+    "a",
+    "an",
+    "and",
+    "at",
+    "by",
+    "for",
+    "from",
+    "in",
+    "is",
+    "my",
+    "of",
+    "on",
+    "or",
+    "the",
+    "to",
+    "with",
+}
+
+
 def is_follow_up(prompt: Prompt) -> bool:
     return _task(prompt) is not None
 
@@ -100,6 +121,8 @@ def _task(prompt: Prompt) -> Callable[[Prompt], str] | None:
 
 def _title(prompt: Prompt) -> str:
     words = re.findall(r"[\w'’+-]+", _users_words(prompt)[0])[:6] if _users_words(prompt) else []
+    while len(words) > 1 and words[-1].lower() in _LEADING_ON:
+        words.pop()
     title = " ".join(words)[:60].strip()
     return title[:1].upper() + title[1:] or "A conversation"
 

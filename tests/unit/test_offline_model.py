@@ -114,7 +114,7 @@ def test_it_writes_a_title_from_the_first_message() -> None:
         [Entry("user", "how do I grow *tomatoes* on a balcony in winter?"), Entry("assistant", "In pots.")],
         {},
     )
-    assert answer(prompt, Commands()).text == "How do I grow tomatoes on"
+    assert answer(prompt, Commands()).text == "How do I grow tomatoes"
 
 
 def test_a_summary_keeps_what_the_user_told_and_what_the_earlier_one_had() -> None:
