@@ -25,7 +25,7 @@ FAULT_WISHES = (
             r"\btool (?:that|which) (?:does not|doesn['’]t) exist\b",
         ),
         say(_WORKED),
-        commands="tool=no_such_tool,first=1",
+        commands="tool=no_such_tool",
     ),
     Wish(
         TROUBLE,
@@ -64,7 +64,7 @@ FAULT_WISHES = (
             r"\brate.?limit(?!\w)",
         ),
         say(_WORKED),
-        commands="status=429,retry_after=2,first=2",
+        commands="status=429,retry_after=5,first=1",
     ),
     Wish(
         TROUBLE,
@@ -74,7 +74,7 @@ FAULT_WISHES = (
             r"\b(?:service|model) (?:is )?unavailable\b",
         ),
         say(_WORKED),
-        commands="status=503,first=2",
+        commands="status=500,first=2",
     ),
     Wish(
         TROUBLE,
@@ -119,7 +119,7 @@ FAULT_WISHES = (
         "Talk rubbish",
         any_of(r"\b(?:talk|say|write|send|answer|speak) (?:with )?(?:some )?(?:rubbish|nonsense|garbage)\b"),
         say(_WORKED),
-        commands="rubbish=json,first=2",
+        commands="rubbish=json,first=1",
     ),
     Wish(
         TROUBLE,

@@ -31,9 +31,8 @@ def ada(url: str, new_user: Callable[..., ApiUser]) -> ApiUser:
         ("Refuse to answer", 422, "content-refused"),
         ("Say nothing at all", 502, "model-failed"),
         ("Talk rubbish", 502, "model-failed"),
-        ("Fall silent in the middle", 504, "deadline"),
-        ("Never answer", 504, "deadline"),
-        ("Call a tool that does not exist", 502, "model-failed"),
+        ("Fall silent in the middle", 504, "deadline-exceeded"),
+        ("Never answer", 504, "deadline-exceeded"),
     ],
 )
 def test_a_fault_that_is_asked_for_is_over_when_it_is_tried_again(
@@ -95,6 +94,7 @@ def test_two_postcards_wait_together(ada: ApiUser) -> None:
         ("Make three tool calls at once", "- In New York it is "),
         ("Take a nap for 1 second", "Rested 1 s."),
         ("Use a tool that fails", "An error occurred"),
+        ("Call a tool that does not exist", "not found"),
         ("List my latest conversations", "](/chat/"),
     ],
 )
