@@ -104,7 +104,7 @@ FAULT_WISHES = (
             rf"{WANT}(?:cut[- ]off|incomplete|unfinished|half an?) (?:answer|reply)\b",
         ),
         say(_WHOLE),
-        commands="incomplete=max_output_tokens,first=1",
+        commands="incomplete=max_output_tokens",
     ),
     Wish("", "", any_of(r"^\W*(?:please )?(?:go on|continue)\W*$"), _rest),
     Wish(

@@ -126,7 +126,7 @@ COMMANDS = {
     "status=500,first=2": ["Be unavailable", "pretend to be down"],
     "refusal,first=1": ["Refuse to answer", "please refuse"],
     "context=1": ["Say that this is too long for you"],
-    "incomplete=max_output_tokens,first=1": ["Cut off your answer", "give me an incomplete answer"],
+    "incomplete=max_output_tokens": ["Cut off your answer", "give me an incomplete answer"],
     "rubbish=empty,first=1": ["Say nothing", "I want an empty answer"],
     "rubbish=json,first=1": ["Talk nonsense"],
     "hang=16,first=1": ["Fall silent in the middle"],
