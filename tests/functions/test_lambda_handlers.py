@@ -7,6 +7,7 @@ import os
 import random
 import subprocess
 import sys
+import uuid
 from collections.abc import Callable, Iterator
 from itertools import chain
 from pathlib import Path
@@ -37,7 +38,9 @@ from parley.errors import ProblemError
 from parley.lambda_handler import LambdaHandler
 from parley.main import create_light_app
 from parley.metrics import Metric
+from parley.models.turn import Send
 from parley.postgres import Address, CannotConnect
+from parley.repositories.turns import Begun, Limits, NewTurn, begin_turn
 from parley.services.running_turn import EndStatus
 from parley.tracing import configure_tracing
 from parley.web_adapter import AFTER_RESTORE, BEFORE_SNAPSHOT, SnapshotApp
@@ -373,14 +376,29 @@ def test_environments_from_one_snapshot_trace_with_ids_of_their_own(
 
 
 def test_a_follow_up_is_traced(
-    load_function: Callable[[str], ModuleType], alice: ApiUser, collector: Collector
+    load_function: Callable[[str], ModuleType], database: Database, collector: Collector
 ) -> None:
-    said = alice.say("Hello").json()
-    ids = {"user_id": alice.id, "conversation_id": said["conversation_id"], "accepted_id": said["message_id"]}
+    # Not said to the API of the tests: that runs in this process, and its own follow-up would be traced too.
+    turn = NewTurn(
+        f"ada-{uuid.uuid4().hex[:8]}", Send(None, "Hello"), None, "h", "offline", "Hello", tokens=3
+    )
+    begun = begin_turn(database, turn, Limits(1_000, None, None))
+    assert isinstance(begun, Begun)
+    conversation_id = str(begun.conversation_id)
+    ids = {
+        "user_id": turn.user_id,
+        "conversation_id": conversation_id,
+        "accepted_id": str(begun.answer_id),
+    }
     load_function("followup").handler(ids, Context())
-    assert collector.tree()[:2] == ["invoke_workflow follow_up", "  read_pending"]
-    (span, *_) = collector.spans()
-    assert attributes(span)["gen_ai.conversation.id"] == said["conversation_id"]
+    (span,) = [
+        each
+        for each in collector.spans()
+        if each.name == "invoke_workflow follow_up"
+        and attributes(each)["gen_ai.conversation.id"] == conversation_id
+    ]
+    steps = [each.name for each in collector.spans() if each.parent_span_id == span.span_id]
+    assert (steps[0], steps[-1]) == ("read_pending", "store_title")
 
 
 SCHEDULED = {"source": "aws.events", "detail-type": "Scheduled Event", "detail": {}}

@@ -1,10 +1,12 @@
 """One round trip per statement, nobody's rows but one's own, and connections that die."""
 
+import asyncio
 import time
 import uuid
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from threading import Event
 from urllib.parse import urlsplit, urlunsplit
 
 import pytest
@@ -154,6 +156,28 @@ def test_a_pool_that_is_used_up_is_said_to_be_unavailable(postgres: Postgres) ->
             database.rows("alice", WHOAMI, {"value": 1})
         slow.result()
     database.close()
+
+
+def test_close_waits_for_the_statements_that_run(postgres: Postgres) -> None:
+    """Their connections would be closed by nobody."""
+    database = Database(postgres.app_url, pool_size=1)
+    begun, ended = Event(), Event()
+
+    def slow(database: Database) -> None:
+        begun.set()
+        database.rows(None, text("select 1 from pg_sleep(0.3)"))
+        ended.set()
+
+    async def close_amid() -> None:
+        running = asyncio.create_task(database.call(slow))
+        await asyncio.to_thread(begun.wait)
+        # As when its client has gone away.
+        running.cancel()
+        database.close()
+        assert ended.is_set()
+
+    asyncio.run(close_amid())
+    assert database._engine.pool.checkedin() == 0
 
 
 @pytest.mark.parametrize("query", ["?sslmode=require", "?sslmode=require&channel_binding=require"])

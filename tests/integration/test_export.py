@@ -11,6 +11,7 @@ import pytest
 from sqlalchemy import text
 
 from parley.database import Database
+from parley.repositories import exports
 from tests.conftest import ApiUser
 from tests.exported import draw_conversation, export, import_records, normalized, parts
 
@@ -51,7 +52,7 @@ def test_an_export_put_in_elsewhere_is_the_same_export(new_user: NewUser, databa
 def test_an_export_has_each_message_once_however_large(new_user: NewUser, database: Database) -> None:
     draw = seeded()
     alice = new_user("alice")
-    ids = [draw_conversation(draw, database, alice.id, draw.choice([1, 5, 90])) for _ in range(30)]
+    ids = [draw_conversation(draw, database, alice.id, draw.choice([1, 5, 60])) for _ in range(30)]
     draw_conversation(draw, database, new_user("bob").id, 5)
     replies = list(parts(alice, "/export"))
     assert len(replies) > 2
@@ -107,11 +108,15 @@ def test_real_turns_are_exported_with_versions_feedback_and_usage(new_user: NewU
 
 
 @pytest.mark.parametrize("kind", ["json", "markdown"])
-def test_one_conversation_is_a_file(kind: str, new_user: NewUser, database: Database) -> None:
+def test_one_conversation_is_a_file(
+    kind: str, new_user: NewUser, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # A large one would take half a minute to write.
+    monkeypatch.setattr(exports, "MAX_PAGE_BYTES", 200_000)
     draw = seeded()
     alice, bob = new_user("alice"), new_user("bob")
     draw_conversation(draw, database, alice.id, 3)
-    chosen = draw_conversation(draw, database, alice.id, 400)
+    chosen = draw_conversation(draw, database, alice.id, 40)
     replies = list(parts(alice, f"/conversations/{chosen}/export?format={kind}"))
     assert len(replies) > 1
     assert f".{'md' if kind == 'markdown' else 'json'}" in replies[0].headers["content-disposition"]

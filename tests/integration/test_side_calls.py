@@ -1,13 +1,21 @@
 """Titles and summaries that a model does not give: not stored, charged, and asked for again much later."""
 
+import asyncio
 import uuid
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from typing import Any
 
+import httpx
 import pytest
+from agents import Agent, GuardrailFunctionOutput, input_guardrail
 from sqlalchemy import text
 
+from local.serving import serve_in_thread
+from parley.config import Settings
 from parley.database import Database
+from parley.main import create_app
 from parley.services.follow_up_service import POSTPONED_MESSAGES
 from tests.conftest import ApiUser
 from tests.integration.test_history import WINDOW, seed
@@ -121,3 +129,26 @@ def test_a_summary_that_is_none_leaves_the_history_as_it_is(
     say(alice, conversation_id)
     assert len(script.asked["summary"]) == 1
     assert "question 1 " in str(script.asked["answer"][-1])
+
+
+@input_guardrail(run_in_parallel=False)
+async def slow(_: Any, __: Any, ___: Any) -> GuardrailFunctionOutput:
+    # Longer than a server that stops waits for its requests.
+    await asyncio.sleep(2)
+    return GuardrailFunctionOutput(output_info=None, tripwire_triggered=False)
+
+
+def test_a_server_that_stops_lets_its_turns_end_and_then_what_they_start(
+    settings: Settings, new_user: Callable[..., ApiUser], database: Database
+) -> None:
+    agent = Agent[Any](name="Slow", input_guardrails=[slow])
+    with ThreadPoolExecutor(1) as threads:
+        with serve_in_thread(lambda _: create_app(settings, agent)) as url:
+            alice = new_user(api_url=url)
+            said = threads.submit(alice.say, "Tell me of ferries, please")
+            wait_for(lambda: database.rows(alice.id, text("select 1 from conversation")))
+        with suppress(httpx.HTTPError):
+            said.result()
+    statuses = database.rows(alice.id, text("select status from message where role = 'assistant'"))
+    assert statuses == [("completed",)]
+    assert state(database, alice).titled

@@ -2,22 +2,27 @@
 
 import logging
 import random
+import time
 import uuid
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
 import httpx
 import pytest
 from sqlalchemy import text
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.sql import Executable
 
-from parley.database import Database
+from local.postgres import Postgres
+from parley.database import Database, Rows
 from parley.models import Message
 from parley.models.turn import Act, Decision, Edit, Regenerate, Resume, Send
 from parley.repositories import conversations, erasure, follow_ups, turns
-from parley.repositories.follow_ups import TokenUsage
+from parley.repositories.follow_ups import Pending, TokenUsage
 from parley.repositories.turns import Begun, Limits, NewTurn, Reached, Refused
 from tests.conftest import ApiUser
 from tests.integration.test_turns import Writing
@@ -30,6 +35,14 @@ ANSWER_TOKENS = 100
 TOKENS = ("input_tokens", "output_tokens")
 DAY = ("day", "model", "turns", "cached_tokens", "cost")
 KINDS = 3
+# What has to happen at least once in all histories together.
+ALL_STEPS = {
+    *("Send", "Regenerate", "Edit", "Resume", "sent twice", "replay"),
+    *("busy", "too_many", "over_quota", "quota_reserved"),
+    *("checkpoint", "completed", "failed", "cancelled", "waiting_approval", "expired", "forced", "lost"),
+    *("deleted", "erased"),
+}
+DAY_S = 86_400
 
 _ANSWERS = text("""
     select id, conversation_id, reply_to, status, superseded, idempotency_key, lease_id, model,
@@ -61,6 +74,20 @@ class Worker:
     turn: NewTurn
     begun: Begun
     reserved: tuple[int, int] | None = None
+
+
+class Resending(Database):
+    """Sends some statements twice, as after a reply that was lost."""
+
+    draw = random.Random()
+
+    def rows(
+        self, user_id: str | None, statement: Executable, params: Mapping[str, Any] | None = None
+    ) -> Rows:
+        if self.draw.random() < 0.2:
+            with suppress(DBAPIError):
+                super().rows(user_id, statement, params)
+        return super().rows(user_id, statement, params)
 
 
 @dataclass
@@ -154,9 +181,10 @@ class History:
 
     def any_act(self) -> tuple[Act, str | None]:
         answers = [row for row in self.rows(_ANSWERS) if not row.superseded]
-        failed = [row for row in answers if row.status in ("failed", "interrupted") and row.idempotency_key]
-        if failed and self.draw.random() < 0.3:
-            row = self.draw.choice(failed)
+        # One that failed is tried again; any other is there already.
+        ended = [row for row in answers if row.status != "in_progress" and row.idempotency_key]
+        if ended and self.draw.random() < 0.3:
+            row = self.draw.choice(ended)
             return Send(row.conversation_id, "again"), row.idempotency_key
         self.last_key += 1
         key = f"k{self.last_key}" if self.draw.random() < 0.8 else None
@@ -233,7 +261,7 @@ class History:
             return
         conversation_id = self.draw.choice(rows).conversation_id
         mine = [row for row in rows if row.conversation_id == conversation_id]
-        assert conversations.delete_conversation(self.database, self.user_id, conversation_id)
+        conversations.delete_conversation(self.database, self.user_id, conversation_id)
         self.elsewhere[0] += sum(row.input + row.reserved_input for row in mine)
         self.elsewhere[1] += sum(row.output + row.reserved_output for row in mine)
         self.elsewhere[2] += sum(row.cached for row in mine)
@@ -258,11 +286,10 @@ class History:
         # One that comes after everything was erased leaves nothing.
         is_known = bool(self.rows(text("select 1 from usage limit 1")))
         args = (self.database, self.user_id, conversation_id)
-        for _ in range(self.draw.choice([1, 2]) if rows else 1):
-            if spent.input_tokens % 2:
-                follow_ups.store_title(*args, "A title", spent)
-            else:
-                follow_ups.postpone(*args, 20, spent)
+        if spent.input_tokens % 2:
+            follow_ups.store_title(*args, "A title", spent)
+        else:
+            follow_ups.postpone(*args, 20, spent)
         if not is_known:
             return
         self.elsewhere[0] += spent.input_tokens
@@ -296,22 +323,72 @@ def ended(worker: Worker, status: str, spent: tuple[int, int, int]) -> Message:
     return Message(**values)
 
 
+@pytest.fixture
+def resending(postgres: Postgres, transport: dict[str, Any]) -> Iterator[Resending]:
+    options = {name.removeprefix("database_"): value for name, value in transport.items()}
+    database = Resending(postgres.app_url, pool_size=1, **options)
+    yield database
+    database.close()
+
+
 @pytest.mark.both_transports
-def test_the_ledger_has_what_the_turns_have_whatever_happens(database: Database) -> None:
+def test_the_ledger_has_what_the_turns_have_whatever_happens(
+    resending: Resending, monkeypatch: pytest.MonkeyPatch
+) -> None:
     seed = random.randrange(2**32)
     print("seed", seed)
     draw = random.Random(seed)
-    happened: dict[str, int] = {}
-    for number in range(HISTORIES):
+    resending.draw = random.Random(seed)
+    # A lease runs out when `expire` says so, and not because the machine is slow.
+    monkeypatch.setattr(turns, "LEASE_S", 3_600)
+    happened: Counter[str] = Counter()
+    # As many as it takes until the rarest step was among them, which is seldom more than HISTORIES.
+    for number in range(20 * HISTORIES):
+        if number >= HISTORIES and happened.keys() >= ALL_STEPS:
+            break
+        wait_out_midnight()
         quota = draw.choice([None, 500, 5_000, 50_000])
-        history = History(database, draw, quota, erases=number % ERASES == 0)
+        history = History(resending, draw, quota, erases=number % ERASES == 0)
         for _ in range(STEPS):
             history.take()
-        for what, times in history.steps.items():
-            happened[what] = happened.get(what, 0) + times
-    print(happened)
-    assert "erased" in happened
-    assert len(happened) >= 18, "something never happened"
+        happened.update(history.steps)
+    assert happened.keys() == ALL_STEPS
+
+
+def wait_out_midnight() -> None:
+    """A quota is a day's, and a history knows one day only."""
+    left_s = DAY_S - time.time() % DAY_S
+    if left_s < 60:
+        time.sleep(left_s + 0.1)
+
+
+STORES: dict[str, tuple[Callable[..., None], *tuple[Any, ...]]] = {
+    "title": (follow_ups.store_title, "A title"),
+    "summary": (follow_ups.store_summary, Pending(None, None, 0, 0, []), "A summary"),
+    "nothing": (follow_ups.postpone, 20),
+}
+
+
+@pytest.mark.both_transports
+@pytest.mark.parametrize("deleted", ["never", "before", "between"])
+@pytest.mark.parametrize("what", STORES)
+def test_a_follow_up_that_is_sent_again_is_charged_once(what: str, deleted: str, database: Database) -> None:
+    history = History(database, random.Random(1), None)
+    history.begin()
+    where = (database, history.user_id, history.workers[0].begun.conversation_id)
+    store, *args = STORES[what]
+    spent = TokenUsage("m", 7, 3)
+    if deleted == "before":
+        conversations.delete_conversation(*where)
+    before = history.spent()
+    store(*where, *args, spent)
+    assert history.spent() == before + 10
+    if deleted == "between":
+        conversations.delete_conversation(*where)
+    before = history.spent()
+    for _ in range(2):
+        store(*where, *args, spent)
+    assert history.spent() == before
 
 
 _ANY_TWO = text("select id from conversation order by random() limit 2")
@@ -438,6 +515,7 @@ def test_what_a_cancelled_turn_read_and_wrote_is_charged(alice: ApiUser, databas
     assert cancelled["usage"]["estimated"] is True
     _, read, *_ = usage_of(database, alice)
     assert read >= cancelled["usage"]["input_tokens"]
+    writing.wait_for_reply()
 
 
 @pytest.mark.parametrize("command", ["hang", "word=100,words=500"])

@@ -7,7 +7,7 @@ const CHUNK_BYTES = 1024 * 1024;
 const MAX_ENTRY = 32 * 1024 * 1024;
 
 /** As the API says it of what it does not take. `conversation`: its id in the file, if it is known. */
-export interface NotTaken {
+interface NotTaken {
   conversation: string | null;
   what: string;
   reason: string;

@@ -1,7 +1,7 @@
 import type { AccountApi } from "./account_api";
 import { splitImport, UnknownFileError } from "./conversation_import";
 import { ApiError } from "./errors";
-import type { NotTaken } from "./types";
+import type { Imported, NotTaken } from "./types";
 
 export interface ImportProgress {
   conversations: number;
@@ -23,24 +23,26 @@ export const NOTHING_IMPORTED: ImportProgress = {
   share: 0,
 };
 
+const NOTHING_TAKEN: Imported = { conversations: 0, messages: 0, already_there: 0, not_taken: [] };
+
 /**
  * Sends a file in parts, and yields after each of them what has been taken so far. After a failure it goes on from the
  * last `progress`; a part that did arrive makes nothing anew.
  */
 export async function* importFile(
   api: AccountApi,
-  file: File,
+  file: Blob,
   begin: ImportProgress,
 ): AsyncGenerator<ImportProgress> {
   let progress = begin;
   for await (const part of partsOf(file)) {
     if (part.number < begin.nextPart) continue;
-    const taken = part.body ? await api.importPart(part.body) : null;
+    const taken = part.body ? await api.importPart(part.body) : NOTHING_TAKEN;
     progress = {
-      conversations: progress.conversations + (taken?.conversations ?? 0),
-      messages: progress.messages + (taken?.messages ?? 0),
-      alreadyThere: progress.alreadyThere + (taken?.already_there ?? 0),
-      notTaken: [...progress.notTaken, ...part.notTaken, ...(taken?.not_taken ?? [])],
+      conversations: progress.conversations + taken.conversations,
+      messages: progress.messages + taken.messages,
+      alreadyThere: progress.alreadyThere + taken.already_there,
+      notTaken: [...progress.notTaken, ...part.notTaken, ...taken.not_taken],
       nextPart: part.number + 1,
       // A part may have all of a small file behind it, and others after it.
       share: Math.min(part.bytesRead / file.size, 0.99),
@@ -50,7 +52,7 @@ export async function* importFile(
   yield { ...progress, share: 1 };
 }
 
-async function* partsOf(file: File) {
+async function* partsOf(file: Blob) {
   try {
     yield* splitImport(file);
   } catch (error) {

@@ -200,11 +200,14 @@ class Database:
         return rows
 
     def close(self) -> None:
-        """Drop every connection and thread; the next statement makes new ones."""
+        """Drop every connection and thread; the next statement makes new ones.
+
+        Waits for the statements that are running: a pool does not close a connection that is in use.
+        """
+        threads, self._threads = self._threads, None
+        if threads is not None:
+            threads.shutdown()
         self._engine.dispose()
-        if self._threads is not None:
-            self._threads.shutdown(wait=False)
-            self._threads = None
 
 
 def _set_user(connection: Connection, cursor: Any, *_: Any) -> None:

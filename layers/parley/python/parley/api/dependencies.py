@@ -55,8 +55,10 @@ class ChatServices(Services):
         return ChatKit(self.turns, self.database, self.shares, self.client_tools, self.settings.models)
 
     async def close(self) -> None:
+        await self.turns.wait()
+        # After the turns, which start them. Later, they would open connections that nobody closes.
         if self.follow_ups is not None:
-            await self.follow_ups.close()
+            await self.follow_ups.wait()
         await self.turns.close()
         await super().close()
 

@@ -8,7 +8,10 @@ from sqlmodel import Field, SQLModel
 
 
 class DeletedTurn(SQLModel, table=True):
-    """For a day, its key does not begin the turn anew, and its worker can charge what it spent."""
+    """For a day, its key does not begin the turn anew, and its worker can charge what it spent.
+
+    Also a follow-up of such a conversation, with the id of its charge alone: by that it is charged once.
+    """
 
     __tablename__ = "deleted_turn"
 

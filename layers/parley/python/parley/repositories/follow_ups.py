@@ -85,7 +85,7 @@ _CHARGED = """
     )
     select charge(:user_id, :model, :input_tokens, :output_tokens, :cached_tokens) from stored
     union all
-    select charge_known(:user_id, :model, :input_tokens, :output_tokens, :cached_tokens)
+    select charge_known(:user_id, :model, :input_tokens, :output_tokens, :cached_tokens, :charge_id)
     where not exists (select from stored)
       and not exists (select from conversation where id = :conversation_id and user_id = :user_id)
 """

@@ -105,7 +105,8 @@ class FollowUpService:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    async def close(self) -> None:
+    async def wait(self) -> None:
+        """Let the follow-ups end that were started."""
         await asyncio.gather(*self._tasks)
 
     async def _write_logged(self, user_id: str, conversation_id: uuid.UUID, accepted_id: uuid.UUID) -> None:

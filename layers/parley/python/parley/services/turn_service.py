@@ -139,10 +139,13 @@ class TurnService:
             else:
                 await asyncio.sleep(CANCEL_POLL_S)
 
-    async def close(self) -> None:
-        """Let the running turns end, then drop the connections to the model."""
+    async def wait(self) -> None:
+        """Let the running turns end."""
         await asyncio.gather(*self.beginning, return_exceptions=True)
         await asyncio.gather(*self.tasks)
+
+    async def close(self) -> None:
+        """Drop the connections to the model."""
         await self.agent_service.close()
 
     @cached_property

@@ -22,6 +22,11 @@ begin
     where conversation_id = p_conversation_id and (
         id = running.id or idempotency_key is not null and created_at > now() - interval '1 day')
     on conflict do nothing;
+    -- A follow-up whose charge is sent again must not be charged again.
+    insert into deleted_turn (answer_id, user_id)
+    select follow_up_charge, user_id from conversation
+    where id = p_conversation_id and follow_up_charge is not null
+    on conflict do nothing;
     if running.id is not null then
         perform charge(p_user_id, running.model, coalesce(running.reserved_input, 0),
                        coalesce(running.reserved_output, 0));

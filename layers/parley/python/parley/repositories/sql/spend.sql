@@ -22,15 +22,18 @@ create or replace function charge(
     returning p_input + p_output
 $$;
 
--- Charges what has no row of its own any more. Nothing is written about a user who has erased everything: the lock
--- waits for an erasure that is going on.
+-- Charges what has no row of its own any more, once, however often it is sent. Nothing is written about a user who
+-- has erased everything: the lock waits for an erasure that is going on.
 create or replace function charge_known(
-    p_user_id text, p_model text, p_input bigint, p_output bigint, p_cached bigint
+    p_user_id text, p_model text, p_input bigint, p_output bigint, p_cached bigint, p_charge_id uuid
 ) returns bigint language plpgsql as $$
 begin
     perform pg_advisory_xact_lock_shared(hashtextextended(p_user_id, 0));
     if exists (select from usage where user_id = p_user_id) then
-        return charge(p_user_id, p_model, p_input, p_output, p_cached);
+        insert into deleted_turn (answer_id, user_id) values (p_charge_id, p_user_id) on conflict do nothing;
+        if found then
+            return charge(p_user_id, p_model, p_input, p_output, p_cached);
+        end if;
     end if;
     return 0;
 end
