@@ -87,8 +87,9 @@ def _found(_: Match, prompt: Prompt) -> str:
     lines = []
     for hit in hits:
         matched = html.unescape(str(hit.get("matched") or ""))
-        said = _squeezed(re.sub(r"</?mark>", "", matched))
-        if not said or said not in here:
+        # Without a message that matches, it was found by its title.
+        said = _squeezed(re.sub(r"</?mark>", "", matched) or str(hit.get("title")))
+        if said not in here:
             lines.append(_link(hit, re.sub(r"</?mark>", "**", matched)))
     if not lines:
         return "I found nothing about that in your other conversations."
@@ -97,7 +98,7 @@ def _found(_: Match, prompt: Prompt) -> str:
 
 
 def _squeezed(text: str) -> str:
-    return " ".join(text.strip("… \n").split())
+    return " ".join(text.strip("… \n").lower().split())
 
 
 def _link(hit: Json, excerpt: str) -> str:
