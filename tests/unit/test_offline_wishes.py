@@ -275,7 +275,11 @@ def test_what_was_rejected_is_left() -> None:
     ("given", "expected"), [(["At sea"], "So you like: At sea."), ("skipped", "That is fine.")]
 )
 def test_an_answer_is_taken_up(given: object, expected: str) -> None:
-    call = ("ask_user", {}, json.dumps([{"question": "Where?", "answer": given}]))
+    call: tuple[str, dict[str, Any], str] = (
+        "ask_user",
+        {},
+        json.dumps([{"question": "Where?", "answer": given}]),
+    )
     assert expected in told("Ask me a question", call)
 
 
