@@ -28,6 +28,7 @@ from local.supervisor import Service, Supervisor
 
 E2E_TESTS = services.ROOT / "tests" / "e2e"
 # The same API, with an agent that has more tools: some stop, some fail, some are slow.
+DEMO_API = "local.demo:create_app"
 E2E_API = "tests.e2e.api:create_app"
 # The tests need a domain key, a choice of two models and links to conversations, and say where a request
 # comes from.
@@ -170,7 +171,8 @@ def run_dev(state: State, ports: Ports, env: dict[str, str]) -> None:
         stack.set_up_auth()
         stack.start_mail(prints=True)
         model = stack.use_model()
-        stack.start_api_and_frontend(built=False)
+        is_offline = stack.env["OPENAI_API_KEY"] == services.OFFLINE_KEY
+        stack.start_api_and_frontend(built=False, factory=DEMO_API if is_offline else services.API)
         print(f"\n  Model: {model}\n  Stop:  Ctrl-C\n\n  {ports.web_url}\n", flush=True)
         # The chat page is compiled now, while the user signs in.
         threading.Thread(target=answers, args=[f"{ports.web_url}/chat"], daemon=True).start()
@@ -235,12 +237,14 @@ def run_e2e(
 
 
 def install_e2e_agent(built: Path) -> None:
-    """Put the tests' agent into the built functions, and the agent that it extends where it looks for it."""
+    """Put the tests' agent into the built functions, and those that it extends where it looks for them."""
     for function in ("ChatFunction", "StreamFunction"):
         folder = built / function
-        extended = folder / "functions" / "chat"
-        extended.mkdir(parents=True)
+        extended, demo = folder / "functions" / "chat", folder / "local" / "demo"
+        for each in (extended, demo):
+            each.mkdir(parents=True)
         (folder / "agent.py").rename(extended / "agent.py")
+        shutil.copy(services.ROOT / "local" / "demo" / "agent.py", demo)
         for compiled in (folder / "__pycache__").glob("agent.*"):
             compiled.unlink()
         shutil.copy(E2E_TESTS / "agent.py", folder)

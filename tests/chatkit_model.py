@@ -16,7 +16,6 @@ from typing import Any
 
 import httpx
 
-from local.offline_model.answers import NOTICE
 from local.offline_model.commands import without_commands
 from tests.chatkit_client import ITEMS, THREAD, ChatKitClient, events, message, text_of
 from tests.conftest import ApiUser
@@ -110,12 +109,12 @@ class Answer:
         said = {"order": "", "find_place": name, "ask_user": "pending"}[name]
         return f"{self.id}:{call_id}", WAITING[name], said
 
-    def end(self, state: str, output: str, first: bool) -> None:
+    def end(self, state: str, output: str) -> None:
         assert self.call
         call_id, name, _ = self.call
         self.call = (call_id, name, state)
         self.status = "completed"
-        self.text = f"The tool {name} says: {output}" + (f"\n\n{NOTICE}" if first else "")
+        self.text = f"The tool {name} says: {output}"
 
 
 @dataclass
@@ -143,10 +142,6 @@ class Conversation:
 
     def turn_of(self, question: Question) -> int | None:
         return next((place for place, turn in enumerate(self.turns) if turn[0] is question), None)
-
-    def silent_before(self, question: Question) -> bool:
-        """Whether the model has said nothing yet when it reads the question."""
-        return not any(answer.text for request, answer in self.turns if request.seq < question.seq)
 
     def seq_of(self, item_id: str) -> int:
         message_id = item_id.partition(":")[0]
@@ -332,9 +327,7 @@ class RandomOperations:
             return
         if answer.status == "waiting_approval":
             output = f"ordered {answer.question.word}" if approved else "Tool execution was not approved."
-            answer.end(
-                "done" if approved else "not made", output, conversation.silent_before(answer.question)
-            )
+            answer.end("done" if approved else "not made", output)
             self._touch(conversation)
         if kind == "threads.custom_action":
             self._check_stream(conversation, self._events_of(thread, reply), answer.items(), answer)
@@ -354,7 +347,7 @@ class RandomOperations:
             return
         if answer.status == "waiting_approval":
             output = json.dumps([{"question": QUESTION, "answer": "skipped" if skipped else ["Sea"]}])
-            answer.end("done", output, conversation.silent_before(answer.question))
+            answer.end("done", output)
             self._touch(conversation)
         replaced = (item, "structured_input", "skipped" if skipped else "answered")
         self._check_stream(conversation, self._events_of(thread, reply), [replaced, *answer.items()], answer)
@@ -372,7 +365,7 @@ class RandomOperations:
             return self._refused(thread, reply, 422)
         if answer.status == "waiting_approval":
             output = result if isinstance(result, str) else json.dumps(result)
-            answer.end("done", output, conversation.silent_before(answer.question))
+            answer.end("done", output)
             self._touch(conversation)
         return self._check_stream(conversation, self._events_of(thread, reply), answer.items(), answer)
 
@@ -606,7 +599,7 @@ class RandomOperations:
                 answer.status = "failed"
             case "look":
                 answer.call = ("", "look", "done")
-                answer.end("done", f"saw {question.word}", conversation.silent_before(question))
+                answer.end("done", f"saw {question.word}")
             case tool:
                 answer.status = "waiting_approval"
                 call_id = ended[-1].id.partition(":")[2] if ended else ""

@@ -1,7 +1,7 @@
 """A stand-in for the OpenAI API on loopback: Responses, Chat Completions and models.
 
-It follows a few rules instead of thinking (`answers.py`), remembers what the conversation tells it, and says
-in its first answer that it is the offline model. On command it is slow, fails, stops or talks rubbish
+It follows rules instead of thinking: it does what people ask for (`wishes.py`), uses the agent's tools and
+remembers what the conversation tells it (`answers.py`). On command it is slow, fails, stops or talks rubbish
 (`commands.py`), which is how the tests see what a person sees on a bad day.
 
     python -m local.offline_model --port 8100          base URL: http://127.0.0.1:8100/v1

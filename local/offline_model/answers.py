@@ -3,19 +3,14 @@
 import json
 import re
 from collections.abc import Callable
-from itertools import cycle, islice, takewhile
 
-from local.offline_model.commands import Commands, without_commands
+from local.offline_model import samples
+from local.offline_model.commands import Commands, read_commands, without_commands
 from local.offline_model.prompt import Json, Prompt, Reply, ToolCall
+from local.offline_model.wish import DECIDE, SHOW, TOOLS
+from local.offline_model.wishes import Wished, examples, wish_in
 
-NOTICE = (
-    "*I am the offline model: I follow a few simple rules and nothing leaves this machine. "
-    "Set `OPENAI_API_KEY` and start again to talk to the real one.*"
-)
 REFUSAL = "I'm sorry, but I can't help with that."
-FILLER = (
-    "The quick brown fox jumps over the lazy dog while seven wizards boil black quartz under a pale moon."
-)
 
 
 def answer(prompt: Prompt, commands: Commands) -> Reply:
@@ -25,32 +20,57 @@ def answer(prompt: Prompt, commands: Commands) -> Reply:
         return Reply(refusal=REFUSAL)
     if calls := _tool_calls(prompt, commands):
         return Reply(tool_calls=calls)
-    text = _filler(commands.words) if commands.words is not None else _text(prompt)
+    text = samples.filler(commands.words) if commands.words is not None else _text(prompt)
     if commands.incomplete or commands.error:
         text = text[: len(text) // 2]
     return Reply(text, incomplete=commands.incomplete, error=commands.error)
 
 
+def commands_in_words(message: str) -> Commands:
+    """What a person asks to see go wrong, or slowly."""
+    wished = _wish(message)
+    return read_commands("", wished.wish.commands if wished else "", "")
+
+
 def _text(prompt: Prompt) -> str:
     if task := _task(prompt):
         return task(prompt)
-    said = prompt.texts("user")
-    message = without_commands(said[-1]).strip() if said else ""
+    message = _message(prompt)
     if echo := _ECHO.match(message):
         return echo[1]
-    text = _tool_outputs(prompt) or _by_rule(message, prompt)
-    answered = not all(said.startswith("[") for said in prompt.texts("assistant"))  # as a note does
-    return text if answered else f"{text}\n\n{NOTICE}"
+    wished = _wish(message)
+    if prompt.results and not (wished and wished.wish.calls):
+        return _tool_outputs(prompt)
+    return wished.text(prompt) if wished else _by_rule(message, prompt)
+
+
+def _message(prompt: Prompt) -> str:
+    said = prompt.texts("user")
+    return without_commands(said[-1]).strip() if said else ""
+
+
+def _wish(message: str) -> Wished | None:
+    """None if the message is to be taken literally, or another rule is meant for it."""
+    literal = any(pattern.search(message) for pattern in (_USE_TOOL, _QUESTION, _COUNT))
+    return None if literal or _ECHO.match(message) else wish_in(message)
 
 
 def _by_rule(message: str, prompt: Prompt) -> str:
     for pattern, rule in _RULES:
         if match := pattern.search(message):
             return rule(match, prompt)
+    one, other = _suggestions(prompt)
     return (
-        f"You wrote: “{_shortened(message, 80)}” I know too little to say much about that, but I do remember "
-        "what you tell me, and I can count, repeat and write a long answer."
+        f"You wrote: “{_shortened(message, 80)}” I have no rule for that. Ask “What can you do?” for all "
+        f"that I have, or try “{one}” or “{other}”."
     )
+
+
+def _suggestions(prompt: Prompt) -> tuple[str, str]:
+    """Others each time."""
+    known = examples(prompt, SHOW, TOOLS, DECIDE)
+    place = len(prompt.texts("user")) * 2
+    return known[place % len(known)], known[(place + len(known) // 2) % len(known)]
 
 
 # Follow-ups
@@ -62,6 +82,27 @@ _TITLE_TASK = re.compile(
 _SUMMARY_TASK = re.compile(
     r"\b(write|give|make|create|generate|produce|update)\b.*\bsummary\b|\bsummari[sz]e\b", re.I
 )
+
+
+# A title that ends with one of these looks cut off.
+_LEADING_ON = {
+    "a",
+    "an",
+    "and",
+    "at",
+    "by",
+    "for",
+    "from",
+    "in",
+    "is",
+    "my",
+    "of",
+    "on",
+    "or",
+    "the",
+    "to",
+    "with",
+}
 
 
 def is_follow_up(prompt: Prompt) -> bool:
@@ -80,6 +121,8 @@ def _task(prompt: Prompt) -> Callable[[Prompt], str] | None:
 
 def _title(prompt: Prompt) -> str:
     words = re.findall(r"[\w'’+-]+", _users_words(prompt)[0])[:6] if _users_words(prompt) else []
+    while len(words) > 1 and words[-1].lower() in _LEADING_ON:
+        words.pop()
     title = " ".join(words)[:60].strip()
     return title[:1].upper() + title[1:] or "A conversation"
 
@@ -121,21 +164,8 @@ def _tool_calls(prompt: Prompt, commands: Commands) -> list[ToolCall]:
     taken = _steps_taken(prompt)
     if taken >= len(steps):
         return []
-    return _tools_named_in(steps[taken], prompt) or (_search(steps[0], prompt) if taken == 0 else [])
-
-
-_DECIDED = re.compile(
-    r"\bwhat did we (?:decide|agree|say)\b.*?\b(?:about|on) (?:the )?([\w' -]+?)(?: last \w+| yesterday)?\?",
-    re.I,
-)
-
-
-def _search(message: str, prompt: Prompt) -> list[ToolCall]:
-    """What was said in other conversations is looked up, if there is the tool for it."""
-    match = _DECIDED.search(message)
-    if match is None or "search_conversations" not in prompt.tools:
-        return []
-    return [ToolCall("search_conversations", json.dumps({"words": match[1]}))]
+    wished = _wish(_message(prompt)) if taken == 0 else None
+    return _tools_named_in(steps[taken], prompt) or (wished.calls(prompt) if wished else [])
 
 
 def _steps_taken(prompt: Prompt) -> int:
@@ -182,15 +212,11 @@ _ECHO = re.compile(r"(?:please\s+)?(?:say exactly|repeat)\s*:\s*(.+)", re.I | re
 _QUESTION = re.compile(r"\bwhat(?:'s|’s| is) my ([\w ]{1,40}?)\s*\?", re.I)
 _FACT = re.compile(r"\bmy ([\w ]{1,40}?) is ([^.,;!?\n”]+?)(?= and |[.,;!?\n”]|$)", re.I)
 _COUNT = re.compile(r"\bhow many messages\b", re.I)
-_LONG_ANSWER = re.compile(r"\blong (?:answer|text|story|reply)\b(?: about ([^.?!\n]{1,60}))?", re.I)
 _GREETING = re.compile(r"^(?:hi|hello|hey|good (?:morning|afternoon|evening))\b", re.I)
 
 
 def _tool_outputs(prompt: Prompt) -> str:
-    outputs = list(takewhile(lambda entry: entry.kind == "output", reversed(prompt.entries)))
-    return "\n\n".join(
-        f"The tool {prompt.tool_name(output.call_id)} says: {output.text}" for output in reversed(outputs)
-    )
+    return "\n\n".join(f"The tool {result.name} says: {result.text}" for result in prompt.results)
 
 
 def _unknown_tool(match: re.Match[str], prompt: Prompt) -> str:
@@ -215,19 +241,6 @@ def _count(_: re.Match[str], prompt: Prompt) -> str:
     return f"You have sent me {count} message{'' if count == 1 else 's'}."
 
 
-def _long_answer(match: re.Match[str], _: Prompt) -> str:
-    subject = (match[1] or "nothing in particular").strip()
-    sections = (
-        f"## {number}. {heading}\n\nOn {subject}, part {number} of 6. {FILLER} {FILLER}\n\n"
-        f"- a first point about **{subject}**\n- a second one, with `some code` in it\n\n> {FILLER}"
-        for number, heading in enumerate(("Beginning", "Reasons", "Examples", "Doubts", "Numbers", "End"), 1)
-    )
-    table = "| part | length |\n| --- | --- |\n| first | long |\n| last | longer |"
-    return "\n\n".join(
-        [f"# A long answer about {subject}", *sections, "```python\nprint('done')\n```", table]
-    )
-
-
 def _fact(match: re.Match[str], _: Prompt) -> str:
     thing, value = match[1].lower(), match[2].strip()
     return (
@@ -237,21 +250,16 @@ def _fact(match: re.Match[str], _: Prompt) -> str:
 
 def _greeting(_: re.Match[str], prompt: Prompt) -> str:
     name = _facts(prompt).get("name")
-    return f"Hello{f', {name}' if name else ''}! What would you like to talk about?"
+    return f"Hello{f', {name}' if name else ''}! Ask me what I can do."
 
 
 _RULES: tuple[tuple[re.Pattern[str], Callable[[re.Match[str], Prompt], str]], ...] = (
     (_USE_TOOL, _unknown_tool),
     (_QUESTION, _question),
     (_COUNT, _count),
-    (_LONG_ANSWER, _long_answer),
     (_FACT, _fact),
     (_GREETING, _greeting),
 )
-
-
-def _filler(words: int) -> str:
-    return " ".join(islice(cycle(FILLER.split()), words))
 
 
 def _shortened(text: str, length: int) -> str:

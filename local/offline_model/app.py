@@ -12,7 +12,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp
 
-from local.offline_model.answers import answer, is_follow_up
+from local.offline_model.answers import answer, commands_in_words, is_follow_up
 from local.offline_model.chat_completions import CHAT_COMPLETIONS
 from local.offline_model.commands import Commands, read_commands
 from local.offline_model.delivery import Delivery, LoggedRequest
@@ -99,12 +99,15 @@ class OfflineModel:
     def _commands(self, logged: LoggedRequest, prompt: Prompt) -> Commands:
         said = [] if is_follow_up(prompt) else prompt.texts("user")
         commands = read_commands(logged.body["model"], logged.commands, said[-1] if said else "")
+        if said and commands == Commands():
+            commands = commands_in_words(said[-1])
         if commands.first is None:
             return commands
         same = repr((commands, prompt.instructions, prompt.entries))
         key = hashlib.sha256(same.encode("utf-8", "surrogatepass")).hexdigest()
         self._times_asked[key] += 1
-        return commands if self._times_asked[key] <= commands.first else commands.pace
+        is_over = self._times_asked[key] % (commands.first + 1) == 0
+        return commands.pace if is_over else commands
 
 
 def _object(body: bytes) -> Json:

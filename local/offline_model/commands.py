@@ -27,7 +27,7 @@ What the model says:
     tool=NAME           call this tool, which need not exist
     loop                call a tool again and again
 When:
-    first=N             only for the first N requests with the same input, then behave
+    first=N             only for the first N requests with the same input, then behave once, and again
     key=TEXT            makes equal inputs differ, so that `first` counts them apart
 """
 

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import takewhile
 from typing import Any, Literal
 
 Json = dict[str, Any]
@@ -27,6 +28,15 @@ class Entry:
 
 
 @dataclass(frozen=True)
+class Result:
+    """What a tool answered, and what it had been asked."""
+
+    name: str
+    arguments: Json
+    text: str
+
+
+@dataclass(frozen=True)
 class Prompt:
     instructions: str
     entries: Sequence[Entry]
@@ -40,10 +50,15 @@ class Prompt:
     def last(self) -> Entry | None:
         return self.entries[-1] if self.entries else None
 
-    def tool_name(self, call_id: str) -> str:
-        return next(
-            (entry.name for entry in self.entries if entry.kind == "call" and entry.call_id == call_id), ""
-        )
+    @property
+    def results(self) -> list[Result]:
+        """Those at the end: the model is to answer with what the tools found."""
+        calls = {entry.call_id: entry for entry in self.entries if entry.kind == "call"}
+        outputs = takewhile(lambda entry: entry.kind == "output", reversed(self.entries))
+        return [
+            Result(calls[output.call_id].name, _object(calls[output.call_id].text), output.text)
+            for output in reversed([*outputs])
+        ]
 
     def check_pairs(self) -> None:
         """The real API refuses a call without its output, and an output without its call."""
@@ -69,6 +84,14 @@ class Reply:
     incomplete: Literal["content_filter", "max_output_tokens"] | None = None
     error: str | None = None
     """The reply breaks off in the middle with this code."""
+
+
+def _object(text: str) -> Json:
+    try:
+        given = json.loads(text)
+    except ValueError:
+        return {}
+    return given if isinstance(given, dict) else {}
 
 
 def text_of(content: object) -> str:

@@ -23,7 +23,7 @@ test("a conversation is listed with a title, and the agent remembers it", async 
   const entry = chat.conversations.locator(`a[href="/chat/${id}"]`);
   await expect(entry).toHaveAttribute("aria-current", "page");
   // The model's title replaces the provisional one without a reload.
-  await expect(entry).toHaveText("Hello My name is Ada and");
+  await expect(entry).toHaveText("Hello My name is Ada");
 
   await page.reload();
   await expect(chat.messages).toContainText("Hello! My name is Ada");

@@ -25,7 +25,7 @@ from openai.types.responses import Response, ResponseStreamEvent
 from pydantic import TypeAdapter
 
 from local.offline_model import serve
-from local.offline_model.answers import NOTICE, answer
+from local.offline_model.answers import answer
 from local.offline_model.commands import Commands, read_commands
 from local.offline_model.prompt import BadRequestError, Entry, Prompt
 
@@ -87,7 +87,7 @@ def talk(*texts: str) -> str:
         (["My name is Ada.", "My name is Grace.", "What is my name?"], "Your name is Grace."),
         (["Hello", "What is my name?"], "You have not told me your name yet."),
         (["Hello", "My name is Ada."], "Nice to meet you, Ada."),
-        (["My name is Ada.", "Hello"], "Hello, Ada! What would you like to talk about?"),
+        (["My name is Ada.", "Hello"], "Hello, Ada! Ask me what I can do."),
         (["Hello", "Well", "How many messages have I sent?"], "You have sent me 3 messages."),
         (["say exactly: <b>**x**</b>\n\n- 1"], "<b>**x**</b>\n\n- 1"),
         (["Please repeat: my name is Ada"], "my name is Ada"),
@@ -96,11 +96,6 @@ def talk(*texts: str) -> str:
 )
 def test_it_answers_by_rules(texts: list[str], expected: str) -> None:
     assert talk(*texts) == expected
-
-
-def test_the_first_answer_and_no_other_says_that_it_is_offline() -> None:
-    assert talk("Hello").endswith(NOTICE)
-    assert NOTICE not in talk("Hello", "Hello")
 
 
 def test_a_long_answer_is_markdown_in_several_paragraphs() -> None:
@@ -119,7 +114,7 @@ def test_it_writes_a_title_from_the_first_message() -> None:
         [Entry("user", "how do I grow *tomatoes* on a balcony in winter?"), Entry("assistant", "In pots.")],
         {},
     )
-    assert answer(prompt, Commands()).text == "How do I grow tomatoes on"
+    assert answer(prompt, Commands()).text == "How do I grow tomatoes"
 
 
 def test_a_summary_keeps_what_the_user_told_and_what_the_earlier_one_had() -> None:
@@ -331,7 +326,7 @@ def with_client(url: str, work: Callable[[openai.AsyncOpenAI], Awaitable[None]],
 def test_a_conversation_with_tools(url: str, protocol: str, streamed: bool) -> None:
     async def work(client: openai.AsyncOpenAI) -> None:
         chat = Chat(client, protocol=protocol, streamed=streamed)
-        assert NOTICE in await chat.say("Hello, my name is Ada.")
+        assert await chat.say("Hello, my name is Ada.") == "Nice to meet you, Ada."
         assert await chat.say('Use the tool add with {"a": 2, "b": 3}.') == "The tool add says: 5"
         assert chat.requests == 2
         both = 'Use the tool add with {"a": 1, "b": 1} and use the tool add with {"a": 2, "b": 2}'
@@ -346,7 +341,7 @@ def test_tools_are_used_one_after_the_other(url: str) -> None:
     async def work(client: openai.AsyncOpenAI) -> None:
         chat = Chat(client, protocol="responses", streamed=True)
         steps = 'Use the tool add with {"a": 1, "b": 1}, and then use the tool add with {"a": 2, "b": 2}'
-        assert (await chat.say(steps)).startswith("The tool add says: 4\n")
+        assert await chat.say(steps) == "The tool add says: 4"
         assert chat.requests == 3
         assert await chat.say('Use the tool add with {"a": 2, "b": 3}.') == "The tool add says: 5"
 

@@ -5,6 +5,7 @@ import { useActiveConversation } from "@/hooks/useActiveConversation";
 import { useConversations } from "@/hooks/useConversations";
 import { useDraft } from "@/hooks/useDraft";
 import { useHydrated } from "@/hooks/useHydrated";
+import { useModels } from "@/hooks/useModels";
 import { useQuotaNotice } from "@/hooks/useQuotaNotice";
 import type { User } from "@/lib/user";
 import { AccessToken } from "@/services/access_token";
@@ -79,6 +80,7 @@ export function ChatInterface(props: ChatInterfaceProps) {
     user,
     conversationId: active.id,
     title,
+    models: useModels(api),
     notice: quota.notice,
     isBehindDrawer: isDrawerOpen,
     draft,

@@ -1,6 +1,7 @@
 import type { ChatKitOptions, CustomApiConfig, ThemeOption } from "@openai/chatkit-react";
 import { act, render, waitFor } from "@testing-library/react";
 import type { ChatApi } from "@/services/chat_api";
+import type { Model } from "@/services/types";
 import { ApiServer, sendJson } from "@/testing/apiServer";
 import { createApi } from "@/testing/chat";
 import { ChatKitPanel } from "./ChatKitPanel";
@@ -34,7 +35,7 @@ customElements.define("openai-chatkit", StandIn);
 const server = new ApiServer();
 let url: string;
 let api: ChatApi;
-let models: object[];
+let models: Model[];
 const scheme = Object.assign(new EventTarget(), { matches: false });
 
 beforeAll(async () => {
@@ -45,9 +46,7 @@ beforeAll(async () => {
 afterAll(() => server.stop());
 beforeEach(() => {
   models = [{ id: "small" }];
-  server.answer((response, { path }) =>
-    sendJson(response, { data: path === "/api/models" ? models : [] }),
-  );
+  server.answer((response) => sendJson(response, { data: [] }));
 });
 
 function open(conversationId: string | null = null, draft = "") {
@@ -70,6 +69,7 @@ function open(conversationId: string | null = null, draft = "") {
       user={{ id: "ada", name: "Ada", email: "ada@example.com" }}
       conversationId={id}
       title={null}
+      models={models}
       notice={null}
     />
   );
@@ -114,12 +114,10 @@ test("configures ChatKit for what the page offers", async () => {
 test("offers several models, the first as the default", async () => {
   models = [{ id: "small" }, { id: "large" }];
   const { element } = await openReady();
-  await waitFor(() =>
-    expect(element.options.composer!.models).toEqual([
-      { id: "small", label: "small", default: true },
-      { id: "large", label: "large", default: false },
-    ]),
-  );
+  expect(element.options.composer!.models).toEqual([
+    { id: "small", label: "small", default: true },
+    { id: "large", label: "large", default: false },
+  ]);
 });
 
 test("follows the page's color scheme", async () => {

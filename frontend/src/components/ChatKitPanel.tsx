@@ -7,7 +7,6 @@ import {
 import { useEffect, useLayoutEffect, useState } from "react";
 import { useChatKitElement } from "@/hooks/useChatKitElement";
 import { useColorScheme } from "@/hooks/useColorScheme";
-import { useModels } from "@/hooks/useModels";
 import type { User } from "@/lib/user";
 import type { ChatApi } from "@/services/chat_api";
 import { ChatKitApi } from "@/services/chatkit_api";
@@ -26,6 +25,7 @@ export interface ChatKitPanelProps {
   /** Changes whenever another conversation is opened, even a new one after a new one. */
   view: number;
   title: string | null;
+  models: Model[];
   /** What the user should know before they write. */
   notice: string | null;
   draft: string;
@@ -71,11 +71,11 @@ const composerOf = (models: Model[]) => ({
 
 /** Only the callbacks of the first render count. */
 export function ChatKitPanel(props: ChatKitPanelProps) {
-  const { api, conversationId, view, draft, onDraft, onTurn, onList, onOpen, onFailure } = props;
+  const { api, conversationId, models, view, draft, onDraft, onTurn, onList, onOpen, onFailure } =
+    props;
   const [isReady, setReady] = useState(false);
   const [initialThread] = useState(conversationId);
   const [kit] = useState(() => new ChatKitApi(api, conversationId, { onTurn, onList }));
-  const models = useModels(api);
   const colorScheme = useColorScheme();
 
   const { control, ref, setThreadId, setComposerValue } = useChatKit({
@@ -118,7 +118,12 @@ export function ChatKitPanel(props: ChatKitPanelProps) {
 
   return (
     <main id="conversation" tabIndex={-1} className={styles.panel}>
-      <PanelHeader title={props.title} conversationId={conversationId} onMenu={props.onMenu} />
+      <PanelHeader
+        title={props.title}
+        conversationId={conversationId}
+        models={models}
+        onMenu={props.onMenu}
+      />
       <div className={styles.content}>
         {!isReady && (
           <div className={styles.waiting}>

@@ -29,6 +29,7 @@ function Example() {
       draft=""
       onDraft={nothing}
       title={null}
+      models={[]}
       notice={null}
       isBehindDrawer={false}
       onTurn={nothing}

@@ -2,6 +2,7 @@ import { render, screen, waitFor, within } from "@testing-library/react";
 import userEvent from "@testing-library/user-event";
 import { openStream, sendJson } from "@/testing/apiServer";
 import { answer, answerWith, ChatTest, CREATED, page, question, REPLY } from "@/testing/chat";
+import type { Model } from "@/services/types";
 import { ConversationPanel } from "./ConversationPanel";
 
 const chat = new ChatTest();
@@ -11,7 +12,11 @@ afterAll(() => chat.stop());
 
 const CUT_OFF = "This answer was cut off at the model's limit.";
 
-function show(conversationId: string | null, notice: string | null = null) {
+function show(
+  conversationId: string | null,
+  notice: string | null = null,
+  models: Model[] = [{ id: "gpt-6" }],
+) {
   const nothing = () => undefined;
   window.matchMedia = () => ({ matches: true }) as MediaQueryList;
   return render(
@@ -20,6 +25,7 @@ function show(conversationId: string | null, notice: string | null = null) {
       user={{ id: "ada", name: "Ada", email: "ada@example.com" }}
       conversationId={conversationId}
       title={null}
+      models={models}
       notice={notice}
       isBehindDrawer={false}
       draft="Tell me a long story."
@@ -30,6 +36,11 @@ function show(conversationId: string | null, notice: string | null = null) {
     />,
   );
 }
+
+test.each(["offline", "gpt-6"])("with the model %s, the page says whether it is offline", (id) => {
+  show(null, null, [{ id }, { id: "offline" }]);
+  expect(screen.queryAllByText(/^Offline model/)).toHaveLength(id === "offline" ? 1 : 0);
+});
 
 const goOn = () => screen.queryByRole("button", { name: "Go on" });
 

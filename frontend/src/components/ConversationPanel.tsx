@@ -6,6 +6,7 @@ import { useChat } from "@/hooks/useChat";
 import { useFocusFallback } from "@/hooks/useFocusFallback";
 import type { User } from "@/lib/user";
 import type { ChatApi } from "@/services/chat_api";
+import type { Model } from "@/services/types";
 import { Composer } from "./Composer";
 import styles from "./ConversationPanel.module.css";
 import { EmptyState } from "./EmptyState";
@@ -27,6 +28,7 @@ interface ConversationPanelProps {
   user: User;
   conversationId: string | null;
   title: string | null;
+  models: Model[];
   /** What the user should know before they write. */
   notice: string | null;
   isBehindDrawer: boolean;
@@ -76,6 +78,7 @@ export function ConversationPanel(props: ConversationPanelProps) {
       <PanelHeader
         title={props.title}
         conversationId={props.conversationId}
+        models={props.models}
         onMenu={props.onMenu}
       />
       {view === "loading" && <MessageSkeleton />}

@@ -68,6 +68,17 @@ test("opens web links in a new tab, and links to nothing else", () => {
   expect(links[0]).toHaveAttribute("target", "_blank");
 });
 
+test("opens the user's own conversations in the same tab", () => {
+  const path = "/chat/0193c4b2-7f6e-7cc1-9f8e-8d3f5c0e4a11";
+  render(
+    <Markdown text={`[a](${path}) [b](/chat/x) [c](//chat/${path}) [d](${path}/../../api)`} />,
+  );
+  const links = screen.getAllByRole("link");
+  expect(links).toHaveLength(1);
+  expect(links[0]).toHaveAttribute("href", path);
+  expect(links[0]).not.toHaveAttribute("target");
+});
+
 test.each([
   ["https://example.com/a，谢谢", "https://example.com/a", "https://example.com/a"],
   ["看https://example.com/a。", "https://example.com/a", "https://example.com/a"],

@@ -9,6 +9,9 @@ const FormulaView = lazy(() => import("./FormulaView"));
 
 const isWebAddress = (href: string | undefined) => /^(?:https?:\/\/|mailto:)/i.test(href ?? "");
 
+/** Another conversation, which only its own user can open. */
+const isConversation = (href: string | undefined) => /^\/chat\/[\da-f-]{36}$/.test(href ?? "");
+
 /** An answer is untrusted text: it must not load, execute, or open anything by itself. */
 export const components: Partial<Components> = {
   a: ({ href, children }) =>
@@ -16,6 +19,8 @@ export const components: Partial<Components> = {
       <a href={href} target="_blank" rel="noopener nofollow">
         {children}
       </a>
+    ) : isConversation(href) ? (
+      <a href={href}>{children}</a>
     ) : (
       <>{children}</>
     ),
