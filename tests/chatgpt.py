@@ -72,6 +72,7 @@ HOSTILE: list[Any] = [
         "id": "l",
         "mapping": {"x": {**node("user", "Hi"), "order": -1}, "y": {**node("user", "Hi"), "order": 10**30}},
     },
+    {"id": "q", "mapping": {"x": {**node("user", "Hi"), "order": True}}},
     {"id": "m", "mapping": {"x": {**node("user", "A"), "order": 1}, "y": {**node("user", "B"), "order": 1}}},
     {"id": "n", "title": " \x00 ", "mapping": {"x": node("user", "\x00\ud83d")}},
     {"id": "o", "title": "t" * 999, "mapping": {"x": node("user", "u" * 40_000)}},

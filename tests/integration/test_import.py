@@ -4,13 +4,14 @@ import json
 import random
 import uuid
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.chatgpt import HOSTILE, conversation, draw_tree, node
 from tests.conftest import ApiUser
-from tests.exported import export, send
+from tests.exported import export, normalized, send
 
 pytestmark = pytest.mark.both_transports
 
@@ -143,47 +144,32 @@ def test_of_any_tree_each_message_is_taken_or_named(new_user: NewUser) -> None:
         assert len(whole.split("said ")) == len(found) + 1
 
 
-def pieces(given: dict[str, Any], draw: random.Random) -> list[dict[str, Any]]:
-    """As the page splits a large conversation: at questions."""
-    path, name = set(), given["current_node"]
-    while name:
-        path.add(name)
-        name = given["mapping"][name]["parent"]
-    ordered, waiting = [], ["root"]
-    while waiting:
-        name = waiting.pop()
-        ordered.append(name)
-        waiting += sorted(given["mapping"][name]["children"], key=path.__contains__)[::-1]
-    parts: list[dict[str, Any]] = [{}]
-    for order, name in enumerate(ordered, 1):
-        each = given["mapping"][name]
-        if each["message"] is None:
-            continue
-        if each["message"]["author"] == {"role": "user"} and draw.random() < 0.5:
-            parts.append({})
-        parts[-1][name] = {**each, "order": order, "superseded": name not in path}
-    return [{**given, "mapping": part} for part in parts if part]
+PIECES = json.loads((Path(__file__).parents[1] / "chatgpt_pieces.json").read_text())
 
 
-def test_a_large_conversation_comes_in_pieces(new_user: NewUser) -> None:
-    alice, bob = new_user("alice"), new_user("bob")
-    nodes = {"root": node()}
-    last = "root"
-    for number in range(60):
-        for name, role in ((f"q{number}", "user"), (f"a{number}", "assistant")):
-            nodes[name] = node(role, f"{role} {number}", last)
-            last = name
-    given = conversation("long", last, nodes)
-    take(alice, given)
-    sent = pieces(given, seeded())
-    assert len(sent) > 5
-    for piece in sent:
-        reply = take(bob, piece)
-        assert reply["not_taken"] == []
-    assert [(each["content"], each["version"]) for each in only(bob)] == [
-        (each["content"], each["version"]) for each in only(alice)
-    ]
-    assert {take(bob, piece)["messages"] for piece in sent} == {0}
+def test_large_conversations_come_in_pieces(new_user: NewUser) -> None:
+    """Drawn trees, hostile ones too, are the same whole and as frontend/src/services splits them."""
+    alice, bob, carol = new_user("alice"), new_user("bob"), new_user("carol")
+    whole = take(alice, *PIECES["conversations"])
+    bodies = [part["body"] for part in PIECES["parts"]]
+    replies = [send(bob, body) for body in bodies]
+    assert normalized(export(bob)) == normalized(export(alice))
+    not_taken = [each for part in PIECES["parts"] for each in part["notTaken"]]
+    not_taken += [each for reply in replies for each in reply["not_taken"]]
+    assert messages_in(not_taken) == messages_in(whole["not_taken"])
+    assert {send(bob, body)["messages"] for body in bodies} == {0}
+    draw = seeded()
+    while (sent := draw.randrange(len(bodies) + 9)) < len(bodies):  # broken off, and begun again
+        for body in bodies[:sent]:
+            send(carol, body)
+    for body in bodies:
+        for _ in range(draw.choice([1, 1, 2])):
+            send(carol, body)
+    assert normalized(export(carol)) == normalized(export(alice))
+
+
+def messages_in(not_taken: list[dict[str, Any]]) -> int:
+    return sum(each["count"] for each in not_taken if each["what"] == "message")
 
 
 def test_what_the_user_continued_is_not_touched(new_user: NewUser) -> None:

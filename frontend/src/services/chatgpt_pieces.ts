@@ -33,6 +33,7 @@ export function* chatGptPieces(
   leaveOut: LeaveOut,
 ): Generator<string> {
   const nodes = orderedNodes(conversation, leaveOut);
+  if (!nodes.length) leaveOut(1, "It has no message that can be taken.");
   const byId = new Map(nodes.map((node) => [node.id, node]));
   const head = JSON.stringify({ ...headOf(conversation), mapping: {} }).slice(0, -2);
   const free = room - bytesOf(head) - 2;

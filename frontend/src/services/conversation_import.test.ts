@@ -1,6 +1,7 @@
 /** @jest-environment node */
 
 import { Blob } from "node:buffer";
+import { readFileSync } from "node:fs";
 import { PART_BYTES, splitImport, UnknownFileError, type ImportPart } from "./conversation_import";
 
 type Json = Record<string, unknown>;
@@ -109,6 +110,19 @@ test("each conversation of ChatGPT's is in one part, or in pieces", async () => 
       expect((node.message as Json).content).toEqual((originals[id]!.message as Json).content);
     }
   }
+});
+
+// Drawn trees, hostile ones too. tests/integration/test_import.py takes them whole and in these pieces.
+test("trees of every kind are split as the API's own test has it", async () => {
+  const path = `${__dirname}/../../../tests/chatgpt_pieces.json`;
+  const { part_bytes, conversations, parts } = JSON.parse(readFileSync(path, "utf8")) as {
+    part_bytes: number;
+    conversations: Json[];
+    parts: { body: Json; notTaken: Json[] }[];
+  };
+  const found = await split(JSON.stringify(conversations), part_bytes);
+  const read = found.map(({ body, notTaken }) => ({ body: JSON.parse(body) as Json, notTaken }));
+  expect(read).toEqual(parts);
 });
 
 test("an answer that is larger than a part is shortened and this is said", async () => {

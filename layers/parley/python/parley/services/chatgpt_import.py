@@ -173,7 +173,8 @@ class _Reader:
         nodes = []
         for name, node in mapping.items():
             order, parent, message = node.get("order"), node.get("parent"), node.get("message")
-            if isinstance(order, int) and 1 <= order <= _MAX_ORDER and isinstance(message, dict):
+            # True is an int as well, but not to Postgres.
+            if type(order) is int and 1 <= order <= _MAX_ORDER and isinstance(message, dict):
                 before = parent if isinstance(parent, str) else ""
                 nodes.append(_Node(order, name, before, message, node.get("superseded") is True))
             else:
