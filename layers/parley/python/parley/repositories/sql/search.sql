@@ -12,6 +12,9 @@
 -- The index names all that match, in no order, so a frequent word would cost as much as it has hits. But what
 -- is frequent is among the newest messages, and what is not there is rare: so the newest 500 are looked
 -- through one by one, and the index is asked for the rest.
+--
+-- Where the index does not decide, as of a phrase of three words, the texts that it names are read, the newest
+-- first: at most 1,000,000 characters. What is older is not found.
 create or replace function search_conversations(
     p_words jsonb, p_archived boolean, p_before timestamptz, p_before_id uuid, p_limit int
 ) returns table (conversation_id uuid, excerpt text)
@@ -26,6 +29,7 @@ declare
     found_by_index record;
     match record;
     unread int := 500;
+    characters int := 1000000;
 begin
     for conv in
         select * from conversation c
@@ -33,8 +37,9 @@ begin
           and (c.updated_at, c.id) < (upto, upto_id)
         order by c.updated_at desc, c.id desc
     loop
-        exit when p_limit = 0 or unread <= 0;
-        match := search_match(request, conv, null, unread);
+        exit when p_limit = 0 or unread <= 0 or characters <= 0;
+        match := search_match(request, conv, null, unread, characters);
+        characters := match.p_characters;
         -- Undecided: more messages than may be read.
         exit when match.seq is null and conv.last_seq > unread;
         unread := unread - 1 - conv.last_seq + coalesce(match.seq, 0);
@@ -46,12 +51,13 @@ begin
         end if;
         conv := null;
     end loop;
-    if conv.id is null or p_limit = 0 then
+    if conv.id is null or p_limit = 0 or characters <= 0 then
         return;
     end if;
     for found_by_index in select * from search_rest(request, p_archived, upto, upto_id) loop
-        exit when p_limit = 0;
-        match := search_match(request, found_by_index.conv, found_by_index.seqs, null);
+        exit when p_limit = 0 or characters <= 0;
+        match := search_match(request, found_by_index.conv, found_by_index.seqs, null, characters);
+        characters := match.p_characters;
         if match.seq is not null or match.titled then
             p_limit := p_limit - 1;
             return query select (found_by_index.conv).id, match.excerpt;
@@ -60,7 +66,7 @@ begin
 end
 $$;
 
--- Conversations before a key that the indexes name, newest first, and the messages named in each.
+-- Conversations before a key that the indexes name, newest first, and the newest messages named in each.
 create or replace function search_rest(
     request search_request, p_archived boolean, p_before timestamptz, p_before_id uuid
 ) returns table (conv conversation, seqs int[]) language sql stable as $$
@@ -71,7 +77,7 @@ create or replace function search_rest(
     ), titles as materialized (
         select t.id from conversation t where t.search @@ request.query
     ), found as (
-        select id, array_agg(seq) as seqs from (
+        select id, (array_agg(seq order by seq desc))[:1000] as seqs from (
             select m.conversation_id as id, m.seq from messages m where m.user_id = request.user_id
             union all
             select t.id, 0 from titles t
@@ -84,29 +90,45 @@ create or replace function search_rest(
 $$;
 
 -- seq: of the newest message that matches, among p_seqs or, without them, the newest p_reads; null: none.
+-- p_characters: how many of texts may still be read where the query does not decide; out: what is left.
 create or replace function search_match(
-    request search_request, conv conversation, p_seqs int[], p_reads int,
+    request search_request, conv conversation, p_seqs int[], p_reads int, inout p_characters int,
     out seq int, out excerpt text, out titled boolean
 ) language plpgsql stable as $$
+declare
+    candidates refcursor;
+    candidate record;
 begin
     if p_seqs is null then
-        select m.seq, m.content into seq, excerpt
-        from (
-            select * from message r
-            where r.conversation_id = conv.id and r.seq <= conv.last_seq
-            order by r.seq desc limit p_reads
-        ) as m
-        -- The user out here: in there, the planner may read the index of all the user's messages.
-        where m.user_id = request.user_id and m.search @@ request.query and not m.superseded and not m.withheld
-          and (request.exact or search_holds(request, m.content))
-        order by m.seq desc limit 1;
+        open candidates for
+            select m.seq, m.content
+            from (
+                select * from message r
+                where r.conversation_id = conv.id and r.seq <= conv.last_seq
+                order by r.seq desc limit p_reads
+            ) as m
+            -- The user out here: in there, the planner may read the index of all the user's messages.
+            where m.user_id = request.user_id and m.search @@ request.query
+              and not m.superseded and not m.withheld
+            order by m.seq desc;
     else
-        select m.seq, m.content into seq, excerpt from message m
-        where m.conversation_id = conv.id and m.seq = any (p_seqs)
-          and (request.exact or search_holds(request, m.content))
-        order by m.seq desc limit 1;
+        open candidates for
+            select m.seq, m.content from message m
+            where m.conversation_id = conv.id and m.seq = any (p_seqs)
+            order by m.seq desc;
     end if;
-    excerpt := search_excerpt(excerpt, request.wanted[1]);
+    loop
+        fetch candidates into candidate;
+        exit when not found or p_characters <= 0;
+        p_characters := p_characters - case when request.exact then 0 else length(candidate.content) end;
+        if request.exact or search_holds(request, candidate.content) then
+            seq := candidate.seq;
+            excerpt := search_excerpt(candidate.content, request.wanted[1]);
+            exit;
+        end if;
+    end loop;
+    close candidates;
+    p_characters := p_characters - case when request.exact then 0 else length(conv.title) end;
     titled := conv.search @@ request.query and (request.exact or search_holds(request, conv.title))
         -- Until a conversation is titled, its title is the beginning of its first message.
         and (conv.titled or not exists (
@@ -156,7 +178,7 @@ begin
         where pattern <> '');
     request.query := search_query(request);
     request.exact := not exists (
-        select from unnest(request.wanted || request.unwanted) as pattern where not is_one_term(pattern));
+        select from unnest(request.wanted || request.unwanted) as pattern where not is_in_terms(pattern));
     return request;
 end
 $$;
@@ -177,33 +199,36 @@ begin
 end
 $$;
 
--- Whether a term of the index says all of it: a word of less than 40 characters, or two unspaced characters.
-create or replace function is_one_term(p_pattern text) returns boolean language sql stable as $$
-    select strpos(words, ' ') = 0 and length(words) <= case when is_unspaced(left(words, 1)) then 2 else 39 end
-    from btrim(p_pattern) as words
+-- Whether the index says all of it: words of less than 40 characters, no more than two, or two unspaced
+-- characters, or one beside a word.
+create or replace function is_in_terms(p_pattern text) returns boolean language sql stable as $$
+    select count(*) <= 2 and coalesce(bool_and(
+        case when is_unspaced(left(word, 1)) then length(word) <= 3 - number_of else length(word) <= 39 end), true)
+    from (
+        select word, count(*) over () as number_of
+        from unnest(string_to_array(btrim(p_pattern), ' ')) as word
+    ) as parts
 $$;
 
 -- A pattern's terms as a tsquery's text. Whatever is not the last word, or is before a space, is whole.
 create or replace function search_terms(p_user_id text, p_pattern text) returns text language sql stable as $$
     with parts as (
-        select word, lead(word) over (order by number) as next,
-            lead(word, 2) over (order by number) is null and right(p_pattern, 1) <> ' ' as next_begins,
-            lead(word) over (order by number) is null and right(p_pattern, 1) <> ' ' as begins
+        select word, number, is_unspaced(left(word, 1)) as unspaced, count(*) over () as number_of
         from unnest(string_to_array(btrim(p_pattern), ' ')) with ordinality as part (word, number)
     ), terms as (
-        select left(word, 40) as term, case when begins then ':*' else '' end as suffix
-        from parts where not is_unspaced(left(word, 1))
+        select left(word, 40) as term, right(p_pattern, 1) <> ' ' as begins
+        from parts where number_of = 1 and (not unspaced or length(word) = 1)
         union all
-        select word || ' ' || next, '' from parts
-        where octet_length(word) <= 4 and octet_length(next) <= 4 and not next_begins
-          and not is_unspaced(word || next)
+        select concat(' ', case when this.unspaced then right(this.word, 1) else left(this.word, 40) end,
+                ' ', left(next.word, case when next.unspaced then 1 else 40 end)),
+            not next.unspaced and next.number = next.number_of and right(p_pattern, 1) <> ' '
+        from parts this join parts next on next.number = this.number + 1
         union all
-        select word, ':*' from parts where is_unspaced(left(word, 1)) and length(word) = 1
-        union all
-        select substr(word, start, 2), '' from parts, generate_series(1, length(word) - 1) as start
-        where is_unspaced(left(word, 1))
+        select substr(word, start, 2), false from parts, generate_series(1, length(word) - 1) as start
+        where unspaced
     )
-    select string_agg(quote_literal(search_key(p_user_id) || term) || suffix, ' & ') from terms
+    select string_agg(quote_literal(search_key(p_user_id) || term) || case when begins then ':*' else '' end, ' & ')
+    from terms
 $$;
 
 -- What search_vector has of every text that matches. Null where nothing is wanted.
@@ -213,6 +238,6 @@ create or replace function search_query(request search_request) returns tsquery 
         select search_terms(request.user_id, pattern) as term from unnest(request.wanted) as pattern
         union all
         select '!(' || search_terms(request.user_id, pattern) || ')' from unnest(request.unwanted) as pattern
-        where is_one_term(pattern)
+        where is_in_terms(pattern)
     ) as terms
 $$;

@@ -56,37 +56,48 @@ SEARCH_TEXT = rf"""
 """
 
 # What a user's rows are indexed by: each word; each two unspaced characters that follow each other, the last
-# of a run alone; each two words of at most four bytes that follow each other, as a phrase of "to" and "the"
-# would have too many candidates. All of it begins with the user's key, so that the time of a search does not
-# depend on what others have, nor tell about it. No text fails: these limits keep all terms below 1 MB.
+# of a run alone; each two words that follow each other, as a phrase of words that are in every text would
+# else have them all as candidates. Of a run beside a word, or another run, the pair has the character there.
+# All of it begins with the user's key, so that the time of a search does not depend on what others have, nor
+# tell about it. No text fails: all terms together must be below 1 MB, which 59,000 characters never exceed.
 SEARCH_VECTOR = r"""
     create function search_vector(p_user_id text, p_text text) returns tsvector
     language plpgsql immutable strict parallel safe as $$
     declare
         key constant text := public.search_key(p_user_id);
-        content constant text := left(public.search_text(left(p_text, 100000)), 100000);
-        spaced text := content;
-        characters text[];
-        words text[];
+        content text := left(public.search_text(left(p_text, 100000)), 100000);
+        lefts text[];
+        rights text[];
         terms text[];
     begin
-        if octet_length(content) > length(content) then
-            spaced := regexp_replace(content, '[<unspaced>]+', '', 'g');
-            characters := string_to_array(
-                left(regexp_replace(content, '[^<unspaced>]+', ' ', 'g'), 36000), null);
-            terms := array(
-                select key || rtrim(this || coalesce(next, ''))
-                from unnest(characters, characters[2:]) as pair (this, next) where this <> ' ');
-        end if;
-        words := string_to_array(spaced, ' ');
-        return array_to_tsvector(terms || array(
-            select key || left(word, 40) from unnest(words) as word where word <> ''
-            union all
-            select key || this || ' ' || next from unnest(words, words[2:]) as pair (this, next)
-            where octet_length(this) between 1 and 4 and octet_length(next) between 1 and 4));
+        loop
+            lefts := string_to_array(btrim(content), ' ');
+            rights := lefts[2:];
+            terms := null;
+            if octet_length(content) > length(content) then
+                terms := array(
+                    select key || substr(word, start, 2)
+                    from unnest(lefts) as word, generate_series(1, length(word)) as start
+                    where public.is_unspaced(left(word, 1)));
+                rights := array(
+                    select case when public.is_unspaced(left(word, 1)) then left(word, 1) else word end
+                    from unnest(rights) with ordinality as part (word, number) order by number);
+                lefts := array(
+                    select case when public.is_unspaced(left(word, 1)) then right(word, 1) else word end
+                    from unnest(lefts) with ordinality as part (word, number) order by number);
+            end if;
+            terms := terms || array(
+                select key || left(word, 40) from unnest(lefts) as word where word <> ''
+                union all
+                select key || ' ' || left(this, 40) || ' ' || left(next, 40)
+                from unnest(lefts, rights) as pair (this, next) where next is not null);
+            exit when octet_length(array_to_string(terms, '')) < 1048576;
+            content := left(content, 59000);
+        end loop;
+        return array_to_tsvector(terms);
     end
     $$
-""".replace("<unspaced>", UNSPACED)
+"""
 SEARCH_KEY = """
     create function search_key(p_user_id text) returns text language sql immutable strict parallel safe
     return substr(md5(p_user_id), 1, 6)
@@ -103,7 +114,7 @@ SEARCH_REQUEST = """
 
 
 def upgrade() -> None:
-    for statement in (_search_text(), SEARCH_KEY, SEARCH_VECTOR, IS_UNSPACED, SEARCH_REQUEST):
+    for statement in (_search_text(), SEARCH_KEY, IS_UNSPACED, SEARCH_VECTOR, SEARCH_REQUEST):
         op.execute(statement)
     op.execute("alter table message drop column search")
     for table, column in (("message", "content"), ("conversation", "title")):
