@@ -16,7 +16,7 @@ from sqlalchemy.sql.expression import bindparam
 
 from parley.database import Database
 from parley.repositories.search import as_json, search_conversations
-from parley.search_words import HIT_END, HIT_START, parse, searchable, snippet
+from parley.search_words import HIT_END, HIT_START, Wanted, as_pattern, parse, searchable, snippet
 from tests.search_pairs import PAIRS
 
 # More messages than are looked through one by one.
@@ -190,6 +190,70 @@ def test_any_run_of_visible_characters_is_found(database: Database, reader: str)
     store(database, other, ["0"])
     assert find(database, other, searches) == [{}] * len(searches)
     assert find(database, None, searches) == [{}] * len(searches)
+
+
+PIECES = [
+    "to",
+    "do",
+    "be",
+    "the",
+    "server",
+    "sérver",
+    "公",
+    "公园",
+    "園公园",
+    "한국은행",
+    "ЙОД",
+    "n" * 39,
+    "n" * 45,
+]
+
+
+def draw_phrase(draw: random.Random) -> str:
+    """Words that the texts have too, seldom in this order; the last may be a beginning."""
+    pieces = draw.choices(PIECES, k=draw.randrange(1, 5))
+    way = draw.randrange(4)
+    if way == 0:
+        return f'"{" ".join(pieces)}"'
+    if way == 1:
+        return f'{draw.choice(PIECES)} -"{" ".join(pieces)}"'
+    joined = draw.choice("-/.").join(pieces)
+    return joined if way == 2 else joined[: draw.randrange(1, len(joined) + 1)]
+
+
+def is_match(search: str, seen: str) -> bool:
+    words = parse(search)
+    wanted = [pattern for each in words.wanted if (pattern := as_pattern(each))]
+    unwanted = [pattern for each in words.unwanted if (pattern := as_pattern(Wanted(each, whole=True)))]
+    return (
+        bool(wanted)
+        and all(pattern in seen for pattern in wanted)
+        and not any(pattern in seen for pattern in unwanted)
+    )
+
+
+def test_phrases_are_found_where_they_stand_and_nowhere_else(database: Database, reader: str) -> None:
+    seed = random.randrange(2**32)
+    print("seed", seed)
+    draw = random.Random(seed)
+    texts = [
+        "".join(draw.choice(PIECES) + draw.choice([" ", "-", ", ", ""]) for _ in range(draw.randrange(1, 15)))
+        for _ in range(100)
+    ]
+    ids = store(database, reader, texts)
+    searches = [draw_phrase(draw) for _ in range(150)]
+    seen = [searchable(content)[0] for content in texts]
+    for search, hits in zip(searches, find(database, reader, searches), strict=True):
+        expected = {each for each, content in zip(ids, seen, strict=True) if is_match(search, content)}
+        assert set(hits) == expected, (search, seed)
+
+
+def test_what_the_index_does_not_decide_is_read_up_to_a_limit(database: Database, reader: str) -> None:
+    # The index has every two of these words next to each other in all texts.
+    between = ["oak ash, fir, ash elm " + "y" * 90_000] * 15
+    [old, *_, new] = store(database, reader, ["oak ash elm", *between, "oak ash elm"])
+    assert set(find(database, reader, ['"oak ash elm"'])[0]) == {new}
+    assert {old, new} <= set(find(database, reader, ['"oak ash"'])[0])
 
 
 def test_the_snippets_read_a_text_as_the_database_does(database: Database) -> None:

@@ -110,7 +110,7 @@ def _hits(text: str, words: SearchWords) -> list[tuple[int, int]]:
     content, places = searchable(text)
     hits: list[tuple[int, int]] = []
     for wanted in words.wanted:
-        pattern = _pattern(wanted)
+        pattern = as_pattern(wanted)
         at = content.find(pattern) if pattern else -1
         while at >= 0:
             first = at + (pattern[0] == " ")
@@ -126,7 +126,7 @@ def _hits(text: str, words: SearchWords) -> list[tuple[int, int]]:
     return merged
 
 
-def _pattern(wanted: Wanted) -> str:
+def as_pattern(wanted: Wanted) -> str:
     """As search_pattern in search.sql."""
     words = searchable(wanted.text)[0].strip(" ")
     if not words:
