@@ -25,12 +25,14 @@ SEARCHES = (
     *(
         "the nowhere",
         "the hundred7 thousand5",
-        '"half the"',
         '"hundred7 half"',
         "the -half",
         "erstwhile",
     ),
     *("東", "東京", "東京一", "京一丅", "丅行", "行一"),
+    # Words that all or half of the messages have, but not, or seldom, next to each other.
+    *("the-th", "half-t", '"half the"', '"the half"', '"the hundred7 half"', 'the -"half the"'),
+    *("東京行", "行東京", '"the 東京"', "half-東"),
 )
 GOAL_MS = 30.0
 # Ten times as many messages may cost this much more at most.

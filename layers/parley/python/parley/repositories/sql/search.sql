@@ -14,7 +14,7 @@
 -- through one by one, and the index is asked for the rest.
 --
 -- Where the index does not decide, as of a phrase of three words, the texts that it names are read, the newest
--- first: at most 1,000,000 characters. What is older is not found.
+-- first: at most 500,000 characters. What is older is not found.
 create or replace function search_conversations(
     p_words jsonb, p_archived boolean, p_before timestamptz, p_before_id uuid, p_limit int
 ) returns table (conversation_id uuid, excerpt text)
@@ -29,7 +29,7 @@ declare
     found_by_index record;
     match record;
     unread int := 500;
-    characters int := 1000000;
+    characters int := 500000;
 begin
     for conv in
         select * from conversation c
@@ -199,11 +199,11 @@ begin
 end
 $$;
 
--- Whether the index says all of it: words of less than 40 characters, no more than two, or two unspaced
+-- Whether the index says all of it: words of less than 40 characters, no more than two, or three unspaced
 -- characters, or one beside a word.
 create or replace function is_in_terms(p_pattern text) returns boolean language sql stable as $$
     select count(*) <= 2 and coalesce(bool_and(
-        case when is_unspaced(left(word, 1)) then length(word) <= 3 - number_of else length(word) <= 39 end), true)
+        case when is_unspaced(left(word, 1)) then length(word) <= 5 - 2 * number_of else length(word) <= 39 end), true)
     from (
         select word, count(*) over () as number_of
         from unnest(string_to_array(btrim(p_pattern), ' ')) as word
@@ -216,7 +216,7 @@ create or replace function search_terms(p_user_id text, p_pattern text) returns 
         select word, number, is_unspaced(left(word, 1)) as unspaced, count(*) over () as number_of
         from unnest(string_to_array(btrim(p_pattern), ' ')) with ordinality as part (word, number)
     ), terms as (
-        select left(word, 40) as term, right(p_pattern, 1) <> ' ' as begins
+        select left(word, 40) as term, not unspaced and right(p_pattern, 1) <> ' ' as begins
         from parts where number_of = 1 and (not unspaced or length(word) = 1)
         union all
         select concat(' ', case when this.unspaced then right(this.word, 1) else left(this.word, 40) end,
@@ -224,8 +224,9 @@ create or replace function search_terms(p_user_id text, p_pattern text) returns 
             not next.unspaced and next.number = next.number_of and right(p_pattern, 1) <> ' '
         from parts this join parts next on next.number = this.number + 1
         union all
-        select substr(word, start, 2), false from parts, generate_series(1, length(word) - 1) as start
-        where unspaced
+        select substr(word, start, 3), length(word) = 2
+        from parts, generate_series(1, greatest(length(word) - 2, 1)) as start
+        where unspaced and length(word) > 1
     )
     select string_agg(quote_literal(search_key(p_user_id) || term) || case when begins then ':*' else '' end, ' & ')
     from terms

@@ -55,17 +55,18 @@ SEARCH_TEXT = rf"""
     $$
 """
 
-# What a user's rows are indexed by: each word; each two unspaced characters that follow each other, the last
-# of a run alone; each two words that follow each other, as a phrase of words that are in every text would
-# else have them all as candidates. Of a run beside a word, or another run, the pair has the character there.
+# What a user's rows are indexed by: each word; each unspaced character, and each three that follow each other,
+# fewer at the end of a run; each two words that follow each other, as a phrase of words that are in every text
+# would else have them all as candidates. Of a run beside a word, or another run, the pair has the character there.
 # All of it begins with the user's key, so that the time of a search does not depend on what others have, nor
-# tell about it. No text fails: all terms together must be below 1 MB, which 59,000 characters never exceed.
+# tell about it. No text fails: all terms together must be below 1 MB, which 36,000 characters never exceed.
 SEARCH_VECTOR = r"""
     create function search_vector(p_user_id text, p_text text) returns tsvector
     language plpgsql immutable strict parallel safe as $$
     declare
         key constant text := public.search_key(p_user_id);
         content text := left(public.search_text(left(p_text, 100000)), 100000);
+        characters text[];
         lefts text[];
         rights text[];
         terms text[];
@@ -75,10 +76,12 @@ SEARCH_VECTOR = r"""
             rights := lefts[2:];
             terms := null;
             if octet_length(content) > length(content) then
+                characters := string_to_array(regexp_replace(content, '[^<unspaced>]+', ' ', 'g'), null);
                 terms := array(
-                    select key || substr(word, start, 2)
-                    from unnest(lefts) as word, generate_series(1, length(word)) as start
-                    where public.is_unspaced(left(word, 1)));
+                    select key || term
+                    from unnest(characters, characters[2:], characters[3:]) as three (this, next, third),
+                        unnest(array[this, concat(this, split_part(concat(next, third), ' ', 1))]) as term
+                    where this <> ' ');
                 rights := array(
                     select case when public.is_unspaced(left(word, 1)) then left(word, 1) else word end
                     from unnest(rights) with ordinality as part (word, number) order by number);
@@ -92,12 +95,12 @@ SEARCH_VECTOR = r"""
                 select key || ' ' || left(this, 40) || ' ' || left(next, 40)
                 from unnest(lefts, rights) as pair (this, next) where next is not null);
             exit when octet_length(array_to_string(terms, '')) < 1048576;
-            content := left(content, 59000);
+            content := left(content, 36000);
         end loop;
         return array_to_tsvector(terms);
     end
     $$
-"""
+""".replace("<unspaced>", UNSPACED)
 SEARCH_KEY = """
     create function search_key(p_user_id text) returns text language sql immutable strict parallel safe
     return substr(md5(p_user_id), 1, 6)
@@ -135,7 +138,7 @@ def _search_text() -> str:
 def downgrade() -> None:
     functions = (
         "search_conversations, search_rest, search_match, search_excerpt, search_holds, search_for, "
-        "search_pattern, search_query, search_terms, is_one_term"
+        "search_pattern, search_query, search_terms, is_in_terms"
     )
     op.execute(f"drop function if exists {functions}")
     op.execute("drop type search_request")
