@@ -69,4 +69,6 @@ class ApiClient:
             reply = await http.request(method, user_path(self.user_id) + path, **content)
         if reply.is_success:
             return reply
-        raise ToolError(reply.json()["detail"])
+        problem = reply.json()
+        errors = [each["detail"] for each in problem.get("errors", ())]
+        raise ToolError(" ".join([problem["detail"], *errors]))

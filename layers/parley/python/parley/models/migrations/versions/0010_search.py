@@ -59,8 +59,8 @@ SEARCH_TEXT = rf"""
 # other, fewer at the end of a run; each two words that follow each other, as a phrase of words that are in
 # every text would else have them all as candidates. Of a run beside a word, or another run, the pair has the
 # character there. All of it begins with the user's key, so that the time of a search does not depend on what
-# others have, nor tell about it. No text fails: all terms together must be below 1 MB, which 36,000 characters
-# never exceed.
+# others have, nor tell about it. No text fails: all terms together must be below 1 MB, which 36,000
+# characters never exceed.
 SEARCH_VECTOR = r"""
     create function search_vector(p_user_id text, p_text text) returns tsvector
     language plpgsql immutable strict parallel safe as $$
