@@ -31,6 +31,14 @@ const TEXT_MAX = 254;
 const DEPTH_MAX = 16;
 const DEVICE_MAX_AGE_S = 400 * 24 * 60 * 60; // The longest that browsers keep a cookie.
 
+/** What each endpoint sends, and the field that says to whom. */
+const MAILS: Record<string, { kind: Mail; to: string }> = {
+  "/sign-up/email": { kind: "sign-up mail", to: "email" },
+  "/send-verification-email": { kind: "confirmation mail", to: "email" },
+  "/request-password-reset": { kind: "reset mail", to: "email" },
+  "/change-email": { kind: "change mail", to: "newEmail" },
+};
+
 const WRONG = { code: "INVALID_EMAIL_OR_PASSWORD", message: "Invalid email or password" };
 const UNCONFIRMED = { code: "EMAIL_NOT_VERIFIED", message: "Email not verified" };
 
@@ -43,7 +51,6 @@ export function guards(limits: Limits) {
       refuseLongText(body.name, body.email, body.newEmail, body.image);
       const pages = { body: onSite(ctx, body), query: onSite(ctx, valuesOf(ctx.query)) };
       await guard(limits, ctx, body);
-      await take(limits, await guessLimit(ctx, body));
       const isChange = ctx.path === "/change-password";
       return {
         context: {
@@ -67,32 +74,15 @@ export function guards(limits: Limits) {
 const valuesOf = (values: unknown): Values => (values ?? {}) as Values;
 
 async function guard(limits: Limits, ctx: Context, body: Values): Promise<void> {
-  switch (ctx.path) {
-    case "/sign-up/email":
-      await refuseBadPassword(body.password, [body.name, body.email]);
-      return take(limits, [
-        ...ofClient(ctx, "sign-up", SIGN_UPS_OF_AN_ADDRESS),
-        ...mailTo("sign-up mail", body.email),
-      ]);
-    case "/request-password-reset":
-      return take(limits, mailTo("reset mail", body.email));
-    case "/send-verification-email":
-      return take(limits, mailTo("confirmation mail", body.email));
-    case "/change-email":
-      return take(limits, mailTo("change mail", body.newEmail));
-    case "/verify-email":
-      return confirmOwnPassword(ctx);
-    case "/reset-password": {
-      const token = body.token || valuesOf(ctx.query).token;
-      return refuseBadPassword(body.newPassword, await ownerOfLink(ctx, String(token)));
-    }
-    case "/change-password": {
-      const { user } = (await getSessionFromCtx(ctx)) ?? {};
-      return refuseBadPassword(body.newPassword, [user?.name ?? "", user?.email ?? ""]);
-    }
-    case "/sign-in/email":
-      return take(limits, await signInLimits(ctx, body.email));
-  }
+  if (ctx.path === "/verify-email") return confirmOwnPassword(ctx);
+  await refuseBadPassword(ctx, body);
+  const mail = MAILS[ctx.path];
+  await take(limits, [
+    ...(ctx.path === "/sign-up/email" ? ofClient(ctx, "sign-up", SIGN_UPS_OF_AN_ADDRESS) : []),
+    ...(ctx.path === "/sign-in/email" ? await signInLimits(ctx, body.email) : []),
+    ...(mail ? mailTo(mail.kind, body[mail.to]) : []),
+    ...(await guessLimit(ctx, body)),
+  ]);
 }
 
 async function take(limits: Limits, asked: Limit[]): Promise<void> {
@@ -105,27 +95,36 @@ async function take(limits: Limits, asked: Limit[]): Promise<void> {
   );
 }
 
-async function refuseBadPassword(password: unknown, ownTexts: unknown[]): Promise<void> {
-  if (typeof password !== "string") return; // Better Auth refuses it.
+async function refuseBadPassword(ctx: Context, body: Values): Promise<void> {
+  const password = ctx.path === "/sign-up/email" ? body.password : body.newPassword;
+  if (typeof password !== "string") return; // Better Auth refuses it, if there must be one.
   if (isTooShort(password)) {
     throw new APIError("BAD_REQUEST", {
       code: "PASSWORD_TOO_SHORT",
       message: "Password too short",
     });
   }
-  if (!(await isEasyToGuess(password, ownTexts.map(String)))) return;
+  if (!(await isEasyToGuess(password, await ownTexts(ctx, body)))) return;
   throw new APIError("BAD_REQUEST", {
     code: "PASSWORD_TOO_EASY",
     message: "This password is easy to guess. Choose another one.",
   });
 }
 
-/** The own texts of whom a link was sent to. */
-async function ownerOfLink(ctx: Context, token: string): Promise<string[]> {
-  const { internalAdapter } = ctx.context;
-  const link = await internalAdapter.findVerificationValue(`reset-password:${token}`);
-  const user = link && (await internalAdapter.findUserById(link.value));
+/** Name and address of whom a new password is for. */
+async function ownTexts(ctx: Context, body: Values): Promise<string[]> {
+  if (ctx.path === "/sign-up/email") return [String(body.name), String(body.email)];
+  const user =
+    ctx.path === "/reset-password"
+      ? await ownerOfLink(ctx, body.token || valuesOf(ctx.query).token)
+      : (await getSessionFromCtx(ctx))?.user;
   return user ? [user.name, user.email] : [];
+}
+
+async function ownerOfLink(ctx: Context, token: unknown) {
+  const { internalAdapter } = ctx.context;
+  const link = await internalAdapter.findVerificationValue(`reset-password:${String(token)}`);
+  return link && (await internalAdapter.findUserById(link.value));
 }
 
 /** A token carries name and address, and has to fit into a header. */

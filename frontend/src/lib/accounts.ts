@@ -45,8 +45,7 @@ const texts = {
 /** Sign-up, verification, passwords, other accounts: what of Better Auth's options concerns accounts. */
 export function accountOptions({ url, pool, verifies, sendMail, socialProviders }: Settings) {
   const limits = new Limits(pool);
-  // Not waited for: the time of an answer must not tell whether there was somebody to write to.
-  const send = (mail: Mail) => void sendMail?.(mail);
+  const send = sendBeside(sendMail);
   return {
     emailAndPassword: {
       enabled: true,
@@ -65,17 +64,7 @@ export function accountOptions({ url, pool, verifies, sendMail, socialProviders 
       },
       onExistingUserSignUp: async ({ user }) => send({ to: user.email, ...texts.known(url) }),
     },
-    emailVerification: sendMail && {
-      sendOnSignUp: verifies,
-      sendVerificationEmail: async ({ user, token }, request) => {
-        const mail = { to: user.email, ...texts.verify(verificationLink(url, token)) };
-        if (request?.method !== "GET") return send(mail);
-        // Each opening of the link that the old address got sends this mail again.
-        if (await limits.take(mailTo("change mail", user.email))) return;
-        // Who opens a link waits for this, and has nothing to learn from the time.
-        await sendMail(mail);
-      },
-    },
+    emailVerification: sendMail && verification({ url, verifies, sendMail }, limits),
     user: {
       changeEmail: {
         enabled: sendMail !== undefined,
@@ -96,25 +85,53 @@ export function accountOptions({ url, pool, verifies, sendMail, socialProviders 
     socialProviders: Object.fromEntries(
       socialProviders.map(({ id, clientId, clientSecret }) => [id, { clientId, clientSecret }]),
     ),
-    databaseHooks: {
-      account: {
-        update: {
-          after: async ({ providerId, userId }) => {
-            if (providerId === "credential") await forgetResetLinks(pool, userId);
-          },
-        },
-      },
-      user: {
-        update: {
-          // Links that the old address got.
-          after: async ({ id }, ctx) => {
-            if (ctx?.path === "/verify-email") await forgetResetLinks(pool, id);
-          },
+    databaseHooks: endOfResetLinks(pool),
+    hooks: guards(limits),
+  } satisfies Partial<BetterAuthOptions>;
+}
+
+/** Nothing waits for it: the time of an answer must not tell whether there was somebody to write to. */
+function sendBeside(sendMail: Settings["sendMail"]) {
+  return (mail: Mail): void => {
+    sendMail?.(mail).catch((error: Error) => console.error(`mail: not sent: ${error.name}`));
+  };
+}
+
+type Verification = Required<Pick<Settings, "url" | "verifies" | "sendMail">>;
+
+function verification({ url, verifies, sendMail }: Verification, limits: Limits) {
+  const send = sendBeside(sendMail);
+  return {
+    sendOnSignUp: verifies,
+    sendVerificationEmail: async ({ user, token }, request) => {
+      const mail = { to: user.email, ...texts.verify(verificationLink(url, token)) };
+      if (request?.method !== "GET") return send(mail);
+      // Each opening of the link that the old address got sends this mail again.
+      if (await limits.take(mailTo("change mail", user.email))) return;
+      // Who opens a link waits for this, and has nothing to learn from the time.
+      await sendMail(mail);
+    },
+  } satisfies BetterAuthOptions["emailVerification"];
+}
+
+/** Whenever the password changes, or the address that links were sent to. `onPasswordReset` does it for a reset. */
+function endOfResetLinks(pool: Pool) {
+  return {
+    account: {
+      update: {
+        after: async ({ providerId, userId }) => {
+          if (providerId === "credential") await forgetResetLinks(pool, userId);
         },
       },
     },
-    hooks: guards(limits),
-  } satisfies Partial<BetterAuthOptions>;
+    user: {
+      update: {
+        after: async ({ id }, ctx) => {
+          if (ctx?.path === "/verify-email") await forgetResetLinks(pool, id);
+        },
+      },
+    },
+  } satisfies BetterAuthOptions["databaseHooks"];
 }
 
 /** A link to choose a password is for the password that was forgotten, not for one chosen since. */
