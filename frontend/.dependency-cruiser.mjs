@@ -11,11 +11,29 @@ const oneDirection = LAYERS.slice(1).map((layer, index) => ({
   to: { path: within(LAYERS.slice(0, index + 1)) },
 }));
 
+/** What a feature's components show of another's. `components/ChatInterface.tsx` puts features together. */
+const SHOWS = { chat: ["markdown"], account: ["sign-in"], share: ["markdown", "chat"] };
+
 /** @type {import("dependency-cruiser").IConfiguration} */
 const config = {
   forbidden: [
     { name: "no-circles", severity: "error", from: {}, to: { circular: true } },
     ...oneDirection,
+    {
+      name: "ui-knows-no-feature",
+      severity: "error",
+      from: { path: "^src/components/ui/" },
+      to: { path: "^src/components/(?!ui/)" },
+    },
+    ...["chat", "conversations", "account", "share", "sign-in", "markdown"].map((feature) => ({
+      name: `${feature}-knows-no-other-feature`,
+      severity: "error",
+      from: { path: `^src/components/${feature}/` },
+      to: {
+        path: "^src/components/[^/]+/",
+        pathNot: `^src/components/(${[feature, "ui", ...(SHOWS[feature] ?? [])].join("|")})/`,
+      },
+    })),
     {
       name: "no-react-below-hooks",
       severity: "error",

@@ -19,12 +19,19 @@ test("script, markup, images and links in an answer are inert", async ({ page })
   await chat.start();
   const answer = await chat.ask(HOSTILE);
   await expect(answer.getByRole("heading", { name: "Look", level: 3 })).toBeVisible();
-  await expect(answer.locator("script, img, iframe, style, form, input, object")).toHaveCount(0);
+  await expect(answer.locator("script, img, iframe, style, form, object")).toHaveCount(0);
+  await expect(answer.locator("input:not([type=checkbox]:disabled)")).toHaveCount(0);
+  await expect(answer.locator("input")).toHaveCount(1);
   await expect(answer).toContainText("[image: pixel]");
-  const link = answer.getByRole("link");
-  await expect(link).toHaveCount(1);
+  await expect(answer).toContainText("<script>window.hacked = true</script>");
+  const link = answer.getByRole("link", { name: "a web page" });
   await expect(link).toHaveAttribute("href", "https://example.com/page");
   await expect(link).toHaveAttribute("rel", "noopener nofollow");
   await expect(link).toHaveAttribute("target", "_blank");
+  // Addresses in HTML are addresses in text.
+  for (const each of await answer.getByRole("link").all()) {
+    expect(await each.getAttribute("href")).toMatch(/^https:/);
+    await expect(each).toHaveAttribute("target", "_blank");
+  }
   expect(await page.evaluate(() => "hacked" in window)).toBe(false);
 });

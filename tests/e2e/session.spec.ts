@@ -37,7 +37,7 @@ test.describe("signing out", () => {
     const chat = new Chat(page);
     await chat.start();
     const signOut = page.getByRole("button", { name: "Sign out" });
-    const problem = chat.conversations.getByRole("alert");
+    const problem = page.getByRole("contentinfo").getByRole("alert");
     const failures = [
       (route: Route) => route.abort(),
       (route: Route) => route.fulfill({ status: 503, body: "Down for maintenance" }),

@@ -43,8 +43,8 @@ def connected(url: str) -> Iterator[socket.socket]:
 def drip(connection: socket.socket, text: str, pause_s: float = 0.05) -> tuple[bytes, float]:
     """What the server says until it closes the connection, and when, while `text` is sent byte by byte.
 
-    After "408" nothing more is sent: bytes that reach a closed connection are answered by a reset, which can discard
-    the rest of what the server said.
+    After "408" nothing more is sent: bytes that reach a closed connection are answered by a reset, which can
+    discard the rest of what the server said.
     """
     started = time.monotonic()
     said = b""

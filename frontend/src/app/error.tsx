@@ -1,6 +1,6 @@
 "use client";
 
-import { StatusPage } from "@/components/StatusPage";
+import { StatusPage } from "@/components/ui/StatusPage";
 
 export default function ErrorPage({ reset }: { error: Error; reset: () => void }) {
   return (

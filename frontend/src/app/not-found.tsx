@@ -1,5 +1,5 @@
 import type { Metadata } from "next";
-import { StatusPage } from "@/components/StatusPage";
+import { StatusPage } from "@/components/ui/StatusPage";
 
 export const metadata: Metadata = { title: "Not found" };
 

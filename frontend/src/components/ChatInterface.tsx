@@ -12,10 +12,10 @@ import { AccessToken } from "@/services/access_token";
 import { issueAccessToken, signOut } from "@/services/auth";
 import { ChatApi, type Addresses } from "@/services/chat_api";
 import styles from "./ChatInterface.module.css";
-import { ConversationPanel } from "./ConversationPanel";
-import { Sidebar } from "./Sidebar";
+import { ConversationPanel } from "./chat/ConversationPanel";
+import { Sidebar } from "./conversations/Sidebar";
 
-const ChatKitView = lazy(() => import("./ChatKitView"));
+const ChatKitView = lazy(() => import("./chat/ChatKitView"));
 
 interface ChatInterfaceProps {
   addresses: Addresses;

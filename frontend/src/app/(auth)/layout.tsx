@@ -1,4 +1,4 @@
-import { Brand } from "@/components/Brand";
+import { Brand } from "@/components/ui/Brand";
 import styles from "./auth.module.css";
 
 export default function AuthLayout({ children }: LayoutProps<"/">) {

@@ -1,6 +1,6 @@
 import { useState } from "react";
 import { eraseAccount } from "@/services/account";
-import { Dialog } from "../Dialog";
+import { Dialog } from "@/components/ui/Dialog";
 import styles from "./account.module.css";
 import { Section } from "./Section";
 import { isSessionOver, SignInAgain } from "./SignInAgain";

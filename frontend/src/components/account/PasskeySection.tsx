@@ -1,7 +1,7 @@
 import { useState } from "react";
 import { useLoaded } from "@/hooks/useLoaded";
 import { addPasskey, listPasskeys, removePasskey, type Passkey } from "@/services/passkeys";
-import { Dialog } from "../Dialog";
+import { Dialog } from "@/components/ui/Dialog";
 import { AccountForm } from "./AccountForm";
 import styles from "./account.module.css";
 import { describeDevice } from "./describeDevice";

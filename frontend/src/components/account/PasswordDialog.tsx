@@ -1,5 +1,5 @@
 import { useState } from "react";
-import { Dialog } from "../Dialog";
+import { Dialog } from "@/components/ui/Dialog";
 
 interface PasswordDialogProps {
   title: string;

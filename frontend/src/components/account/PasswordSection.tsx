@@ -2,7 +2,7 @@ import { changePassword } from "@/services/account";
 import { requestPasswordReset } from "@/services/auth";
 import { explainRefusal } from "@/services/explain_refusal";
 import { ApiError } from "@/services/errors";
-import { Field, NewPasswordField } from "../AuthForm";
+import { Field, NewPasswordField } from "@/components/sign-in/AuthForm";
 import { AccountForm } from "./AccountForm";
 import { Section } from "./Section";
 

@@ -1,6 +1,6 @@
 import { changeEmail, rename } from "@/services/account";
-import { EmailField, Field } from "../AuthForm";
-import { MailIsLocal } from "../SentMail";
+import { EmailField, Field } from "@/components/sign-in/AuthForm";
+import { MailIsLocal } from "@/components/sign-in/SentMail";
 import { AccountForm } from "./AccountForm";
 import type { AccountUser } from "./accountUser";
 import { Section } from "./Section";

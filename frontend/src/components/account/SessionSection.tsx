@@ -1,7 +1,7 @@
 import { useState } from "react";
 import type { Loaded } from "@/hooks/useLoaded";
 import { revokeOtherSessions, revokeSession, type Session } from "@/services/account";
-import { Dialog } from "../Dialog";
+import { Dialog } from "@/components/ui/Dialog";
 import styles from "./account.module.css";
 import { describeDevice } from "./describeDevice";
 import { LoadedPart } from "./LoadedPart";

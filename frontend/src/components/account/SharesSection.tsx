@@ -2,7 +2,7 @@ import { useCallback, useState } from "react";
 import { useLoaded } from "@/hooks/useLoaded";
 import type { AccountApi } from "@/services/account_api";
 import type { SharedConversation } from "@/services/types";
-import { Dialog } from "../Dialog";
+import { Dialog } from "@/components/ui/Dialog";
 import styles from "./account.module.css";
 import { LoadedPart } from "./LoadedPart";
 import { Section } from "./Section";

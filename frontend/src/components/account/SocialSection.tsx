@@ -1,6 +1,6 @@
 import type { Loaded } from "@/hooks/useLoaded";
 import { connect, disconnect, type SignInMethod } from "@/services/account";
-import type { SocialProvider } from "../SignInAlternatives";
+import type { SocialProvider } from "@/components/sign-in/SignInAlternatives";
 import { AccountForm } from "./AccountForm";
 import { Section } from "./Section";
 

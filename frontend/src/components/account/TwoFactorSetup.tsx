@@ -1,7 +1,7 @@
 import { encode } from "uqr";
 import { useEffect, useRef } from "react";
 import { verifyFirstCode, type Enrolment } from "@/services/two_factor";
-import { Field } from "../AuthForm";
+import { Field } from "@/components/sign-in/AuthForm";
 import { AccountForm } from "./AccountForm";
 import styles from "./account.module.css";
 

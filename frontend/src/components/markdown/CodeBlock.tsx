@@ -1,8 +1,8 @@
 import type { ReactNode } from "react";
 import { useEffect, useState } from "react";
-import { CopyButton } from "../CopyButton";
-import { IconButton } from "../IconButton";
-import { WrapIcon } from "../icons";
+import { CopyButton } from "@/components/ui/CopyButton";
+import { IconButton } from "@/components/ui/IconButton";
+import { WrapIcon } from "@/components/ui/icons";
 import { languages, type Language } from "./languages";
 import styles from "./Markdown.module.css";
 

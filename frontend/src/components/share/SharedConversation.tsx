@@ -5,10 +5,10 @@ import { lazy, Suspense, useEffect, useState } from "react";
 import { toApiError, type ApiError } from "@/services/errors";
 import { readShared } from "@/services/shared";
 import type { SharedSnapshot } from "@/services/types";
-import { Brand } from "../Brand";
-import { StatusPage } from "../StatusPage";
+import { Brand } from "@/components/ui/Brand";
+import { StatusPage } from "@/components/ui/StatusPage";
 import styles from "./SharedConversation.module.css";
-import { prettyText } from "../toolText";
+import { prettyText } from "@/components/chat/toolText";
 
 const Markdown = lazy(() => import("../markdown/Markdown"));
 

@@ -21,6 +21,10 @@ class Price(NamedTuple):
 
 # As https://platform.openai.com/docs/pricing lists them for the standard tier.
 PRICES = (
+    Price("gpt-5.5", date(2026, 4, 1), 5.0, 0.5, 30.0),
+    Price("gpt-5.4", date(2026, 3, 1), 2.5, 0.25, 15.0),
+    Price("gpt-5.4-mini", date(2026, 3, 1), 0.75, 0.075, 4.5),
+    Price("gpt-5.4-nano", date(2026, 3, 1), 0.2, 0.02, 1.25),
     Price("gpt-5.1", date(2025, 11, 13), 1.25, 0.125, 10.0),
     Price("gpt-5", date(2025, 8, 7), 1.25, 0.125, 10.0),
     Price("gpt-5-mini", date(2025, 8, 7), 0.25, 0.025, 2.0),

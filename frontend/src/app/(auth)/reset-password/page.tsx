@@ -1,6 +1,6 @@
 import type { Metadata } from "next";
 import { redirect } from "next/navigation";
-import { ResetPasswordForm } from "@/components/ResetPasswordForm";
+import { ResetPasswordForm } from "@/components/sign-in/ResetPasswordForm";
 
 export const metadata: Metadata = { title: "Choose a new password" };
 

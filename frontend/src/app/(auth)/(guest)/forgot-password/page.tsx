@@ -1,6 +1,6 @@
 import type { Metadata } from "next";
 import { notFound } from "next/navigation";
-import { ForgotPasswordForm } from "@/components/ForgotPasswordForm";
+import { ForgotPasswordForm } from "@/components/sign-in/ForgotPasswordForm";
 import { config } from "@/lib/config";
 
 export const metadata: Metadata = { title: "Forgot your password?" };

@@ -1,5 +1,5 @@
 import type { Metadata } from "next";
-import { SignInForm } from "@/components/SignInForm";
+import { SignInForm } from "@/components/sign-in/SignInForm";
 import { config, socialProviders } from "@/lib/config";
 
 export const metadata: Metadata = { title: "Sign in" };

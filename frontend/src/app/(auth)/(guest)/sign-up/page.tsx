@@ -1,5 +1,5 @@
 import type { Metadata } from "next";
-import { SignUpForm } from "@/components/SignUpForm";
+import { SignUpForm } from "@/components/sign-in/SignUpForm";
 import { config, socialProviders } from "@/lib/config";
 
 export const metadata: Metadata = { title: "Create an account" };

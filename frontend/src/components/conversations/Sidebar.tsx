@@ -4,11 +4,11 @@ import { useDrawer } from "@/hooks/useDrawer";
 import type { User } from "@/lib/user";
 import { toApiError } from "@/services/errors";
 import type { Conversation } from "@/services/types";
-import { Brand } from "./Brand";
+import { Brand } from "@/components/ui/Brand";
 import { DeleteDialog, RenameDialog } from "./ConversationDialogs";
 import { ConversationList } from "./ConversationList";
-import { IconButton } from "./IconButton";
-import { AccountIcon, CloseIcon, PlusIcon, SignOutIcon } from "./icons";
+import { IconButton } from "@/components/ui/IconButton";
+import { AccountIcon, CloseIcon, PlusIcon, SignOutIcon } from "@/components/ui/icons";
 import styles from "./Sidebar.module.css";
 
 interface SidebarProps {

@@ -1,5 +1,5 @@
 import type { Model } from "@/services/types";
-import { MenuIcon } from "./icons";
+import { MenuIcon } from "@/components/ui/icons";
 import styles from "./PanelHeader.module.css";
 
 /** The name of the model that `make dev` runs where there is no key for another. */

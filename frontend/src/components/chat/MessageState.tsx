@@ -2,7 +2,7 @@ import type { ReactNode } from "react";
 import { CUT_OFF, isWaiting, type ChatMessage } from "@/chat/chatMessage";
 import { toolName } from "@/chat/toolCalls";
 import { Approval } from "./Approval";
-import { NextIcon, PencilIcon, RetryIcon } from "./icons";
+import { NextIcon, PencilIcon, RetryIcon } from "@/components/ui/icons";
 import styles from "./MessageState.module.css";
 
 interface MessageStateProps {

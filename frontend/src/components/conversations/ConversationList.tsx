@@ -4,7 +4,7 @@ import type { Conversations } from "@/hooks/useConversations";
 import type { Conversation } from "@/services/types";
 import styles from "./ConversationList.module.css";
 import { titleOf } from "./conversationTitle";
-import { PencilIcon, TrashIcon } from "./icons";
+import { PencilIcon, TrashIcon } from "@/components/ui/icons";
 
 interface ConversationListProps {
   conversations: Conversations;

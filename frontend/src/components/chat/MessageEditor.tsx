@@ -1,7 +1,7 @@
 import { useLayoutEffect, useRef, type KeyboardEvent } from "react";
 import type { EditDraft } from "@/chat/chatState";
 import styles from "./MessageEditor.module.css";
-import { isComposing, isSendKey } from "./keyboard";
+import { isComposing, isSendKey } from "@/components/ui/keyboard";
 import { isSendable, tooLong } from "./messageText";
 
 interface MessageEditorProps {

@@ -1,7 +1,7 @@
 import { useEffect, type KeyboardEvent, type RefObject } from "react";
 import styles from "./Composer.module.css";
-import { SendIcon, StopIcon } from "./icons";
-import { hasKeyboard, isSendKey } from "./keyboard";
+import { SendIcon, StopIcon } from "@/components/ui/icons";
+import { hasKeyboard, isSendKey } from "@/components/ui/keyboard";
 import { isSendable, tooLong } from "./messageText";
 
 interface ComposerProps {

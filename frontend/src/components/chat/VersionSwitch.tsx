@@ -1,6 +1,6 @@
 import type { Versions } from "@/hooks/useVersions";
-import { IconButton } from "./IconButton";
-import { NextIcon, PreviousIcon } from "./icons";
+import { IconButton } from "@/components/ui/IconButton";
+import { NextIcon, PreviousIcon } from "@/components/ui/icons";
 import styles from "./VersionSwitch.module.css";
 
 interface VersionSwitchProps {

@@ -1,8 +1,8 @@
 import { memo, useId, useState } from "react";
 import { toolName } from "@/chat/toolCalls";
 import type { ToolCall } from "@/services/types";
-import { CopyButton } from "./CopyButton";
-import { ExpandIcon, ToolIcon } from "./icons";
+import { CopyButton } from "@/components/ui/CopyButton";
+import { ExpandIcon, ToolIcon } from "@/components/ui/icons";
 import styles from "./ToolCalls.module.css";
 import { durationText, prettyText, shortened, STATES } from "./toolText";
 

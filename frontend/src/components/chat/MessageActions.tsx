@@ -1,9 +1,9 @@
 import type { ReactNode, Ref } from "react";
 import { isWaiting, type ChatMessage } from "@/chat/chatMessage";
 import type { Rating } from "@/services/types";
-import { CopyButton } from "./CopyButton";
-import { IconButton } from "./IconButton";
-import { BadIcon, GoodIcon, PencilIcon, RetryIcon } from "./icons";
+import { CopyButton } from "@/components/ui/CopyButton";
+import { IconButton } from "@/components/ui/IconButton";
+import { BadIcon, GoodIcon, PencilIcon, RetryIcon } from "@/components/ui/icons";
 import styles from "./MessageActions.module.css";
 
 interface MessageActionsProps {

@@ -13,7 +13,7 @@ import { ToolCalls } from "./ToolCalls";
 import { VersionSwitch } from "./VersionSwitch";
 
 // The parser is a third of the page's script. Until it is loaded, the text is shown as it is.
-const Markdown = lazy(() => import("./markdown/Markdown"));
+const Markdown = lazy(() => import("@/components/markdown/Markdown"));
 
 interface MessageProps {
   message: ChatMessage;

@@ -2,7 +2,7 @@ import { useId } from "react";
 import { toolName } from "@/chat/toolCalls";
 import type { ToolCall } from "@/services/types";
 import styles from "./Approval.module.css";
-import { ToolIcon } from "./icons";
+import { ToolIcon } from "@/components/ui/icons";
 import { argumentList, prettyText } from "./toolText";
 
 interface ApprovalProps {

@@ -3,8 +3,8 @@ import { prefersChatKit, savePreference } from "@/chat/chatPreference";
 import type { ChatKitFailure } from "@/services/chatkit_loader";
 import { ChatKitPanel, type ChatKitPanelProps } from "./ChatKitPanel";
 import styles from "./ChatKitView.module.css";
-import { IconButton } from "./IconButton";
-import { CloseIcon } from "./icons";
+import { IconButton } from "@/components/ui/IconButton";
+import { CloseIcon } from "@/components/ui/icons";
 
 interface ChatKitViewProps extends Omit<ChatKitPanelProps, "onFailure"> {
   isBehindDrawer: boolean;

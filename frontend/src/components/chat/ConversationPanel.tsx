@@ -10,11 +10,11 @@ import type { Model } from "@/services/types";
 import { Composer } from "./Composer";
 import styles from "./ConversationPanel.module.css";
 import { EmptyState } from "./EmptyState";
-import { hasKeyboard } from "./keyboard";
+import { hasKeyboard } from "@/components/ui/keyboard";
 import { MessageList } from "./MessageList";
 import { MessageSkeleton } from "./MessageSkeleton";
 import { PanelHeader } from "./PanelHeader";
-import { ProblemContext } from "./ProblemContext";
+import { ProblemContext } from "@/components/ui/ProblemContext";
 import { UnavailableConversation } from "./UnavailableConversation";
 
 const CONNECTION: Record<ChatState["connection"], string | null> = {

@@ -1,7 +1,7 @@
 import { useState } from "react";
 import type { Conversation } from "@/services/types";
 import { titleOf } from "./conversationTitle";
-import { Dialog } from "./Dialog";
+import { Dialog } from "@/components/ui/Dialog";
 
 interface RenameDialogProps {
   conversation: Conversation;
