@@ -4,7 +4,7 @@ import type { Pool } from "pg";
 import { getAuth } from "./auth";
 import { config } from "./config";
 import { query } from "./database";
-import { limitKey, Limits, WINDOW_S } from "./limits";
+import { COUNTED_BY_ADDRESS, COUNTED_BY_USER, limitKey, WINDOW_S } from "./limits";
 
 type Auth = Awaited<ReturnType<typeof getAuth>>;
 
@@ -29,7 +29,6 @@ export class NotErased extends Error {
   }
 }
 
-const WRONG_PASSWORDS = 5;
 /** Longer than the API lets a statement take. */
 const API_PATIENCE_MS = 25_000;
 
@@ -46,7 +45,7 @@ export async function eraseAccount(headers: Headers, given: Confirmation): Promi
     throw new NotErased(400, "NOT_CONFIRMED", "This is not your e-mail address.");
   }
   if (await hasPassword(auth, user.id)) {
-    await checkPassword(auth, headers, { email: user.email, password: given.password ?? "" });
+    await checkPassword(auth, headers, given.password ?? "");
   } else if (Date.now() - session.createdAt.getTime() > WINDOW_S * 1000) {
     throw new NotErased(403, "SIGN_IN_AGAIN", "Please sign in again first.");
   }
@@ -59,20 +58,18 @@ async function hasPassword(auth: Auth, userId: string): Promise<boolean> {
   return (await internalAdapter.findAccounts(userId)).some(({ password }) => password);
 }
 
-async function checkPassword(auth: Auth, headers: Headers, given: Required<Confirmation>) {
-  const limits = new Limits(auth.options.database);
-  const limit = { key: limitKey("erase", given.email), max: WRONG_PASSWORDS };
-  const waitS = await limits.take([limit]);
-  if (waitS > 0) {
-    throw new NotErased(429, "TOO_MANY_ATTEMPTS", "Too many attempts.", waitS);
-  }
+/** Counted with all other tries at the password (lib/account-guards.ts). */
+async function checkPassword(auth: Auth, headers: Headers, password: string) {
   try {
-    await auth.api.verifyPassword({ body: { password: given.password }, headers });
+    await auth.api.verifyPassword({ body: { password }, headers });
   } catch (error) {
     if (!isAPIError(error)) throw error;
+    if (error.status === "TOO_MANY_REQUESTS") {
+      const waitS = Number(new Headers(error.headers).get("Retry-After"));
+      throw new NotErased(429, "TOO_MANY_ATTEMPTS", "Too many attempts.", waitS);
+    }
     throw new NotErased(400, "INVALID_PASSWORD", "This is not your password.");
   }
-  await limits.forget([limit.key]);
 }
 
 async function eraseData(userId: string, token: string): Promise<void> {
@@ -91,7 +88,7 @@ async function eraseData(userId: string, token: string): Promise<void> {
 
 /**
  * One statement, so that it is done or not. Sessions, accounts and what else refers to the user go with them. Of the
- * limits, those that are counted by the e-mail address.
+ * limits, those that are counted by the e-mail address or by the user.
  */
 const DELETE_USER = `
   WITH gone AS (DELETE FROM "user" WHERE id = $1),
@@ -102,7 +99,10 @@ const DELETE_USER = `
   WHERE strpos(identifier || ' ' || value, $1) > 0 OR strpos(lower(identifier || ' ' || value), $2) > 0`;
 
 async function deleteUser(pool: Pool, user: { id: string; email: string }): Promise<void> {
-  const keys = ["sign-in", "mail", "erase"].map((kind) => limitKey(kind, user.email));
+  const keys = [
+    ...COUNTED_BY_ADDRESS.map((kind) => limitKey(kind, user.email)),
+    ...COUNTED_BY_USER.map((kind) => limitKey(kind, user.id)),
+  ];
   try {
     await query(pool, DELETE_USER, [user.id, user.email.toLowerCase(), keys]);
   } catch (error) {
