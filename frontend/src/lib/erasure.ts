@@ -29,6 +29,8 @@ export class NotErased extends Error {
   }
 }
 
+const signedOut = () => new NotErased(401, "SIGNED_OUT", "You are signed out.");
+
 /** Longer than the API lets a statement take. */
 const API_PATIENCE_MS = 25_000;
 
@@ -39,7 +41,7 @@ const API_PATIENCE_MS = 25_000;
 export async function eraseAccount(headers: Headers, given: Confirmation): Promise<void> {
   const auth = await getAuth();
   const found = await auth.api.getSession({ headers });
-  if (!found) throw new NotErased(401, "SIGNED_OUT", "You are signed out.");
+  if (!found) throw signedOut();
   const { user, session } = found;
   if (given.email.trim().toLowerCase() !== user.email.toLowerCase()) {
     throw new NotErased(400, "NOT_CONFIRMED", "This is not your e-mail address.");
@@ -49,8 +51,18 @@ export async function eraseAccount(headers: Headers, given: Confirmation): Promi
   } else if (Date.now() - session.createdAt.getTime() > WINDOW_S * 1000) {
     throw new NotErased(403, "SIGN_IN_AGAIN", "Please sign in again first.");
   }
-  await eraseData(user.id, (await auth.api.getToken({ headers })).token);
+  await eraseData(user.id, await issueToken(auth, headers));
   await deleteUser(auth.options.database, user);
+}
+
+async function issueToken(auth: Auth, headers: Headers): Promise<string> {
+  try {
+    return (await auth.api.getToken({ headers })).token;
+  } catch (error) {
+    // Another request has erased the account meanwhile.
+    if (isAPIError(error)) throw signedOut();
+    throw error;
+  }
 }
 
 async function hasPassword(auth: Auth, userId: string): Promise<boolean> {
@@ -81,8 +93,7 @@ async function eraseData(userId: string, token: string): Promise<void> {
   }).catch(() => undefined);
   if (response?.status === 204) return;
   console.error(`erasure: the API answered ${response?.status ?? "nothing"}`);
-  const message =
-    "Your conversations could not be erased, and your account is as it was. Try again.";
+  const message = "Your conversations may not be erased, and your account is as it was. Try again.";
   throw new NotErased(502, "DATA_NOT_ERASED", message);
 }
 
@@ -96,7 +107,13 @@ const DELETE_USER = `
     DELETE FROM "rateLimit" WHERE EXISTS (SELECT FROM unnest($3::text[]) AS own WHERE starts_with(key, own))
   )
   DELETE FROM verification
-  WHERE strpos(identifier || ' ' || value, $1) > 0 OR strpos(lower(identifier || ' ' || value), $2) > 0`;
+  WHERE strpos(identifier || ' ' || value, $1) > 0 OR lower(identifier || ' ' || value) ~ $2`;
+
+/** The address itself, not another's that begins or ends with it. */
+function addressPattern(email: string): string {
+  const literal = email.toLowerCase().replace(/[!-/:-?[-`{-~]/g, "\\$&");
+  return `(^|[^\\w.%+@-])${literal}($|[^\\w.%+@-])`;
+}
 
 async function deleteUser(pool: Pool, user: { id: string; email: string }): Promise<void> {
   const keys = [
@@ -104,7 +121,7 @@ async function deleteUser(pool: Pool, user: { id: string; email: string }): Prom
     ...COUNTED_BY_USER.map((kind) => limitKey(kind, user.id)),
   ];
   try {
-    await query(pool, DELETE_USER, [user.id, user.email.toLowerCase(), keys]);
+    await query(pool, DELETE_USER, [user.id, addressPattern(user.email), keys]);
   } catch (error) {
     console.error(`erasure: the account was not deleted: ${(error as Error).name}`);
     const message = "Your conversations are erased, but your account is not yet. Try again.";
