@@ -13,7 +13,7 @@ SNIPPET_LENGTH, BEFORE_HIT = 240, 60
 _DROPPED = re.compile(
     r"["
     r"\u00AD\u0300-\u036F\u0483-\u0487\u0591-\u05BD\u05BF\u05C1-\u05C2\u05C4-\u05C5\u05C7\u0610-\u061A\u061C"
-    r"\u0640\u064B-\u065F\u0670\u06D6-\u06DC\u06DF-\u06E8\u06EA-\u06ED\u180B-\u180F\u1AB0-\u1AFF\u1DC0-\u1DFF"
+    r"\u0640\u064B-\u065F\u0670\u06D6-\u06DC\u06DF-\u06E8\u06EA-\u06ED\u093C\u180B-\u180F\u1AB0-\u1AFF\u1DC0-\u1DFF"
     r"\u200B\u200D-\u200F\u202A-\u202E\u2060-\u206F\u20D0-\u20FF\uFE00-\uFE0F\uFE20-\uFE2F\uFEFF"
     r"\U000E0000-\U000E0FFF"
     r"]"
@@ -36,7 +36,8 @@ _UNSPACED = re.compile(
     r"]"
 )
 _LETTERS = str.maketrans(
-    dict(zip("ςøłđðħŧıيىك", "σolddhtiییک", strict=True)) | {"ß": "ss", "æ": "ae", "œ": "oe", "þ": "th"}
+    dict(zip("ςøłđðħŧıيىك٠١٢٣٤٥٦٧٨٩۰۱۲۳۴۵۶۷۸۹", "σolddhtiییک01234567890123456789", strict=True))
+    | {"ß": "ss", "æ": "ae", "œ": "oe", "þ": "th"}
 )
 # A phrase with its quotation marks, the last of which may be missing yet, or what stands between spaces.
 _PART = re.compile(r'(?<!\S)(-?)"([^"]*)("?)|(\S+)')

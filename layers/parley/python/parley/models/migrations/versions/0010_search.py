@@ -11,11 +11,11 @@ down_revision = "0009"
 branch_labels = None
 depends_on = None
 
-# Nothing to see, or marks on letters of scripts that are read without them too. Vowels of Indic scripts, and
-# what makes another letter of a kana, stay.
+# Nothing to see, or marks on letters of scripts that are read without them too, as the nukta. Vowels of Indic
+# scripts, and what makes another letter of a kana, stay.
 DROPPED = (
     r"\u00AD\u0300-\u036F\u0483-\u0487\u0591-\u05BD\u05BF\u05C1-\u05C2\u05C4-\u05C5\u05C7\u0610-\u061A\u061C"
-    r"\u0640\u064B-\u065F\u0670\u06D6-\u06DC\u06DF-\u06E8\u06EA-\u06ED\u180B-\u180F\u1AB0-\u1AFF\u1DC0-\u1DFF"
+    r"\u0640\u064B-\u065F\u0670\u06D6-\u06DC\u06DF-\u06E8\u06EA-\u06ED\u093C\u180B-\u180F\u1AB0-\u1AFF\u1DC0-\u1DFF"
     r"\u200B\u200D-\u200F\u202A-\u202E\u2060-\u206F\u20D0-\u20FF\uFE00-\uFE0F\uFE20-\uFE2F\uFEFF"
     r"\U000E0000-\U000E0FFF"
 )
@@ -47,6 +47,7 @@ SEARCH_TEXT = rf"""
         if octet_length(p_text) > length(p_text) then
             folded := regexp_replace(normalize(folded, nfkd), '[{DROPPED}]+', '', 'g');
             folded := translate(lower(folded <collation>), 'ςøłđðħŧıيىك', 'σolddhtiییک');
+            folded := translate(folded, '٠١٢٣٤٥٦٧٨٩۰۱۲۳۴۵۶۷۸۹', '01234567890123456789');
             folded := replace(replace(replace(replace(folded, 'ß', 'ss'), 'æ', 'ae'), 'œ', 'oe'), 'þ', 'th');
             folded := regexp_replace(normalize(folded, nfc), '([{UNSPACED}]+)', ' \1 ', 'g');
         end if;
