@@ -156,7 +156,7 @@ def test_users_at_once_see_their_own(api_url: str, new_user: Callable[..., ApiUs
         ("search_conversations", {}, "words: Field required"),
         ("search_conversations", {"words": 7}, "words: Input should be a valid string"),
         ("search_conversations", {"words": "\x00"}, "not valid"),
-        ("search_conversations", {"words": "x" * 201}, "at most 200 characters"),
+        ("search_conversations", {"words": "x" * 201}, "at most 200"),
         ("read_conversation", {"conversation_id": "nonsense"}, "not the id of a conversation"),
         ("rename_conversation", {"conversation_id": "this", "title": "x"}, "no present conversation"),
         ("list_recent_conversations", {"limit": 3}, "limit: Extra inputs"),

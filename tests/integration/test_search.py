@@ -245,7 +245,8 @@ def test_phrases_are_found_where_they_stand_and_nowhere_else(database: Database,
     seen = [searchable(content)[0] for content in texts]
     for search, hits in zip(searches, find(database, reader, searches), strict=True):
         expected = {each for each, content in zip(ids, seen, strict=True) if is_match(search, content)}
-        assert set(hits) == expected, (search, seed)
+        # Without the straw, which begins with an "s".
+        assert set(hits) & set(ids) == expected, (search, seed)
 
 
 def test_what_the_index_does_not_decide_is_read_up_to_a_limit(database: Database, reader: str) -> None:
