@@ -86,7 +86,7 @@ test("a part is sent as it is in the file, and one that is refused stops no othe
     else sendJson(response, { type: "/problems/bad-request", detail: "No." }, 400);
   });
   const last = (await all(importFile(api, file, NOTHING_IMPORTED))).at(-1)!;
-  expect(server.received.map(({ body }) => body)).toEqual(
+  expect(server.received.map(({ text }) => text)).toEqual(
     [1, 2, 3].map((id) => expect.stringContaining(line(id))),
   );
   expect(last).toMatchObject({ conversations: 2, nextPart: 3, share: 1 });
