@@ -71,6 +71,7 @@ READ_SHARED = """
 def upgrade() -> None:
     # Its tool calls are not replayed to the model, and it is how an import knows what it may add to.
     op.execute("alter table message add column imported boolean not null default false")
+    op.execute("alter table conversation add column imported_at timestamptz")
     op.execute(SHARED_CONVERSATION)
     op.execute(SHARED_MESSAGE)
     op.execute("create index shared_conversation_of_user on shared_conversation (user_id, created_at, id)")
@@ -93,3 +94,4 @@ def downgrade() -> None:
     # It reads the column. The older version makes its own.
     op.execute("drop function if exists read_window, import_part, share_conversation")
     op.execute("alter table message drop column imported")
+    op.execute("alter table conversation drop column imported_at")
