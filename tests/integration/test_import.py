@@ -296,6 +296,29 @@ def test_marks_of_citations_are_left_out(new_user: NewUser) -> None:
     assert only(alice)[1]["content"] == "It rains. \ue200Open"
 
 
+def test_versions_come_in_pages_of_less_than_5_mb(new_user: NewUser) -> None:
+    alice = new_user()
+    for number in range(40):
+        answer = MESSAGE | {"role": "assistant", "reply_to": "m", "id": f"a{number}", "seq": number + 2}
+        answer |= {"version_of": "a", "version": number + 1, "superseded": number < 39}
+        answer |= {"content": "\x01" * 20_000}
+        more = {"kind": "text", "conversation_id": "c", "message_id": f"a{number}", "offset": 20_000}
+        import_records(alice, [CONVERSATION, MESSAGE, answer, more | {"text": "\x01" * 5_000}])
+    shown = only(alice)[1]
+    path = f"/conversations/{shown['conversation_id']}/messages/{shown['id']}/versions"
+    found: list[int] = []
+    query: dict[str, Any] | None = {"limit": 30}
+    while query is not None:
+        reply = alice.http.get(path, params=query)
+        assert len(reply.content) < 5_000_000
+        page = reply.json()
+        found = [each["version"] for each in page["data"]] + found
+        assert page["has_more"] is (page["next_cursor"] is not None)
+        query = {"limit": 30, "before": page["next_cursor"]} if page["has_more"] else None
+    assert found == list(range(1, 41))
+    assert alice.http.get(path, params={"before": "?"}).status_code == 422
+
+
 def test_images_and_files_are_named(new_user: NewUser) -> None:
     alice = new_user()
     picture = {"content_type": "image_asset_pointer", "asset_pointer": "file-service://file-abc"}

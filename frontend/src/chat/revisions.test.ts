@@ -220,8 +220,10 @@ test("lists the versions of a message", async () => {
   chat.server.answer((response, { path }) =>
     sendJson(
       response,
-      path.endsWith("/versions")
-        ? { data: [answer({ id: "a-0", content: "Old" }), answer({ content: "New" })] }
+      path.includes("/versions")
+        ? path.includes("before=older")
+          ? { data: [answer({ id: "a-0", content: "Old" })], next_cursor: null }
+          : { data: [answer({ content: "New" })], next_cursor: "older" }
         : page(question(), answer({ content: "New", version: 2, version_count: 2 })),
     ),
   );
@@ -230,6 +232,6 @@ test("lists the versions of a message", async () => {
   const versions = await controller.loader.listVersions("a-1");
   expect(versions.map(({ content }) => content)).toEqual(["Old", "New"]);
   expect(chat.server.received.at(-1)!.path).toBe(
-    "/api/ada/conversations/c-1/messages/a-1/versions",
+    "/api/ada/conversations/c-1/messages/a-1/versions?before=older",
   );
 });

@@ -201,7 +201,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** A message as it was before it was edited or regenerated */
+        /** A message as it was before, the newest page first */
         get: operations["list_versions_api__user_id__conversations__conversation_id__messages__message_id__versions_get"];
         put?: never;
         post?: never;
@@ -802,11 +802,15 @@ export interface components {
         };
         /**
          * MessageVersions
-         * @description The first version first; the last is the one that the conversation has.
+         * @description The oldest of the page first. Of the first page, the last is the one that the conversation has.
          */
         MessageVersions: {
             /** Data */
             data: components["schemas"]["MessageOut"][];
+            /** Has More */
+            has_more: boolean;
+            /** Next Cursor */
+            next_cursor: string | null;
         };
         /** Model */
         Model: {
@@ -2257,7 +2261,10 @@ export interface operations {
     };
     list_versions_api__user_id__conversations__conversation_id__messages__message_id__versions_get: {
         parameters: {
-            query?: never;
+            query?: {
+                limit?: number;
+                before?: string | null;
+            };
             header?: never;
             path: {
                 /** @description The conversation's id */
