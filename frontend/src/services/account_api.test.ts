@@ -86,9 +86,8 @@ test("a part is sent as it is in the file, and one that is refused stops no othe
     else sendJson(response, { type: "/problems/bad-request", detail: "No." }, 400);
   });
   const last = (await all(importFile(api, file, NOTHING_IMPORTED))).at(-1)!;
-  expect(server.received.map(({ text }) => text)).toEqual(
-    [1, 2, 3].map((id) => expect.stringContaining(line(id))),
-  );
+  const whole = server.received.map(({ text }, at) => text.includes(line(at + 1)));
+  expect(whole).toEqual([true, true, true]);
   expect(last).toMatchObject({ conversations: 2, nextPart: 3, share: 1 });
   expect(last.notTaken).toMatchObject([{ what: "part of the file", count: 1 }]);
 });
