@@ -80,6 +80,9 @@ test-python:
 OF_PROTOCOLS = tests/integration/test_crash.py \
 	tests/integration/test_arbitrary_model.py \
 	tests/integration/test_withheld.py \
+	tests/integration/test_drawn_requests.py \
+	tests/integration/test_export.py \
+	tests/integration/test_erasure.py \
 	tests/integration/test_database.py::test_no_statement_crosses_in_a_pooler \
 	tests/integration/test_chatkit_model.py::test_a_thousand_random_operations_of_two_users_are_answered_as_they_must_be
 

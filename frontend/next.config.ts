@@ -31,6 +31,8 @@ const config: NextConfig = {
         },
       ],
     },
+    // The address is the secret.
+    { source: "/share/:path*", headers: [{ key: "Referrer-Policy", value: "no-referrer" }] },
   ],
 };
 

@@ -1,9 +1,10 @@
-import { createHmac, randomInt } from "node:crypto";
+import { randomInt } from "node:crypto";
 import { join } from "node:path";
 import type { Browser, CDPSession, Page } from "@playwright/test";
 import { expectNoViolations } from "./axe";
 import { FrontEnd } from "./front_end";
 import { linkTo } from "./mail";
+import { codeOf } from "./one_time_code";
 import { apiOf, Chat, comeFrom, expect, fillIn, signIn, signUp, test, type Person } from "./parley";
 
 /** Somebody new, because what one test does to an account must not matter to another. */
@@ -45,24 +46,6 @@ async function beginSignIn(page: Page, person: Person) {
   await page.goto("/sign-in");
   await fillIn(page, { email: person.email, password: person.password });
   await page.getByRole("button", { name: "Sign in", exact: true }).click();
-}
-
-function decodeBase32(text: string): Buffer {
-  const bits = [...text.replaceAll("=", "")]
-    .map((letter) =>
-      "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567".indexOf(letter).toString(2).padStart(5, "0"),
-    )
-    .join("");
-  return Buffer.from((bits.match(/.{8}/g) ?? []).map((byte) => parseInt(byte, 2)));
-}
-
-/** What an authenticator app shows (RFC 6238). */
-function codeOf(key: string): string {
-  const step = Buffer.alloc(8);
-  step.writeBigUInt64BE(BigInt(Math.floor(Date.now() / 30_000)));
-  const digest = createHmac("sha1", decodeBase32(key)).update(step).digest();
-  const number = digest.readUInt32BE(digest.at(-1)! & 15) & 0x7fffffff;
-  return String(number % 1e6).padStart(6, "0");
 }
 
 /** A device with a fingerprint reader. `unlocks`: whether it is its owner's finger. */

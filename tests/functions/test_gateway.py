@@ -68,7 +68,7 @@ def test_only_the_named_routes_are_public(gateway: Gateway) -> None:
     public = {route.key for route in gateway.deployment.template.routes if route.authorizer is None}
     mcp = {f"{method} /api/mcp" for method in ("POST", "GET", "DELETE")}
     metadata = "GET /.well-known/oauth-protected-resource"
-    pages = {"/api/health", "/api/health/ready", "/api/openapi.json", "/api/docs"}
+    pages = {"/api/health", "/api/health/ready", "/api/openapi.json", "/api/docs", "/api/shared/{token}"}
     assert public == mcp | {metadata, f"{metadata}/api/mcp"} | {f"GET {page}" for page in pages}
 
 

@@ -15,6 +15,7 @@ from parley.database import Database
 from parley.tools.api_client import ApiClient
 from tests.conftest import ApiUser
 from tests.integration.test_chat import events
+from tests.integration.test_turns import wait_for
 
 pytestmark = pytest.mark.both_transports
 
@@ -238,7 +239,8 @@ def test_the_stored_state_holds_no_token(alice: ApiUser, waiting: dict[str, Any]
 def test_both_parts_of_a_turn_are_charged_once(
     alice: ApiUser, waiting: dict[str, Any], database: Database
 ) -> None:
-    alice.http.patch(f"/conversations/{waiting['conversation_id']}", json={"title": "Mine"})
+    titled = text("select titled, (select count(*) from follow_up where not settled) from conversation")
+    wait_for(lambda: database.rows(alice.id, titled) == [(True, 0)])
     usage = text("select sum(turns), sum(input_tokens), sum(output_tokens) from usage")
     before = database.rows(alice.id, usage)[0]
     reply = decide(alice, waiting, approved=True).json()["usage"]

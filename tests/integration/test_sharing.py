@@ -4,6 +4,7 @@ import json
 import random
 import uuid
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import httpx
@@ -127,9 +128,17 @@ def test_tool_outputs_are_shared_only_if_that_is_wished(
 
 
 def test_only_so_many_links_are_kept(alice: ApiUser, database: Database) -> None:
-    conversation_id = alice.say("Hello").json()["conversation_id"]
-    for _ in range(100):
+    several = [alice.say("Hello").json()["conversation_id"] for _ in range(6)]
+    conversation_id = several[0]
+    for _ in range(97):
         share(alice, conversation_id, expires_in_days=1)
+    # At the same time, of different conversations.
+    with ThreadPoolExecutor(6) as pool:
+        asked = {"expires_in_days": 1}
+        replies = pool.map(
+            lambda each: alice.http.post(f"/conversations/{each}/share", json=asked).status_code, several
+        )
+        assert sorted(replies) == [201, 201, 201, 422, 422, 422]
     reply = alice.http.post(f"/conversations/{conversation_id}/share", json={})
     assert (reply.status_code, reply.json()["type"]) == (422, "/problems/too-many-shared")
     database.rows(
@@ -142,7 +151,15 @@ def test_only_so_many_links_are_kept(alice: ApiUser, database: Database) -> None
 
 
 @pytest.mark.parametrize(
-    "wanted", [{"expires_in_days": 0}, {"expires_in_days": 366}, {"tool_outputs": 1}, {"x": 1}]
+    "wanted",
+    [
+        {"expires_in_days": 0},
+        {"expires_in_days": 366},
+        {"expires_in_days": True},
+        {"expires_in_days": "1"},
+        {"tool_outputs": 1},
+        {"x": 1},
+    ],
 )
 def test_a_wish_out_of_range_is_refused(wanted: dict[str, Any], alice: ApiUser) -> None:
     conversation_id = alice.say("Hello").json()["conversation_id"]

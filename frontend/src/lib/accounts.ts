@@ -5,6 +5,7 @@ import { guards, mailTo } from "./account-guards";
 import { query } from "./database";
 import { limitKey, Limits } from "./limits";
 import type { Mail } from "./mail";
+import { LEAST_CHARACTERS } from "./passwords";
 
 interface Settings {
   url: string;
@@ -44,38 +45,33 @@ const texts = {
 /** Sign-up, verification, passwords, other accounts: what of Better Auth's options concerns accounts. */
 export function accountOptions({ url, pool, verifies, sendMail, socialProviders }: Settings) {
   const limits = new Limits(pool);
+  const send = sendBeside(sendMail);
   return {
     emailAndPassword: {
       enabled: true,
-      minPasswordLength: 10,
+      minPasswordLength: LEAST_CHARACTERS,
       requireEmailVerification: verifies,
       revokeSessionsOnPasswordReset: true,
       sendResetPassword:
         sendMail &&
-        (({ user, token }) =>
-          sendMail({ to: user.email, ...texts.reset(`${url}/reset-password?token=${token}`) })),
+        (async ({ user, token }) =>
+          send({ to: user.email, ...texts.reset(`${url}/reset-password?token=${token}`) })),
       onPasswordReset: async ({ user }) => {
         // Only who reads this address's mail gets here.
         await query(pool, `UPDATE "user" SET "emailVerified" = true WHERE id = $1`, [user.id]);
-        await limits.forget([limitKey("sign-in", user.email)]);
+        await limits.forget([limitKey("sign-in", user.email), limitKey("password", user.id)]);
+        await forgetResetLinks(pool, user.id);
       },
-      onExistingUserSignUp: async ({ user }) => sendMail?.({ to: user.email, ...texts.known(url) }),
+      onExistingUserSignUp: async ({ user }) => send({ to: user.email, ...texts.known(url) }),
     },
-    emailVerification: sendMail && {
-      sendOnSignUp: verifies,
-      sendVerificationEmail: async ({ user, token }) => {
-        // Each opening of the link that the old address got sends this mail again.
-        if (isChange(token) && (await limits.take(mailTo(user.email)))) return;
-        await sendMail({ to: user.email, ...texts.verify(verificationLink(url, token)) });
-      },
-    },
+    emailVerification: sendMail && verification({ url, verifies, sendMail }, limits),
     user: {
       changeEmail: {
         enabled: sendMail !== undefined,
         sendChangeEmailConfirmation:
           sendMail &&
-          (({ user, newEmail, token }) =>
-            sendMail({
+          (async ({ user, newEmail, token }) =>
+            send({
               to: user.email,
               ...texts.change(newEmail, verificationLink(url, token, "confirmed")),
             })),
@@ -89,8 +85,59 @@ export function accountOptions({ url, pool, verifies, sendMail, socialProviders 
     socialProviders: Object.fromEntries(
       socialProviders.map(({ id, clientId, clientSecret }) => [id, { clientId, clientSecret }]),
     ),
+    databaseHooks: endOfResetLinks(pool),
     hooks: guards(limits),
   } satisfies Partial<BetterAuthOptions>;
+}
+
+/** Nothing waits for it: the time of an answer must not tell whether there was somebody to write to. */
+function sendBeside(sendMail: Settings["sendMail"]) {
+  return (mail: Mail): void => {
+    sendMail?.(mail).catch((error: Error) => console.error(`mail: not sent: ${error.name}`));
+  };
+}
+
+type Verification = Required<Pick<Settings, "url" | "verifies" | "sendMail">>;
+
+function verification({ url, verifies, sendMail }: Verification, limits: Limits) {
+  const send = sendBeside(sendMail);
+  return {
+    sendOnSignUp: verifies,
+    sendVerificationEmail: async ({ user, token }, request) => {
+      const mail = { to: user.email, ...texts.verify(verificationLink(url, token)) };
+      if (request?.method !== "GET") return send(mail);
+      // Each opening of the link that the old address got sends this mail again.
+      if (await limits.take(mailTo("change mail", user.email))) return;
+      // Who opens a link waits for this, and has nothing to learn from the time.
+      await sendMail(mail);
+    },
+  } satisfies BetterAuthOptions["emailVerification"];
+}
+
+/** Whenever the password changes, or the address that links were sent to. `onPasswordReset` does it for a reset. */
+function endOfResetLinks(pool: Pool) {
+  return {
+    account: {
+      update: {
+        after: async ({ providerId, userId }) => {
+          if (providerId === "credential") await forgetResetLinks(pool, userId);
+        },
+      },
+    },
+    user: {
+      update: {
+        after: async ({ id }, ctx) => {
+          if (ctx?.path === "/verify-email") await forgetResetLinks(pool, id);
+        },
+      },
+    },
+  } satisfies BetterAuthOptions["databaseHooks"];
+}
+
+/** A link to choose a password is for the password that was forgotten, not for one chosen since. */
+async function forgetResetLinks(pool: Pool, userId: string): Promise<void> {
+  const links = `DELETE FROM verification WHERE value = $1 AND starts_with(identifier, 'reset-password:')`;
+  await query(pool, links, [userId]);
 }
 
 /** Whether a token is for a change of the address, rather than for a new account. */

@@ -12,6 +12,7 @@ export async function connectDatabase(): Promise<Pool> {
     max: 5,
     idleTimeoutMillis: IDLE_MS,
     connectionTimeoutMillis: 5_000,
+    query_timeout: 10_000,
   };
   const pool =
     config.databaseTransport === "http" ? await neonPool(options) : await tcpPool(options);
@@ -59,9 +60,13 @@ function freshConnectionsOnly(pool: Pool): Pool {
 
 export async function query<Row>(pool: Pool, text: string, values: unknown[]): Promise<Row[]> {
   const client = await pool.connect();
+  let isUsable = false;
   try {
-    return (await client.query(text, values)).rows as Row[];
+    const { rows } = await client.query(text, values);
+    isUsable = true;
+    return rows as Row[];
   } finally {
-    client.release();
+    // After a time-out the connection still waits for the statement.
+    client.release(!isUsable);
   }
 }

@@ -4,7 +4,7 @@ import type { Pool } from "pg";
 import { getAuth } from "./auth";
 import { config } from "./config";
 import { query } from "./database";
-import { limitKey, Limits, WINDOW_S } from "./limits";
+import { COUNTED_BY_ADDRESS, COUNTED_BY_USER, limitKey, WINDOW_S } from "./limits";
 
 type Auth = Awaited<ReturnType<typeof getAuth>>;
 
@@ -29,7 +29,8 @@ export class NotErased extends Error {
   }
 }
 
-const WRONG_PASSWORDS = 5;
+const signedOut = () => new NotErased(401, "SIGNED_OUT", "You are signed out.");
+
 /** Longer than the API lets a statement take. */
 const API_PATIENCE_MS = 25_000;
 
@@ -40,18 +41,28 @@ const API_PATIENCE_MS = 25_000;
 export async function eraseAccount(headers: Headers, given: Confirmation): Promise<void> {
   const auth = await getAuth();
   const found = await auth.api.getSession({ headers });
-  if (!found) throw new NotErased(401, "SIGNED_OUT", "You are signed out.");
+  if (!found) throw signedOut();
   const { user, session } = found;
   if (given.email.trim().toLowerCase() !== user.email.toLowerCase()) {
     throw new NotErased(400, "NOT_CONFIRMED", "This is not your e-mail address.");
   }
   if (await hasPassword(auth, user.id)) {
-    await checkPassword(auth, headers, { email: user.email, password: given.password ?? "" });
+    await checkPassword(auth, headers, given.password ?? "");
   } else if (Date.now() - session.createdAt.getTime() > WINDOW_S * 1000) {
     throw new NotErased(403, "SIGN_IN_AGAIN", "Please sign in again first.");
   }
-  await eraseData(user.id, (await auth.api.getToken({ headers })).token);
+  await eraseData(user.id, await issueToken(auth, headers));
   await deleteUser(auth.options.database, user);
+}
+
+async function issueToken(auth: Auth, headers: Headers): Promise<string> {
+  try {
+    return (await auth.api.getToken({ headers })).token;
+  } catch (error) {
+    // Another request has erased the account meanwhile.
+    if (isAPIError(error)) throw signedOut();
+    throw error;
+  }
 }
 
 async function hasPassword(auth: Auth, userId: string): Promise<boolean> {
@@ -59,20 +70,18 @@ async function hasPassword(auth: Auth, userId: string): Promise<boolean> {
   return (await internalAdapter.findAccounts(userId)).some(({ password }) => password);
 }
 
-async function checkPassword(auth: Auth, headers: Headers, given: Required<Confirmation>) {
-  const limits = new Limits(auth.options.database);
-  const limit = { key: limitKey("erase", given.email), max: WRONG_PASSWORDS };
-  const waitS = await limits.take([limit]);
-  if (waitS > 0) {
-    throw new NotErased(429, "TOO_MANY_ATTEMPTS", "Too many attempts.", waitS);
-  }
+/** Counted with all other tries at the password (lib/account-guards.ts). */
+async function checkPassword(auth: Auth, headers: Headers, password: string) {
   try {
-    await auth.api.verifyPassword({ body: { password: given.password }, headers });
+    await auth.api.verifyPassword({ body: { password }, headers });
   } catch (error) {
     if (!isAPIError(error)) throw error;
+    if (error.status === "TOO_MANY_REQUESTS") {
+      const waitS = Number(new Headers(error.headers).get("Retry-After"));
+      throw new NotErased(429, "TOO_MANY_ATTEMPTS", "Too many attempts.", waitS);
+    }
     throw new NotErased(400, "INVALID_PASSWORD", "This is not your password.");
   }
-  await limits.forget([limit.key]);
 }
 
 async function eraseData(userId: string, token: string): Promise<void> {
@@ -84,14 +93,13 @@ async function eraseData(userId: string, token: string): Promise<void> {
   }).catch(() => undefined);
   if (response?.status === 204) return;
   console.error(`erasure: the API answered ${response?.status ?? "nothing"}`);
-  const message =
-    "Your conversations could not be erased, and your account is as it was. Try again.";
+  const message = "Your conversations may not be erased, and your account is as it was. Try again.";
   throw new NotErased(502, "DATA_NOT_ERASED", message);
 }
 
 /**
  * One statement, so that it is done or not. Sessions, accounts and what else refers to the user go with them. Of the
- * limits, those that are counted by the e-mail address.
+ * limits, those that are counted by the e-mail address or by the user.
  */
 const DELETE_USER = `
   WITH gone AS (DELETE FROM "user" WHERE id = $1),
@@ -99,12 +107,21 @@ const DELETE_USER = `
     DELETE FROM "rateLimit" WHERE EXISTS (SELECT FROM unnest($3::text[]) AS own WHERE starts_with(key, own))
   )
   DELETE FROM verification
-  WHERE strpos(identifier || ' ' || value, $1) > 0 OR strpos(lower(identifier || ' ' || value), $2) > 0`;
+  WHERE strpos(identifier || ' ' || value, $1) > 0 OR lower(identifier || ' ' || value) ~ $2`;
+
+/** The address itself, not another's that begins or ends with it. */
+function addressPattern(email: string): string {
+  const literal = email.toLowerCase().replace(/[!-/:-?[-`{-~]/g, "\\$&");
+  return `(^|[^\\w.%+@-])${literal}($|[^\\w.%+@-])`;
+}
 
 async function deleteUser(pool: Pool, user: { id: string; email: string }): Promise<void> {
-  const keys = ["sign-in", "mail", "erase"].map((kind) => limitKey(kind, user.email));
+  const keys = [
+    ...COUNTED_BY_ADDRESS.map((kind) => limitKey(kind, user.email)),
+    ...COUNTED_BY_USER.map((kind) => limitKey(kind, user.id)),
+  ];
   try {
-    await query(pool, DELETE_USER, [user.id, user.email.toLowerCase(), keys]);
+    await query(pool, DELETE_USER, [user.id, addressPattern(user.email), keys]);
   } catch (error) {
     console.error(`erasure: the account was not deleted: ${(error as Error).name}`);
     const message = "Your conversations are erased, but your account is not yet. Try again.";

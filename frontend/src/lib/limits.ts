@@ -11,6 +11,18 @@ export interface Limit {
   max: number;
 }
 
+/** What is counted by e-mail address. Each mail has a limit of its own, so that no other mail can hold it back. */
+export const COUNTED_BY_ADDRESS = [
+  "sign-in",
+  "sign-up mail",
+  "confirmation mail",
+  "reset mail",
+  "change mail",
+] as const;
+
+/** What somebody could guess who is signed in, counted by the user's id. */
+export const COUNTED_BY_USER = ["password", "code"] as const;
+
 /** A limit's key. Hashed, because what people type has any length. */
 export function limitKey(kind: string, subject: string): string {
   return `${kind}:${createHash("sha256").update(subject.toLowerCase()).digest("base64url")}`;

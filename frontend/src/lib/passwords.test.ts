@@ -1,7 +1,7 @@
 /** @jest-environment node */
 import { dictionary } from "@zxcvbn-ts/language-common";
 import { randomBytes, randomInt } from "node:crypto";
-import { isEasyToGuess } from "./passwords";
+import { isEasyToGuess, isTooShort } from "./passwords";
 
 const OWN = ["Ada Lovelace", "ada.byron@example.com"];
 
@@ -51,4 +51,16 @@ test("the longest passwords are judged quickly", async () => {
     await isEasyToGuess(password, ["x ".repeat(10_000)]);
     expect(process.cpuUsage(started).user / 1000).toBeLessThan(1_000);
   }
+});
+
+test.each([
+  ["😀😁😂😃😄", true],
+  ["👨‍👩‍👧‍👦".repeat(2), true],
+  ["e\u0301".repeat(9), true],
+  ["123456789", true],
+  ["👨‍👩‍👧‍👦".repeat(10), false],
+  ["1234567890", false],
+  ["a".repeat(1e6), false],
+])("of too few characters, not too few code units (%#)", (password, isShort) => {
+  expect(isTooShort(password)).toBe(isShort);
 });

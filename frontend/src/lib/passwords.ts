@@ -1,9 +1,17 @@
 import "server-only";
 
+export const LEAST_CHARACTERS = 10;
+/** Better Auth refuses longer ones. */
+const MOST_UNITS = 128;
 /** The estimator's "safely unguessable": it takes an attacker more than 100 million tries. */
 const GOOD_SCORE = 3;
 /** The estimate takes time that grows with the square of the length. */
 const JUDGED_CHARACTERS = 64;
+
+/** Counted as people count: an emoji is one character, however many code points it has. */
+export function isTooShort(password: string): boolean {
+  return [...new Intl.Segmenter().segment(password.slice(0, MOST_UNITS))].length < LEAST_CHARACTERS;
+}
 
 async function loadEstimator() {
   const [{ ZxcvbnFactory }, { dictionary, adjacencyGraphs }] = await Promise.all([

@@ -3,6 +3,7 @@ import { eraseAccount } from "@/services/account";
 import { Dialog } from "@/components/ui/Dialog";
 import styles from "./account.module.css";
 import { Section } from "./Section";
+import { isSessionOver, SignInAgain } from "./SignInAgain";
 
 interface EraseSectionProps {
   email: string;
@@ -45,6 +46,7 @@ function EraseDialog({ email, hasPassword, onClose }: EraseSectionProps & { onCl
       action="Erase everything"
       isDangerous
       onSubmit={erase}
+      remedy={(failure) => isSessionOver(failure) && <SignInAgain />}
       onClose={onClose}
     >
       <p>

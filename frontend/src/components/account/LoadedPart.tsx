@@ -1,9 +1,8 @@
 import type { ReactNode } from "react";
 import type { Loaded } from "@/hooks/useLoaded";
-import { Refused } from "@/services/account";
-import { signOut } from "@/services/auth";
 import type { ApiError } from "@/services/errors";
 import styles from "./account.module.css";
+import { isSessionOver, SignInAgain } from "./SignInAgain";
 
 interface LoadedPartProps<Value> {
   loaded: Loaded<Value>;
@@ -22,24 +21,17 @@ export function LoadedPart<Value>({ loaded, children }: LoadedPartProps<Value>) 
   );
 }
 
-/** A full page load, so that nothing stays in memory. */
-function signInAgain() {
-  const leave = () => window.location.replace("/sign-in?to=account");
-  signOut().then(leave, leave);
-}
-
 function Problem({ problem, onRetry }: { problem: ApiError; onRetry: () => void }) {
-  const isOver = problem.isSignedOut || (problem instanceof Refused && problem.isNotFresh);
   return (
     <div className={`alert ${styles.problem}`} role="alert">
       <p>{problem.message}</p>
-      <button
-        type="button"
-        className="button secondary small"
-        onClick={isOver ? signInAgain : onRetry}
-      >
-        {isOver ? "Sign in again" : "Try again"}
-      </button>
+      {isSessionOver(problem) ? (
+        <SignInAgain />
+      ) : (
+        <button type="button" className="button secondary small" onClick={onRetry}>
+          Try again
+        </button>
+      )}
     </div>
   );
 }

@@ -1,3 +1,5 @@
+/** @jest-environment-options {"customExportConditions": ["development", "browser"]} */
+
 import { act, render, screen } from "@testing-library/react";
 import userEvent from "@testing-library/user-event";
 import { CORPUS } from "@/testing/markdownCorpus";

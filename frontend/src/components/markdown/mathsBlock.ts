@@ -34,10 +34,15 @@ const closingLine = (closing: string): Construct => ({
       return line.trim() === closing ? ok(code) : nok(code);
     }
 
+    function start(code: Code): State | undefined {
+      if (isEnd(code)) return nok(code);
+      effects.enter("mathsFence");
+      return read(code);
+    }
+
     return (code) => {
       consumeLineEnding(effects, code);
-      effects.enter("mathsFence");
-      return read;
+      return start;
     };
   },
 });
@@ -46,6 +51,11 @@ const closingLine = (closing: string): Construct => ({
 const furtherLine: Construct = {
   partial: true,
   tokenize(this: TokenizeContext, effects, ok, nok) {
+    function start(code: Code): State | undefined {
+      effects.enter("whitespace");
+      return read(code);
+    }
+
     function read(code: Code): State | undefined {
       if (isEnd(code)) return nok(code);
       if (characterOf(code) !== " ") return ok(code);
@@ -56,7 +66,7 @@ const furtherLine: Construct = {
     return (code) => {
       if (code === null) return nok(code);
       consumeLineEnding(effects, code);
-      return this.parser.lazy[this.now().line] ? nok : read;
+      return this.parser.lazy[this.now().line] ? nok : start;
     };
   },
 };

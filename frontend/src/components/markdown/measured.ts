@@ -34,6 +34,8 @@ export function measured({ type, lineType, previous, readsOn, length }: Measure)
           let text = "";
           return function read(code): State | undefined {
             if (code !== null && readsOn(text, code)) {
+              // Micromark's build for development demands a token. It is dropped with the rest of the check.
+              if (text === "") inner.enter(type);
               text += characterOf(code);
               inner.consume(code);
               return read;

@@ -1,3 +1,5 @@
+/** @jest-environment-options {"customExportConditions": ["development", "browser"]} */
+
 import type { RootContent } from "mdast";
 import { CORPUS } from "@/testing/markdownCorpus";
 import { parse } from "./parse";
@@ -16,6 +18,8 @@ const PIECES = [
     "$$",
     "x = 1",
     "\\[\na\n+ b\n\\]",
+    "$$\n  x = 1\n  $$",
+    "$$\n$$",
     "\\(a",
     "b\\)",
   ],

@@ -6,7 +6,13 @@ import { resetPassword } from "@/services/auth";
 import { AuthForm, NewPasswordField } from "./AuthForm";
 import { SentMail } from "./SentMail";
 
-export function ResetPasswordForm({ token }: { token: string }) {
+interface ResetPasswordFormProps {
+  token: string;
+  /** The password is chosen to confirm the address of a new account. */
+  confirms: boolean;
+}
+
+export function ResetPasswordForm({ token, confirms }: ResetPasswordFormProps) {
   const [isDone, setIsDone] = useState(false);
 
   if (isDone) {
@@ -31,6 +37,14 @@ export function ResetPasswordForm({ token }: { token: string }) {
       }}
       remedy={({ code }) =>
         code === "INVALID_TOKEN" && <Link href="/forgot-password">Get a new link</Link>
+      }
+      notice={
+        confirms && (
+          <p className="notice" role="status">
+            You opened this link in another browser than the one that signed up. Choose a password,
+            so that only you know it. This also confirms your address.
+          </p>
+        )
       }
       footer={<Link href="/sign-in">Back to sign-in</Link>}
     >

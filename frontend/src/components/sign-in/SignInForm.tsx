@@ -43,6 +43,14 @@ export function SignInForm(props: SignInFormProps) {
         </>
       );
     }
+    if (status === 401 && canReset) {
+      return (
+        <span>
+          If you have not confirmed your address yet,{" "}
+          <Link href="/forgot-password">choose a new password</Link>.
+        </span>
+      );
+    }
     if (status === 429 && canReset)
       return <Link href="/forgot-password">Choose a new password</Link>;
   }

@@ -1,5 +1,5 @@
 import { useEffect, useId, useRef, useState, type FormEvent, type ReactNode } from "react";
-import { toApiError } from "@/services/errors";
+import { toApiError, type ApiError } from "@/services/errors";
 import styles from "./Dialog.module.css";
 
 interface DialogProps {
@@ -7,16 +7,19 @@ interface DialogProps {
   action: string;
   isDangerous?: boolean;
   onSubmit: () => Promise<unknown>;
+  /** What to offer below the reason for which it failed. */
+  remedy?: (failure: ApiError) => ReactNode;
   onClose: () => void;
   children: ReactNode;
 }
 
 /** The browser's modal dialog keeps the focus inside, closes on Escape, and then restores the focus. */
-export function Dialog({ title, action, isDangerous, onSubmit, onClose, children }: DialogProps) {
+export function Dialog(props: DialogProps) {
+  const { title, action, isDangerous, onSubmit, remedy, onClose, children } = props;
   const dialog = useRef<HTMLDialogElement>(null);
   const titleId = useId();
   const [isBusy, setIsBusy] = useState(false);
-  const [error, setError] = useState<string | null>(null);
+  const [error, setError] = useState<ApiError | null>(null);
 
   useEffect(() => {
     // React's strict mode runs this twice. Closing in between would report to `onClose` and end the dialog.
@@ -30,7 +33,7 @@ export function Dialog({ title, action, isDangerous, onSubmit, onClose, children
     onSubmit().then(
       () => dialog.current?.close(),
       (failure: unknown) => {
-        setError(toApiError(failure).message);
+        setError(toApiError(failure));
         setIsBusy(false);
       },
     );
@@ -42,9 +45,10 @@ export function Dialog({ title, action, isDangerous, onSubmit, onClose, children
         <h2 id={titleId}>{title}</h2>
         {children}
         {error && (
-          <p className="alert" role="alert">
-            {error}
-          </p>
+          <div className="alert" role="alert">
+            {error.message}
+            {remedy?.(error)}
+          </div>
         )}
         <div className={styles.actions}>
           <button

@@ -4,9 +4,12 @@ import { ResetPasswordForm } from "@/components/sign-in/ResetPasswordForm";
 
 export const metadata: Metadata = { title: "Choose a new password" };
 
-/** Also for somebody who is signed in: the link may be for another account. */
+/**
+ * Links that confirm an address lead here with `confirms`, if another browser has signed up. Also for somebody who is
+ * signed in: the link may be for another account.
+ */
 export default async function ResetPasswordPage({ searchParams }: PageProps<"/reset-password">) {
-  const { token } = await searchParams;
+  const { token, confirms } = await searchParams;
   if (typeof token !== "string") redirect("/forgot-password");
-  return <ResetPasswordForm token={token} />;
+  return <ResetPasswordForm token={token} confirms={confirms !== undefined} />;
 }

@@ -57,7 +57,7 @@ class ShareRequest(BaseModel, extra="forbid"):
     """
 
     tool_outputs: StrictBool = False
-    expires_in_days: Annotated[int, Field(ge=1, le=365)] | None = None
+    expires_in_days: Annotated[int, Field(strict=True, ge=1, le=365)] | None = None
 
 
 class SharedOut(BaseModel):

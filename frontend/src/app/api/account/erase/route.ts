@@ -39,7 +39,8 @@ async function forgotten(): Promise<NextResponse> {
   const response = new NextResponse(null, { status: 204 });
   response.headers.set("Clear-Site-Data", '"storage"');
   const { authCookies, createAuthCookie } = await (await getAuth()).$context;
-  for (const { name, attributes } of [...Object.values(authCookies), createAuthCookie("device")]) {
+  const own = ["device", "sign_up"].map((name) => createAuthCookie(name));
+  for (const { name, attributes } of [...Object.values(authCookies), ...own]) {
     // A cookie named `__Host-` is only taken if it says again that it is secure.
     const { path, secure } = attributes;
     response.cookies.set(name, "", { path, secure, httpOnly: true, sameSite: "lax", maxAge: 0 });

@@ -7,6 +7,8 @@ create or replace function share_conversation(
 declare
     conv conversation;
 begin
+    -- Without it, several at once could pass p_at_most.
+    perform pg_advisory_xact_lock(hashtextextended(p_user_id, 0));
     select * into conv from conversation where id = p_conversation_id and user_id = p_user_id for update;
     if not found then
         return null;
