@@ -261,16 +261,18 @@ class ArrayScanner implements Scanner {
   }
 }
 
+const STEPS: Partial<Record<string, number>> = { "{": 1, "[": 1, "}": -1, "]": -1 };
+
 /** Of text that is JSON. */
 function isTooDeep(json: string): boolean {
   let depth = 0;
   let isInString = false;
   for (let at = 0; at < json.length; at++) {
     const mark = json.charAt(at);
-    if (isInString && mark === "\\") at++;
+    if (mark === "\\") at++;
     else if (mark === '"') isInString = !isInString;
-    else if (!isInString && (mark === "{" || mark === "[") && ++depth > MAX_DEPTH) return true;
-    else if (!isInString && (mark === "}" || mark === "]")) depth--;
+    else if (!isInString) depth += STEPS[mark] ?? 0;
+    if (depth > MAX_DEPTH) return true;
   }
   return false;
 }

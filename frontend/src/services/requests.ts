@@ -53,7 +53,7 @@ export class Requests {
     { base = this.base, query, body, json, headers, signal }: RequestOptions,
     token: string,
   ): Promise<Response> {
-    const content = json ?? (body === undefined ? undefined : JSON.stringify(body));
+    const content = json ?? JSON.stringify(body);
     const url = new URL(base + path);
     for (const [name, value] of Object.entries(query ?? {})) {
       if (value != null) url.searchParams.set(name, String(value));
