@@ -91,7 +91,7 @@ def downgrade() -> None:
     op.execute("drop function read_shared")
     op.execute("drop table shared_message")
     op.execute("drop table shared_conversation")
-    # It reads the column. The older version makes its own.
-    op.execute("drop function if exists read_window, import_part, share_conversation")
+    # They read the columns, or take a row. The older version makes its own.
+    op.execute("drop function if exists read_window, import_part, share_conversation, renew_message")
     op.execute("alter table message drop column imported")
     op.execute("alter table conversation drop column imported_at")
