@@ -60,6 +60,7 @@ HOSTILE: list[Any] = [
         "mapping": {"x": node("user", "Hi", time="soon"), "y": node("assistant", "lone")},
     },
     {"id": "f", "create_time": 1e300, "mapping": {"x": node("user", "Hi", time=float("inf"))}},
+    {"id": "r", "create_time": 10**400, "mapping": {"x": node("user", "Hi", time=10**4000)}},
     {"id": "g", "mapping": {"x": node("user", "Hi", time=-5), "y": node("wizard", "Ho", "x")}},
     {"id": "h", "mapping": {"x": node("user", {"content_type": 5, "parts": [5, None, {}, [], {"text": 5}]})}},
     {"id": "i", "mapping": {"x": {"message": {"author": "user", "content": "Hi"}}}},

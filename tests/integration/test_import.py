@@ -11,7 +11,7 @@ import pytest
 
 from tests.chatgpt import HOSTILE, conversation, draw_tree, node
 from tests.conftest import ApiUser
-from tests.exported import export, normalized, send
+from tests.exported import export, import_records, normalized, send
 
 pytestmark = pytest.mark.both_transports
 
@@ -172,6 +172,98 @@ def messages_in(not_taken: list[dict[str, Any]]) -> int:
     return sum(each["count"] for each in not_taken if each["what"] == "message")
 
 
+def as_it_was(draw: random.Random, whole: dict[str, Any]) -> dict[str, Any]:
+    """The conversation with fewer of its nodes, and with another one as the current one."""
+    nodes: dict[str, Any] = {}
+    for name, each in whole["mapping"].items():
+        is_node = isinstance(each, dict)
+        parent = each.get("parent") if is_node else None
+        is_root = not isinstance(parent, str) or parent not in whole["mapping"]
+        if (is_root or parent in nodes) and draw.random() < 0.8:
+            nodes[name] = dict(each) if is_node else each
+    current = draw.choice([*nodes, None])
+    return {**whole, "mapping": nodes, "current_node": current, "update_time": whole["update_time"] - 100}
+
+
+def live(user: ApiUser) -> list[Any]:
+    """By conversation, what it says now. The version that counts is the last one."""
+    lists = []
+    for each in user.http.get("/conversations", params={"limit": 100}).json()["data"]:
+        shown = user.messages(each["id"])
+        assert all(one["version"] == one["version_count"] for one in shown)
+        assert len(shown) == each["message_count"]
+        said = [(one["role"], one["content"], len(one["tool_calls"])) for one in shown]
+        lists.append((each["title"], each["updated_at"], said))
+    return sorted(lists, key=str)
+
+
+def test_of_two_exports_the_newer_one_wins(new_user: NewUser) -> None:
+    """After both, the live list is that of the newer one alone, and an older one adds nothing."""
+    draw = seeded()
+    for _ in range(5):
+        alice, bob = new_user("alice"), new_user("bob")
+        newer = [draw_tree(draw, f"c{number}", draw.choice([3, 10, 40])) for number in range(5)]
+        older = [as_it_was(draw, each) for each in newer]
+        oldest = [as_it_was(draw, each) for each in older]
+        for each in (oldest, older, newer):
+            reply = take(alice, *each)
+            assert "place" not in str(reply["not_taken"])
+        before = live(alice)
+        known = {each[0] for each in before}
+        take(bob, *newer)
+        # A conversation that says nothing any more stays as it was; these have something to say.
+        assert [each for each in before if each[0] in {one[0] for one in live(bob)}] == live(bob)
+        exported = export(alice)[1:]
+        take(alice, *newer)
+        assert export(alice)[1:] == exported
+        take(alice, *older)
+        assert [each for each in live(alice) if each[0] in known] == before
+
+
+def test_the_newer_one_wins_in_pieces_too(new_user: NewUser) -> None:
+    draw = seeded()
+    alice, bob = new_user("alice"), new_user("bob")
+    for each in PIECES["conversations"]:
+        take(alice, as_it_was(draw, each))
+    for part in PIECES["parts"]:
+        send(alice, part["body"])
+        send(bob, part["body"])
+    titles = {each[0] for each in live(bob)}
+    assert [each for each in live(alice) if each[0] in titles] == live(bob)
+
+
+def test_an_edit_elsewhere_comes_with_the_next_export(new_user: NewUser) -> None:
+    alice = new_user()
+    january = tree("a3")
+    for name in ("q3", "call", "ran", "a4", "a1"):
+        del january["mapping"][name]
+    take(alice, january | {"current_node": "a3", "update_time": 1_700_000_400.0})
+    take(alice, tree())
+    assert [(each["seq"] > 0, each["content"], each["version"]) for each in only(alice)] == [
+        (True, "First", 1),
+        (True, "New answer", 2),
+        (True, "New second", 2),
+        (True, "It is 2.", 1),
+    ]
+
+
+def test_an_answer_anew_comes_with_the_next_export(new_user: NewUser) -> None:
+    """Parley's own: one answer is shown, whichever file comes last."""
+    alice, bob = new_user("alice"), new_user("bob")
+    said = alice.say("Hello").json()
+    older = export(alice)
+    path = f"/conversations/{said['conversation_id']}/messages/{said['message_id']}/regenerate"
+    assert alice.http.post(path).status_code == 200
+    newer = export(alice)
+    for records_of in (older, newer, older):
+        for reply in import_records(bob, records_of):
+            assert "place" not in str(reply["not_taken"])
+    assert [(each["role"], each["version"], each["version_count"]) for each in only(bob)] == [
+        ("user", 1, 1),
+        ("assistant", 2, 2),
+    ]
+
+
 def test_what_the_user_continued_is_not_touched(new_user: NewUser) -> None:
     alice = new_user()
     whole = tree()
@@ -191,6 +283,37 @@ def test_what_the_user_continued_is_not_touched(new_user: NewUser) -> None:
     assert only(alice) == before
     take(alice, whole)
     assert only(alice) == before
+
+
+def test_marks_of_citations_are_left_out(new_user: NewUser) -> None:
+    alice = new_user()
+    cited = "It rains\ue200cite\ue202turn0search0\ue201. \ue200Open"
+    nodes = {"q": node("user", "Weather?"), "a": node("assistant", cited, "q")}
+    take(alice, conversation("cited", "a", nodes))
+    assert only(alice)[1]["content"] == "It rains. \ue200Open"
+
+
+def test_versions_come_in_pages_of_less_than_5_mb(new_user: NewUser) -> None:
+    alice = new_user()
+    for number in range(40):
+        answer = MESSAGE | {"role": "assistant", "reply_to": "m", "id": f"a{number}", "seq": number + 2}
+        answer |= {"version_of": "a", "version": number + 1, "superseded": number < 39}
+        answer |= {"content": "\x01" * 20_000}
+        more = {"kind": "text", "conversation_id": "c", "message_id": f"a{number}", "offset": 20_000}
+        import_records(alice, [CONVERSATION, MESSAGE, answer, more | {"text": "\x01" * 5_000}])
+    shown = only(alice)[1]
+    path = f"/conversations/{shown['conversation_id']}/messages/{shown['id']}/versions"
+    found: list[int] = []
+    query: dict[str, Any] | None = {"limit": 30}
+    while query is not None:
+        reply = alice.http.get(path, params=query)
+        assert len(reply.content) < 5_000_000
+        page = reply.json()
+        found = [each["version"] for each in page["data"]] + found
+        assert page["has_more"] is (page["next_cursor"] is not None)
+        query = {"limit": 30, "before": page["next_cursor"]} if page["has_more"] else None
+    assert found == list(range(1, 41))
+    assert alice.http.get(path, params={"before": "?"}).status_code == 422
 
 
 def test_images_and_files_are_named(new_user: NewUser) -> None:

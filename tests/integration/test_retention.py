@@ -11,8 +11,10 @@ from parley.database import Database
 from parley.errors import DatabaseUnavailable
 from parley.repositories import erasure
 from parley.services.clean_up import BATCH_TAKES_S, CleanUp
+from tests.chatgpt import conversation, node
 from tests.conftest import ApiUser
 from tests.integration.test_erasure import begin, fill_with_many, found
+from tests.integration.test_import import take
 
 pytestmark = pytest.mark.both_transports
 
@@ -57,6 +59,21 @@ def test_the_old_ones_of_all_users_go_pinned_or_not(
         assert found(postgres, gone) == {}
         assert alice.http.get(f"/conversations/{gone}").status_code == 404
     assert alice.http.get("/usage").json()["days"][0]["turns"] == 3, "what was spent stays"
+
+
+def test_what_was_imported_is_kept_from_then(
+    new_user: Callable[..., ApiUser], database: Database, postgres: Postgres
+) -> None:
+    alice = new_user()
+    take(alice, conversation("old", "q", {"q": node("user", "Of 2023")}))
+    (imported,) = listed(alice)
+    CleanUp(database, 30).run(lambda: 300)
+    assert listed(alice) == {imported}
+    long_ago = text("update conversation set imported_at = imported_at - interval '31 days' returning 1")
+    assert database.rows(alice.id, long_ago)
+    CleanUp(database, 30).run(lambda: 300)
+    assert listed(alice) == set()
+    assert found(postgres, imported) == {}
 
 
 def test_it_goes_on_batch_by_batch_while_there_is_time(

@@ -1,4 +1,5 @@
 import { newIdempotencyKey } from "@/services/idempotency_key";
+import type { MessageVersions } from "@/services/types";
 import { fromApi, userMessage, type ChatMessage } from "./chatMessage";
 import type { ChatState } from "./chatState";
 import { problemOf, type ChatStore } from "./chatStore";
@@ -46,8 +47,18 @@ export class MessageLoader {
   listVersions = async (messageId: string): Promise<ChatMessage[]> => {
     let versions: ChatMessage[] = [];
     await this.#store.request(async () => {
-      const { data } = await this.#store.api.listVersions(this.#conversationId, messageId);
-      versions = data.map(fromApi);
+      const read: ChatMessage[] = [];
+      let cursor: string | null = null;
+      do {
+        const page: MessageVersions = await this.#store.api.listVersions(
+          this.#conversationId,
+          messageId,
+          cursor,
+        );
+        read.unshift(...page.data.map(fromApi));
+        cursor = page.next_cursor;
+      } while (cursor);
+      versions = read;
     }, problemOf);
     return versions;
   };

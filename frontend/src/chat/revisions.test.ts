@@ -216,20 +216,19 @@ test("an edit sent during a turn of another tab is kept", async () => {
   expect(state().edit!.error).toContain("another tab");
 });
 
-test("lists the versions of a message", async () => {
-  chat.server.answer((response, { path }) =>
-    sendJson(
-      response,
-      path.endsWith("/versions")
-        ? { data: [answer({ id: "a-0", content: "Old" }), answer({ content: "New" })] }
-        : page(question(), answer({ content: "New", version: 2, version_count: 2 })),
-    ),
-  );
+test("lists the versions of a message, page by page", async () => {
+  chat.server.answer((response, { path }) => {
+    const old = { data: [answer({ id: "a-0", content: "Old" })], next_cursor: null };
+    const versions = { data: [answer({ content: "New" })], next_cursor: "older" };
+    const shown = page(question(), answer({ content: "New", version: 2, version_count: 2 }));
+    if (path.includes("before=older")) sendJson(response, old);
+    else sendJson(response, path.includes("/versions") ? versions : shown);
+  });
   const { controller, state } = chat.open("c-1");
   await waitFor(() => expect(state().messages).toHaveLength(2));
   const versions = await controller.loader.listVersions("a-1");
   expect(versions.map(({ content }) => content)).toEqual(["Old", "New"]);
   expect(chat.server.received.at(-1)!.path).toBe(
-    "/api/ada/conversations/c-1/messages/a-1/versions",
+    "/api/ada/conversations/c-1/messages/a-1/versions?before=older",
   );
 });

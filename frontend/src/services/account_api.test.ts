@@ -75,3 +75,25 @@ test("an import that broke off goes on with the part that failed", async () => {
     [5, 6],
   ]);
 });
+
+test("a part is sent as it is in the file, and one that is refused stops no other", async () => {
+  const line = (id: number) =>
+    `{"id":${id},"output":12345678901234567890,"text":"${"x".repeat(150_000)}"}`;
+  const file = new Blob([1, 2, 3].map((id) => `${line(id)}\n`));
+  const taken = { conversations: 1, messages: 2, already_there: 0, not_taken: [] };
+  server.answer((response) => {
+    if (server.received.length !== 2) sendJson(response, taken);
+    else sendJson(response, { type: "/problems/bad-request", detail: "No." }, 400);
+  });
+  const last = (await all(importFile(api, file, NOTHING_IMPORTED))).at(-1)!;
+  const whole = server.received.map(({ text }, at) => text.includes(line(at + 1)));
+  expect(whole).toEqual([true, true, true]);
+  expect(last).toMatchObject({ conversations: 2, nextPart: 3, share: 1 });
+  expect(last.notTaken).toMatchObject([{ what: "part of the file", count: 1 }]);
+});
+
+test.each([401, 403, 409, 429, 503])("an import stops when it is told %d", async (status) => {
+  server.answer((response) => sendJson(response, { type: "/problems/x", detail: "No." }, status));
+  const file = new Blob(['{"kind":"export"}\n']);
+  await expect(all(importFile(api, file, NOTHING_IMPORTED))).rejects.toMatchObject({ status });
+});

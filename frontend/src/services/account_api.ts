@@ -72,8 +72,8 @@ export class AccountApi {
 
   /** Takes a part of an export, which is JSON already. The same part twice makes nothing anew. */
   importPart(part: string): Promise<Imported> {
-    const path = `${this.#userPath}/import`;
-    return this.#requests.json("POST", path, { body: JSON.parse(part) as object });
+    // Parsed and written again, large integers would be rounded.
+    return this.#requests.json("POST", `${this.#userPath}/import`, { json: part });
   }
 
   /** The parts of a file with everything of the user, JSON Lines, in their order. */

@@ -60,9 +60,14 @@ export class ChatApi {
     return this.#requests.json("GET", path, { query: { limit: 50, before }, signal });
   }
 
-  /** Every version of a message, oldest first. */
-  listVersions(conversationId: string, messageId: string): Promise<MessageVersions> {
-    return this.#requests.json("GET", `${this.#message(conversationId, messageId)}/versions`);
+  /** A page of a message's versions, the newest page first, in it the oldest first. */
+  listVersions(
+    conversationId: string,
+    messageId: string,
+    before: string | null,
+  ): Promise<MessageVersions> {
+    const path = `${this.#message(conversationId, messageId)}/versions`;
+    return this.#requests.json("GET", path, { query: { before } });
   }
 
   /** Stops a turn in progress. Returns its answer with the text so far. */

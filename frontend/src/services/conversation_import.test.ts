@@ -188,3 +188,16 @@ test("of 100 MB little is held at a time, and one is told how far it is", async 
   expect(told.at(-1)).toBe(file.size);
   expect(told).toEqual(told.toSorted((a, b) => a - b));
 });
+
+test("what is nested too deeply is left out and named", async () => {
+  const deep = `${'{"a":['.repeat(10_000)}${"]}".repeat(10_000)}`;
+  const text = `{"id":"b","title":"${"[{".repeat(200)}\\"[","mapping":{}}`;
+  const [part] = await split(`[{"id":"a","mapping":${deep}},${text}]`);
+  expect(entries([part!])).toEqual([JSON.parse(text)]);
+  const [lines] = await split(`{"kind":"export"}\n{"kind":"message","id":"m","usage":${deep}}\n`);
+  expect(entries([lines!])).toEqual([{ kind: "export" }]);
+  expect([...part!.notTaken, ...lines!.notTaken]).toEqual([
+    { conversation: "a", what: "conversation", reason: "It is nested too deeply.", count: 1 },
+    { conversation: "m", what: "record", reason: "It is nested too deeply.", count: 1 },
+  ]);
+});

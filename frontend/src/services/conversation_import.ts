@@ -135,6 +135,9 @@ interface Scanner {
 
 const TOO_LARGE = "It is larger than a part of an import.";
 const NO_JSON = "It is not JSON.";
+const TOO_DEEP = "It is nested too deeply.";
+/** Levels. The API reads some hundreds, and an export has a dozen. */
+const MAX_DEPTH = 100;
 
 /** JSON Lines. Also a conversation's own file, which has a record in each line. */
 class LineScanner implements Scanner {
@@ -170,6 +173,7 @@ class LineScanner implements Scanner {
     const named = record?.conversation_id ?? record?.id;
     const conversation = typeof named === "string" ? named : null;
     if (!record) this.packer.leaveOut(null, "record", NO_JSON);
+    else if (isTooDeep(line)) this.packer.leaveOut(conversation, "record", TOO_DEEP);
     else if (bytesOf(line) > this.packer.room)
       this.packer.leaveOut(conversation, "record", TOO_LARGE);
     else yield line;
@@ -229,12 +233,14 @@ class ArrayScanner implements Scanner {
 
   *pieces(text: string) {
     const conversation = parse(text);
+    const named = conversation?.conversation_id ?? conversation?.id;
+    const id = typeof named === "string" ? named : null;
     if (!conversation) this.packer.leaveOut(null, "conversation", NO_JSON);
+    else if (isTooDeep(text)) this.packer.leaveOut(id, "conversation", TOO_DEEP);
     else if (bytesOf(text) <= this.packer.room) yield text;
     else {
-      const id = conversation.conversation_id ?? conversation.id;
       const leaveOut = (count: number, reason: string) =>
-        this.packer.leaveOut(typeof id === "string" ? id : null, "message", reason, count);
+        this.packer.leaveOut(id, "message", reason, count);
       yield* chatGptPieces(conversation, this.packer.room, leaveOut);
     }
   }
@@ -253,6 +259,22 @@ class ArrayScanner implements Scanner {
     if (this.#length > MAX_ENTRY) this.#entry = [];
     else this.#entry.push(text);
   }
+}
+
+const STEPS: Partial<Record<string, number>> = { "{": 1, "[": 1, "}": -1, "]": -1 };
+
+/** Of text that is JSON. */
+function isTooDeep(json: string): boolean {
+  let depth = 0;
+  let isInString = false;
+  for (let at = 0; at < json.length; at++) {
+    const mark = json.charAt(at);
+    if (mark === "\\") at++;
+    else if (mark === '"') isInString = !isInString;
+    else if (!isInString) depth += STEPS[mark] ?? 0;
+    if (depth > MAX_DEPTH) return true;
+  }
+  return false;
 }
 
 function parse(text: string): Json | undefined {

@@ -23,6 +23,7 @@ export const NOTHING_IMPORTED: ImportProgress = {
   share: 0,
 };
 
+const UNREADABLE = [400, 413, 422];
 const NOTHING_TAKEN: Imported = { conversations: 0, messages: 0, already_there: 0, not_taken: [] };
 
 /**
@@ -37,7 +38,7 @@ export async function* importFile(
   let progress = begin;
   for await (const part of partsOf(file)) {
     if (part.number < begin.nextPart) continue;
-    const taken = part.body ? await api.importPart(part.body) : NOTHING_TAKEN;
+    const taken = part.body ? await send(api, part.body) : NOTHING_TAKEN;
     progress = {
       conversations: progress.conversations + taken.conversations,
       messages: progress.messages + taken.messages,
@@ -50,6 +51,17 @@ export async function* importFile(
     yield progress;
   }
   yield { ...progress, share: 1 };
+}
+
+/** Of a part that the API cannot read, nothing is taken: sent again, it would be refused again. */
+async function send(api: AccountApi, body: string): Promise<Imported> {
+  try {
+    return await api.importPart(body);
+  } catch (error) {
+    if (!(error instanceof ApiError && UNREADABLE.includes(error.status))) throw error;
+    const part = { conversation: null, what: "part of the file", reason: error.message, count: 1 };
+    return { ...NOTHING_TAKEN, not_taken: [part] };
+  }
 }
 
 async function* partsOf(file: Blob) {

@@ -8,6 +8,8 @@ export interface RequestOptions {
   base?: string;
   query?: Query;
   body?: unknown;
+  /** In place of `body`: what is JSON already, which is sent as it is. */
+  json?: string;
   headers?: Record<string, string>;
   signal?: AbortSignal;
 }
@@ -48,9 +50,10 @@ export class Requests {
   async #fetch(
     method: string,
     path: string,
-    { base = this.base, query, body, headers, signal }: RequestOptions,
+    { base = this.base, query, body, json, headers, signal }: RequestOptions,
     token: string,
   ): Promise<Response> {
+    const content = json ?? JSON.stringify(body);
     const url = new URL(base + path);
     for (const [name, value] of Object.entries(query ?? {})) {
       if (value != null) url.searchParams.set(name, String(value));
@@ -61,9 +64,9 @@ export class Requests {
         headers: {
           ...headers,
           Authorization: `Bearer ${token}`,
-          ...(body !== undefined && { "Content-Type": "application/json" }),
+          ...(content !== undefined && { "Content-Type": "application/json" }),
         },
-        body: body === undefined ? undefined : JSON.stringify(body),
+        body: content,
         signal,
         cache: "no-store",
       });

@@ -6,6 +6,8 @@ export interface Received {
   path: string;
   headers: IncomingMessage["headers"];
   body: unknown;
+  /** The body as it was sent. */
+  text: string;
 }
 
 type Respond = (response: ServerResponse, request: Received) => void | Promise<void>;
@@ -47,7 +49,7 @@ export class ApiServer {
     let text = "";
     for await (const chunk of incoming) text += String(chunk);
     const { method = "", url: path = "", headers } = incoming;
-    const request = { method, path, headers, body: text ? JSON.parse(text) : null };
+    const request = { method, path, headers, body: text ? JSON.parse(text) : null, text };
     this.received.push(request);
     await this.#respond(response, request);
   }

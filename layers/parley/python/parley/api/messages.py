@@ -114,22 +114,34 @@ def list_messages(
 
 
 class MessageVersions(BaseModel):
-    """The first version first; the last is the one that the conversation has."""
+    """The oldest of the page first. Of the first page, the last is the one that the conversation has."""
 
     data: list[MessageOut]
+    has_more: bool
+    next_cursor: str | None
 
 
-@router.get("/{message_id}/versions", summary="A message as it was before it was edited or regenerated")
+@router.get("/{message_id}/versions", summary="A message as it was before, the newest page first")
 def list_versions(
     user_id: OwnerId,
     conversation_id: ConversationId,
     message_id: Annotated[uuid.UUID, Path(description="The id of any of the versions")],
     database: AppDatabase,
+    limit: Annotated[int, Query(ge=1, le=100)] = 50,
+    before: Annotated[str | None, Query(max_length=200)] = None,
 ) -> MessageVersions:
-    versions = messages.list_versions(database, user_id, message_id)
-    if not versions or versions[0].message.conversation_id != conversation_id:
+    page, last = messages.list_versions(
+        database, user_id, message_id, limit=limit, before=_CURSOR.decode(before)
+    )
+    if not page:
+        own_message(database, user_id, conversation_id, message_id)
+    elif page[0].message.conversation_id != conversation_id:
         raise missing(database, user_id, conversation_id, message_id)
-    return MessageVersions(data=[MessageOut.of(state) for state in versions])
+    return MessageVersions(
+        data=[MessageOut.of(state) for state in page[::-1]],
+        has_more=last is not None,
+        next_cursor=_CURSOR.encode(last),
+    )
 
 
 @dataclass

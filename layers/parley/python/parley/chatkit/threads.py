@@ -117,9 +117,9 @@ class Threads:
     def _items(self, state: MessageState) -> list[types.ThreadItem]:
         message, earlier = state.message, None
         if message.version > 1 and not message.content and state.status in ("failed", "interrupted"):
-            versions = messages.list_versions(self.database, self.user_id, message.id)
+            versions, _ = messages.list_versions(self.database, self.user_id, message.id, limit=100)
             texts = [version.message.content for version in versions if version.message.content]
-            earlier = texts[-1] if texts else None
+            earlier = texts[0] if texts else None
         return message_items(message, state.status, self.client_tools, earlier)
 
     def _rate(self, conversation_id: uuid.UUID, params: types.ItemFeedbackParams) -> None:

@@ -35,3 +35,5 @@ class Conversation(SQLModel, table=True):
     follow_up_after: int = 0
     created_at: datetime = Field(sa_column=Column(DateTime(timezone=True), nullable=False))
     updated_at: datetime = Field(sa_column=Column(DateTime(timezone=True), nullable=False))
+    # The last import of it. What is kept for so many days is so from then.
+    imported_at: datetime | None = Field(default=None, sa_column=Column(DateTime(timezone=True)))

@@ -12,6 +12,7 @@ Outcome = Literal[
     "taken",
     "present",
     "own",
+    "older",
     "continued",
     "missing",
     "no_question",

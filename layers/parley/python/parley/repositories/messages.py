@@ -1,7 +1,7 @@
 """SQL of messages."""
 
 import uuid
-from collections.abc import Collection, Sequence
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
 
@@ -78,23 +78,45 @@ def list_messages(
     """
     seq = col(Message.seq)
     order = seq.desc() if newest_first else seq.asc()
-    numbered = (
+    where = [col(Message.conversation_id) == conversation_id, col(Message.superseded).is_(False)]
+    if after is not None:
+        where.append(seq < after if newest_first else seq > after)
+    page, has_more = _page(database, user_id, where, order, limit)
+    return page, page[-1].message.seq if has_more else None
+
+
+def list_versions(
+    database: Database, user_id: str, message_id: uuid.UUID, *, limit: int, before: int | None = None
+) -> tuple[list[MessageState], int | None]:
+    """A page of versions, the newest first, and the number of its last, None when no page follows.
+
+    `before`: the number of the version that it goes on from. It ends as a page of `list_messages` does.
+    Empty when the user has no such message.
+    """
+    version = col(Message.version)
+    group = select(col(_VERSION.version_of)).where(col(_VERSION.id) == message_id).scalar_subquery()
+    where = [col(Message.version_of) == group]
+    if before is not None:
+        where.append(version < before)
+    page, has_more = _page(database, user_id, where, version.desc(), limit)
+    return page, page[-1].message.version if has_more else None
+
+
+def _page(
+    database: Database, user_id: str, where: list[Any], order: Any, limit: int
+) -> tuple[list[MessageState], bool]:
+    """The user's first messages of which `where` is true, and whether there are more."""
+    window = (
         select(
             col(Message.id).label("id"),
             func.sum(SIZE).over(order_by=order).label("so_far"),
             SIZE.label("size"),
         )
-        .where(
-            col(Message.conversation_id) == conversation_id,
-            col(Message.user_id) == user_id,
-            col(Message.superseded).is_(False),
-        )
+        .where(col(Message.user_id) == user_id, *where)
         .order_by(order)
         .limit(limit + 1)
+        .subquery()
     )
-    if after is not None:
-        numbered = numbered.where(seq < after if newest_first else seq > after)
-    window = numbered.subquery()
     # What does not fit is not sent: over HTTP a reply of Neon's has 10 MiB at most.
     counted = select(
         window.c.id,
@@ -110,14 +132,7 @@ def list_messages(
     )
     rows = database.rows(user_id, statement)
     page = [MessageState(*row[:3]) for row in rows[:limit]]
-    return page, page[-1].message.seq if page and len(page) < rows[0][3] else None
-
-
-def list_versions(database: Database, user_id: str, message_id: uuid.UUID) -> Sequence[MessageState]:
-    """All versions of a message, oldest first. Empty when the user has no such message."""
-    group = select(col(_VERSION.version_of)).where(col(_VERSION.id) == message_id).scalar_subquery()
-    statement = _of_user(user_id).where(col(Message.version_of) == group).order_by(col(Message.version))
-    return [MessageState(*row[:3]) for row in database.rows(user_id, statement)]
+    return page, bool(page) and len(page) < rows[0][3]
 
 
 def set_feedback(

@@ -1,11 +1,14 @@
 """What a message of ChatGPT's export says, as text. Images and files, which are elsewhere, are named."""
 
+import re
 from typing import Any
 
 _CONTEXT = ("user_editable_context", "model_editable_context")
 _REASONING = ("thoughts", "reasoning_recap")
 # Of one message.
 _MAX_FILES = 100
+# Where its page shows a link to a source, of which the text itself knows nothing.
+_CITATION = re.compile("\ue200[^\ue200\ue201]*\ue201")
 # Where contents other than `parts` have their text.
 _TEXTS = ("title", "text", "result", "summary", "content", "url")
 
@@ -44,7 +47,7 @@ def text_of(message: dict[str, Any]) -> str:
             for id_, name in files.items()
             if not any(id_ in str(part) for part in parts or [])
         ]
-    return "\n\n".join(text for text in said if text)
+    return "\n\n".join(text for text in (_CITATION.sub("", each) for each in said) if text)
 
 
 def _part(part: Any, files: dict[str, str]) -> str:

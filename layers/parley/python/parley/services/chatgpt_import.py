@@ -9,7 +9,6 @@ whole tree with parents before children, and `superseded`. What precedes a piece
 """
 
 import json
-import math
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -94,6 +93,7 @@ class _Reader:
         self.plan.conversations[self.id] |= {
             "title": title_of(self.given.get("title")),
             "titled": True,
+            "whole": not self.is_piece,
             "archived": self.given.get("is_archived") is True,
             "pinned": self.given.get("is_starred") is True,
             "created_at": self.plan.past(self.begun),
@@ -310,6 +310,7 @@ def _call(index: int, name: str, code: str) -> ToolCall:
 
 def _time(seconds: Any) -> datetime | None:
     """Of seconds since 1970; None for what is no such time."""
-    if not isinstance(seconds, int | float) or not math.isfinite(seconds) or not 0 <= seconds < 2**37:
+    # An int may be too large for any float; NaN is in no range.
+    if not isinstance(seconds, int | float) or not 0 <= seconds < 2**37:
         return None
     return datetime.fromtimestamp(seconds, UTC)

@@ -15,16 +15,17 @@ begin
     end if;
     for each_old in
         select id, user_id from (
-            select id, user_id, last_seq, sum(last_seq) over (order by updated_at, id) as so_far from (
-                select id, user_id, last_seq, updated_at from conversation
-                where updated_at < untouched_since order by updated_at, id limit p_limit
+            select id, user_id, last_seq, sum(last_seq) over (order by touched_at, id) as so_far from (
+                select id, user_id, last_seq, greatest(updated_at, imported_at) as touched_at from conversation
+                where greatest(updated_at, imported_at) < untouched_since
+                order by greatest(updated_at, imported_at), id limit p_limit
             ) as oldest
         ) as counted
         where so_far - last_seq < 20000
     loop
         -- It may have been touched since, or be just now.
         perform from conversation
-        where id = each_old.id and updated_at < untouched_since for update skip locked;
+        where id = each_old.id and greatest(updated_at, imported_at) < untouched_since for update skip locked;
         if found and delete_conversation(each_old.user_id, each_old.id) then
             deleted := deleted + 1;
         end if;

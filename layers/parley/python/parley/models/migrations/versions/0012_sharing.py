@@ -71,6 +71,7 @@ READ_SHARED = """
 def upgrade() -> None:
     # Its tool calls are not replayed to the model, and it is how an import knows what it may add to.
     op.execute("alter table message add column imported boolean not null default false")
+    op.execute("alter table conversation add column imported_at timestamptz")
     op.execute(SHARED_CONVERSATION)
     op.execute(SHARED_MESSAGE)
     op.execute("create index shared_conversation_of_user on shared_conversation (user_id, created_at, id)")
@@ -90,6 +91,7 @@ def downgrade() -> None:
     op.execute("drop function read_shared")
     op.execute("drop table shared_message")
     op.execute("drop table shared_conversation")
-    # It reads the column. The older version makes its own.
-    op.execute("drop function if exists read_window, import_part, share_conversation")
+    # They read the columns, or take a row. The older version makes its own.
+    op.execute("drop function if exists read_window, import_part, share_conversation, renew_message")
     op.execute("alter table message drop column imported")
+    op.execute("alter table conversation drop column imported_at")

@@ -18,7 +18,7 @@ def upgrade() -> None:
     op.execute("drop function if exists charge(text, text, bigint, bigint)")
     op.execute("alter table usage add column cached_tokens bigint not null default 0")
     op.execute("alter table message add column cached_tokens int not null default 0")
-    op.execute("create index conversation_untouched on conversation (updated_at)")
+    op.execute("create index conversation_untouched on conversation ((greatest(updated_at, imported_at)))")
     op.execute("""
         create table erased_usage (
             user_hash varchar primary key,
