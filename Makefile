@@ -76,13 +76,17 @@ test-python:
 	@$(RUN) -m pytest -p tests.no_skips $(DESELECTED)
 
 # With two Pythons, tests that take minutes run on one only. The tests of the built functions run on ALSO, which is
-# Lambda's version; these, and those that are run again over HTTP, test protocols more than Python, and run on PYTHON.
+# Lambda's version; these, and those that are run again over HTTP, test SQL and protocols more than Python, and run on
+# PYTHON.
 OF_PROTOCOLS = tests/integration/test_crash.py \
 	tests/integration/test_arbitrary_model.py \
 	tests/integration/test_withheld.py \
 	tests/integration/test_drawn_requests.py \
 	tests/integration/test_export.py \
 	tests/integration/test_erasure.py \
+	tests/integration/test_search.py \
+	tests/integration/test_import.py \
+	tests/integration/test_spend.py \
 	tests/integration/test_database.py::test_no_statement_crosses_in_a_pooler \
 	tests/integration/test_chatkit_model.py::test_a_thousand_random_operations_of_two_users_are_answered_as_they_must_be
 

@@ -109,7 +109,7 @@ begin
         (msg.id, msg.conversation_id, p_user_id, msg.seq, msg.role, msg.status, msg.content, msg.run_items,
          msg.error, msg.feedback, tokens_of(msg.content), msg.model, msg.incomplete, msg.input_tokens,
          msg.output_tokens, coalesce(msg.estimated, false), coalesce(msg.withheld, false), msg.reply_to,
-         msg.version_of, coalesce(msg.version, next_version(msg.version_of)), 
+         msg.version_of, coalesce(msg.version, next_version(msg.version_of)),
          coalesce(msg.superseded, false) or (is_of_tree and p_state = 'older'),
          true, msg.created_at, msg.completed_at)
     on conflict do nothing;
