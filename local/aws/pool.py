@@ -32,9 +32,7 @@ class Pool:
         """Raises Throttled."""
         if not self._free.acquire(blocking=False):
             raise Throttled
-        future = self._workers.submit(self._invoke, event)
-        future.add_done_callback(lambda _: self._free.release())
-        return future
+        return self._workers.submit(self._invoke_and_free, event)
 
     @property
     def environments(self) -> int:
@@ -56,6 +54,13 @@ class Pool:
         for environment in environments:
             environment.stop()
         self._workers.shutdown()
+
+    def _invoke_and_free(self, event: bytes) -> Outcome:
+        # Not in a callback of the future's, which may run after whoever waits for the result has gone on.
+        try:
+            return self._invoke(event)
+        finally:
+            self._free.release()
 
     def _invoke(self, event: bytes) -> Outcome:
         try:
